@@ -1,0 +1,2 @@
+// Package bench compares Portcullis with other Go libraries.
+package bench

@@ -1,0 +1,2 @@
+// Package memcache is a cache and replay store over a memcache backend.
+package memcache

@@ -1,0 +1,3 @@
+module github.com/portcullis-go/portcullis/cacheadapter/memcache
+
+go 1.26.0

@@ -1,0 +1,2 @@
+// Package memory is a cache and replay store over a memory backend.
+package memory

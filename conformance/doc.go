@@ -1,0 +1,3 @@
+// Package conformance holds the test suites that every implementation of a
+// verifier interface must pass.
+package conformance

@@ -1,0 +1,3 @@
+module github.com/portcullis-go/portcullis/mocks
+
+go 1.26.0

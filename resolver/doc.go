@@ -1,0 +1,2 @@
+// Package resolver holds ready-made [verifier.DomainResolver]s.
+package resolver

@@ -1,0 +1,2 @@
+// Package verifier verifies OAuth 2.0 access tokens in Go APIs.
+package verifier

@@ -1,0 +1,252 @@
+package verifier
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Cache stores small byte values for a limited time. The Verifier keeps raw
+// discovery documents and key sets in it (Config.Cache), and the exchange
+// client keeps token responses in it.
+//
+// An implementation proves this contract with conformance.TestCache.
+//
+// Presence:
+//   - A miss is ok == false and err == nil, with a nil value.
+//   - An empty value is a value, not a miss: Set(k, []byte{}) then Get(k)
+//     gives ok == true and a value of length 0.
+//   - A backend that cannot answer is an error, never a miss.
+//
+// Time:
+//   - ttl is how long a value may be served. An entry is a miss once its ttl
+//     has passed.
+//   - ttl <= 0 removes the key and returns nil: nothing is kept for ever.
+//   - A ttl below the backend's resolution is rounded up to that resolution,
+//     never to "for ever".
+//   - A ttl of more than 30 days works.
+//   - An entry may disappear early (eviction); the caller copes.
+//
+// Keys and values:
+//   - Any non-empty UTF-8 key of up to 64 KiB works, spaces and control
+//     characters included. An implementation hashes what its backend refuses,
+//     without collisions between a raw key and a hashed one. Keys are compared
+//     byte by byte.
+//   - Values of up to 512 KiB work. A larger one may be refused with an error;
+//     the key then holds nothing or its previous value.
+//   - Set replaces both value and ttl.
+//   - Set does not retain the caller's slice; Get returns a slice the caller
+//     owns and may change.
+//
+// Delete of an absent key is nil.
+//
+// Context: when ctx is done, every method returns promptly with an error that
+// matches ctx.Err() under errors.Is, even if the backend hangs. After an error
+// a write may still land later. Where a client has no contexts, the adapter
+// bounds its calls in flight and fails the excess at once.
+//
+// Errors never contain the value. All methods are safe for concurrent use.
+//
+// Interfaces of this package never grow; a new ability is a new optional
+// interface, such as [Clearer].
+type Cache interface {
+	// Get returns the value stored under key and ok == true, or ok == false
+	// when there is none.
+	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
+	// Set stores value under key for ttl, replacing what was there.
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	// Delete removes key. Removing an absent key is not an error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Clearer is an optional interface of a [Cache]. Clear removes what this cache
+// wrote (all keys under its prefix) and nothing else: never a whole shared
+// server, and never the records of a [ReplayStore] on the same server.
+//
+// An implementation proves it with conformance.TestCache, which tests Clear
+// when the cache has it.
+type Clearer interface {
+	Clear(ctx context.Context) error
+}
+
+// ReplayStore remembers one-time keys, such as the identifiers of DPoP proofs
+// (RFC 9449, Section 11.1). It also serves as the fleet lease (Config.Lease).
+//
+// An implementation proves this contract with conformance.TestReplayStore.
+//
+//   - Add reports added == true when key was not there, and remembers it.
+//     Of any number of concurrent Adds of one key, in every process that
+//     shares the store, exactly one reports added.
+//   - A key stays for at least its ttl, rounded up to the backend's resolution,
+//     and never for ever. A store under pressure returns an error; it never
+//     forgets a live key to make room.
+//   - ttl <= 0 remembers nothing and reports added == true: the key has already
+//     expired.
+//   - A repeated Add does not extend the ttl of the first.
+//   - When the outcome is unknown (time-out, lost connection, full store) Add
+//     returns an error, never added == true. A key of which the outcome was
+//     unknown may be remembered.
+//   - The Verifier's keys have the form hash "." hash; the part before the dot
+//     is the same for all proofs of one DPoP key, so a store may bound each.
+//     Any non-empty UTF-8 key of up to 64 KiB works, as for [Cache].
+//   - When ctx is done, Add returns promptly with an error that matches
+//     ctx.Err(), even if the backend hangs.
+//   - Errors never contain the key. Safe for concurrent use.
+//
+// A full quota for one prefix is reported with an error that has the method
+// QuotaExceeded() bool, found with errors.As, which returns true; the Verifier
+// then refuses that proof key (401). Any other error means "could not decide"
+// (503).
+type ReplayStore interface {
+	Add(ctx context.Context, key string, ttl time.Duration) (added bool, err error)
+}
+
+// ResolveRequest is what a [DomainResolver] may look at.
+//
+// Everything in it comes from the client and is unverified: a resolver that
+// maps request data to issuers must use an allow-list of its own. Returning
+// the UnverifiedIssuer unchecked lets every issuer of the world in.
+type ResolveRequest struct {
+	// UnverifiedIssuer is the normalised "iss" of the token, before its
+	// signature was checked.
+	UnverifiedIssuer string
+	// URL is the request URL as the Verifier determined it; nil when the
+	// caller gave none. The resolver owns it.
+	URL *url.URL
+	// Header is a copy of the request's header without Authorization, DPoP and
+	// Cookie. It holds "Host" when the request had one. The resolver owns it.
+	Header http.Header
+}
+
+// DomainResolver says which issuer domains a request may come from.
+//
+// An implementation proves this contract with
+// conformance.TestDomainResolver.
+//
+//   - The result lists allowed issuers as domains ("tenant.auth0.com") or as
+//     https URLs; the Verifier normalises them. The token's issuer must be one
+//     of them, or the token is refused before any network call.
+//   - An empty list, a blank or invalid entry, an error or a panic means "could
+//     not decide": the request is answered with 503 and [ErrUnavailable],
+//     not with "bad token".
+//   - A request that maps to no issuer is answered with an issuer list that
+//     does not hold the token's issuer, or with an error.
+//   - Equal requests get equal answers as long as the configuration behind the
+//     resolver does not change.
+//   - ctx is honoured: when it is done, ResolveDomains returns promptly with an
+//     error that matches ctx.Err().
+//   - The returned slice is not changed by the resolver afterwards. Safe for
+//     concurrent use.
+type DomainResolver interface {
+	ResolveDomains(ctx context.Context, req ResolveRequest) ([]string, error)
+}
+
+// KeyRequest asks a [KeyFetcher] for the key set of an issuer.
+type KeyRequest struct {
+	// Issuer is the normalised, allowed issuer, such as
+	// "https://tenant.auth0.com/".
+	Issuer string
+	// ETag of the set that the Verifier holds, or "". A fetcher that can, asks
+	// its source conditionally.
+	ETag string
+}
+
+// Freshness is what a source said about how long its answer may be kept
+// (RFC 9111, Sections 4.2 and 5.2). The zero value means unstated.
+type Freshness struct {
+	// MaxAge counts when HasMaxAge is true.
+	MaxAge    time.Duration
+	HasMaxAge bool
+	// Age is how old the answer already was when it arrived.
+	Age time.Duration
+	// NoStore: the answer must not be written to a shared cache, and is kept
+	// in process for no longer than the configured floor.
+	NoStore bool
+}
+
+// KeySet is the answer of a [KeyFetcher].
+type KeySet struct {
+	// Issuer as the source states it, byte by byte (for OIDC discovery the
+	// "issuer" member). A source that states none repeats KeyRequest.Issuer.
+	// The verified "iss" of a token must equal it exactly.
+	Issuer string
+	// JWKS is the JSON Web Key Set document (RFC 7517, Section 5), at most
+	// 1 MiB. Empty when NotModified.
+	JWKS []byte
+	// ETag of this answer, or "".
+	ETag string
+	// NotModified: the set the caller holds under KeyRequest.ETag is current.
+	// Only valid when KeyRequest.ETag was not empty.
+	NotModified bool
+	// Freshness as read from the answer.
+	Freshness Freshness
+}
+
+// KeyFetcher gets the current key set of an issuer. The Verifier caches,
+// validates and bounds what it returns, coalesces concurrent calls, and never
+// calls it for an issuer that is not allowed.
+//
+// An implementation proves this contract with conformance.TestKeyFetcher.
+//
+//   - It returns the keys of KeyRequest.Issuer only, with the issuer's own
+//     statement of its name; an unknown issuer is an error.
+//   - It returns public keys only.
+//   - Every call asks the source (or states why not with Freshness); caching is
+//     the Verifier's work.
+//   - ctx carries the deadline of the fetch; when it is done, FetchKeys returns
+//     promptly with an error that matches ctx.Err().
+//   - The caller owns the returned bytes. Safe for concurrent use.
+type KeyFetcher interface {
+	FetchKeys(ctx context.Context, req KeyRequest) (KeySet, error)
+}
+
+// Clock tells the time. It is the only source of time for every decision of
+// the Verifier; real timers are used only to bound waiting.
+//
+// An implementation proves this contract with conformance.TestClock: two calls
+// in sequence never go backwards while nobody sets the clock, the time zone
+// does not matter, and Now is safe for concurrent use.
+type Clock interface {
+	Now() time.Time
+}
+
+// Doer sends HTTP requests; [*http.Client] is one.
+//
+// An implementation proves this contract with conformance.TestDoer: it honours
+// the request's context, returns either a response with a non-nil Body or an
+// error, does not read ahead without bound, and may be used concurrently.
+// Redirects must not be followed: the Verifier copies an *http.Client with
+// redirects switched off and refuses a response whose Request.URL differs from
+// the one asked for.
+type Doer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// DoerFunc makes a [Doer] of a function.
+type DoerFunc func(*http.Request) (*http.Response, error)
+
+// Do calls f(req).
+func (f DoerFunc) Do(req *http.Request) (*http.Response, error) { return f(req) }
+
+// ClockFunc makes a [Clock] of a function, such as time.Now.
+type ClockFunc func() time.Time
+
+// Now calls f().
+func (f ClockFunc) Now() time.Time { return f() }
+
+// DomainResolverFunc makes a [DomainResolver] of a function.
+type DomainResolverFunc func(ctx context.Context, req ResolveRequest) ([]string, error)
+
+// ResolveDomains calls f(ctx, req).
+func (f DomainResolverFunc) ResolveDomains(ctx context.Context, req ResolveRequest) ([]string, error) {
+	return f(ctx, req)
+}
+
+// KeyFetcherFunc makes a [KeyFetcher] of a function.
+type KeyFetcherFunc func(ctx context.Context, req KeyRequest) (KeySet, error)
+
+// FetchKeys calls f(ctx, req).
+func (f KeyFetcherFunc) FetchKeys(ctx context.Context, req KeyRequest) (KeySet, error) {
+	return f(ctx, req)
+}
