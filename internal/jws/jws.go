@@ -1,0 +1,159 @@
+// Package jws parses JSON Web Signatures in compact serialisation (RFC 7515,
+// Section 7.1) whose payload is a JSON object: access tokens and DPoP proofs.
+// It parses; it does not verify.
+package jws
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"github.com/portcullis-go/portcullis/internal/strictjson"
+)
+
+// What is wrong with a token. The errors hold none of its bytes.
+var (
+	// ErrCompact: not three canonical base64url parts (RFC 7515, Section 7.1;
+	// RFC 4648, Sections 3.3 and 3.5).
+	ErrCompact = errors.New("jws: not in compact serialisation")
+	// ErrHeader and ErrPayload: not one strict JSON object, or a registered
+	// header parameter of the wrong type.
+	ErrHeader  = errors.New("jws: malformed header")
+	ErrPayload = errors.New("jws: malformed payload")
+	// ErrCritical: the header demands an extension; none is understood, so the
+	// token must be refused (RFC 7515, Section 4.1.11).
+	ErrCritical = errors.New("jws: critical extension is not understood")
+)
+
+// Header is the protected header.
+type Header struct {
+	Algorithm string
+	KeyID     string
+	HasKeyID  bool
+	Type      string
+	HasType   bool
+	// JWK is the "jwk" parameter (RFC 7515, Section 4.1.3), for proofs.
+	JWK strictjson.Value
+	// Segment is the base64url text that the header was read from.
+	Segment string
+}
+
+// Token is a parsed, unverified JWS.
+type Token struct {
+	Header *Header
+	// Payload is the decoded payload, Members its members.
+	Payload string
+	Members []strictjson.Member
+	// SigningInput is what the signature is over (RFC 7515, Section 5.1).
+	SigningInput string
+	Signature    []byte
+}
+
+// Parse reads a compact JWS. Headers that were remembered in headers are not
+// parsed again; headers may be nil. scratch is reused for the members.
+func Parse(compact string, headers *Headers, scratch []strictjson.Member) (Token, error) {
+	headerSegment, payloadSegment, signatureSegment, ok := split(compact)
+	if !ok {
+		return Token{}, ErrCompact
+	}
+	header := headers.get(headerSegment)
+	if header == nil {
+		var err error
+		if header, err = parseHeader(headerSegment); err != nil {
+			return Token{}, err
+		}
+	}
+	payload, ok := decode(payloadSegment)
+	if !ok {
+		return Token{}, ErrCompact
+	}
+	signature, ok := decode(signatureSegment)
+	if !ok || len(signature) == 0 {
+		return Token{}, ErrCompact
+	}
+	text := string(payload)
+	members, err := strictjson.Parse(text, scratch)
+	if err != nil {
+		return Token{}, ErrPayload
+	}
+	return Token{
+		Header:       header,
+		Payload:      text,
+		Members:      members,
+		SigningInput: compact[:len(headerSegment)+1+len(payloadSegment)],
+		Signature:    signature,
+	}, nil
+}
+
+// split cuts at the two dots; a third one makes it a JWE or nothing known.
+func split(compact string) (header, payload, signature string, ok bool) {
+	first := strings.IndexByte(compact, '.')
+	if first <= 0 {
+		return "", "", "", false
+	}
+	second := strings.IndexByte(compact[first+1:], '.')
+	if second <= 0 {
+		return "", "", "", false
+	}
+	second += first + 1
+	signature = compact[second+1:]
+	if strings.IndexByte(signature, '.') >= 0 {
+		return "", "", "", false
+	}
+	return compact[:first], compact[first+1 : second], signature, true
+}
+
+var strict = base64.RawURLEncoding.Strict()
+
+// decode reads canonical base64url without padding. The standard decoder skips
+// line breaks wherever they are, so the length is compared.
+func decode(segment string) ([]byte, bool) {
+	data := make([]byte, strict.DecodedLen(len(segment)))
+	n, err := strict.Decode(data, []byte(segment))
+	if err != nil || strict.EncodedLen(n) != len(segment) {
+		return nil, false
+	}
+	return data[:n], true
+}
+
+func parseHeader(segment string) (*Header, error) {
+	data, ok := decode(segment)
+	if !ok {
+		return nil, ErrCompact
+	}
+	// The copy of the segment keeps a remembered header from holding on to the
+	// whole token.
+	h := &Header{Segment: strings.Clone(segment)}
+	members, err := strictjson.Parse(string(data), make([]strictjson.Member, 0, 6))
+	if err != nil {
+		return nil, ErrHeader
+	}
+	for _, m := range members {
+		ok := true
+		switch m.Name {
+		case "alg":
+			h.Algorithm, ok = m.Value.Text()
+		case "kid":
+			h.KeyID, ok = m.Value.Text()
+			h.HasKeyID = true
+		case "typ":
+			h.Type, ok = m.Value.Text()
+			h.HasType = true
+		case "jwk":
+			h.JWK = m.Value
+		case "crit":
+			return nil, ErrCritical
+		case "b64":
+			// RFC 7797, Section 6: it must be listed in crit, so whoever sends
+			// it without wants two readers to see two payloads.
+			return nil, ErrCritical
+		case "enc", "zip":
+			// Parameters of a JWE (RFC 7516, Section 4.1): not a signed token.
+			return nil, ErrHeader
+		}
+		if !ok {
+			return nil, ErrHeader
+		}
+	}
+	return h, nil
+}

@@ -1,0 +1,105 @@
+// Package keyset parses JSON Web Key Sets (RFC 7517), chooses the key for a
+// token and checks signatures.
+package keyset
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	_ "crypto/sha256" // for crypto.SHA256
+	_ "crypto/sha512" // for crypto.SHA384 and crypto.SHA512
+	"math/big"
+)
+
+// Algorithm is a JWS algorithm (RFC 7518, Section 3.1; RFC 8037; RFC 9864).
+type Algorithm struct {
+	Name  string
+	kty   string
+	crv   string
+	hash  crypto.Hash
+	check func(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool
+}
+
+// algorithms are those that can be allowed: asymmetric ones only.
+var algorithms = [...]Algorithm{
+	{"RS256", "RSA", "", crypto.SHA256, checkPKCS1v15},
+	{"RS384", "RSA", "", crypto.SHA384, checkPKCS1v15},
+	{"RS512", "RSA", "", crypto.SHA512, checkPKCS1v15},
+	{"PS256", "RSA", "", crypto.SHA256, checkPSS},
+	{"PS384", "RSA", "", crypto.SHA384, checkPSS},
+	{"PS512", "RSA", "", crypto.SHA512, checkPSS},
+	{"ES256", "EC", "P-256", crypto.SHA256, checkECDSA},
+	{"ES384", "EC", "P-384", crypto.SHA384, checkECDSA},
+	{"ES512", "EC", "P-521", crypto.SHA512, checkECDSA},
+	{"EdDSA", "OKP", "Ed25519", 0, checkEd25519},
+	{"Ed25519", "OKP", "Ed25519", 0, checkEd25519},
+}
+
+// AlgorithmByName returns the algorithm of exactly this name, or nil.
+func AlgorithmByName(name string) *Algorithm {
+	for i := range algorithms {
+		if algorithms[i].Name == name {
+			return &algorithms[i]
+		}
+	}
+	return nil
+}
+
+// Verify checks signature over input with key, which must be of the
+// algorithm's type. This is the one place where signatures are checked.
+func (a *Algorithm) Verify(key crypto.PublicKey, input string, signature []byte) bool {
+	if a.hash == 0 {
+		return a.check(key, 0, []byte(input), signature)
+	}
+	h := a.hash.New()
+	h.Write([]byte(input))
+	var sum [64]byte
+	return a.check(key, a.hash, h.Sum(sum[:0]), signature)
+}
+
+func checkPKCS1v15(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool {
+	public, ok := key.(*rsa.PublicKey)
+	return ok && rsa.VerifyPKCS1v15(public, hash, digest, signature) == nil
+}
+
+// checkPSS demands a salt as long as the hash (RFC 7518, Section 3.5).
+func checkPSS(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool {
+	public, ok := key.(*rsa.PublicKey)
+	options := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	return ok && rsa.VerifyPSS(public, hash, digest, signature, &options) == nil
+}
+
+// checkECDSA demands R and S of the curve's length each (RFC 7518, Section
+// 3.4), and the curve that belongs to the hash.
+func checkECDSA(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool {
+	public, ok := key.(*ecdsa.PublicKey)
+	if !ok || curveHash(public.Curve) != hash {
+		return false
+	}
+	size := (public.Curve.Params().BitSize + 7) / 8
+	if len(signature) != 2*size {
+		return false
+	}
+	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
+	return ecdsa.Verify(public, digest, r, s)
+}
+
+func curveHash(curve elliptic.Curve) crypto.Hash {
+	switch curve {
+	case elliptic.P256():
+		return crypto.SHA256
+	case elliptic.P384():
+		return crypto.SHA384
+	case elliptic.P521():
+		return crypto.SHA512
+	default:
+		return 0
+	}
+}
+
+func checkEd25519(key crypto.PublicKey, _ crypto.Hash, message, signature []byte) bool {
+	public, ok := key.(ed25519.PublicKey)
+	return ok && len(public) == ed25519.PublicKeySize && ed25519.Verify(public, message, signature)
+}

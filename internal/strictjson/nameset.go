@@ -1,0 +1,53 @@
+package strictjson
+
+// linearNames is up to how many names a scan is quicker than a map.
+const linearNames = 24
+
+// nameSet answers "was this name here before" for one object. Small objects
+// are scanned; larger ones get a map, so that an object with thousands of
+// members costs linear and not quadratic time.
+type nameSet struct{ m map[string]struct{} }
+
+func (n *nameSet) hasMember(members []Member, name string) bool {
+	if len(members) <= linearNames {
+		for i := range members {
+			if members[i].Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	if n.m == nil {
+		n.m = make(map[string]struct{}, 4*linearNames)
+		for i := range members {
+			n.m[members[i].Name] = struct{}{}
+		}
+	}
+	return n.testAndAdd(name)
+}
+
+func (n *nameSet) hasName(names []string, name string) bool {
+	if len(names) <= linearNames {
+		for _, seen := range names {
+			if seen == name {
+				return true
+			}
+		}
+		return false
+	}
+	if n.m == nil {
+		n.m = make(map[string]struct{}, 4*linearNames)
+		for _, seen := range names {
+			n.m[seen] = struct{}{}
+		}
+	}
+	return n.testAndAdd(name)
+}
+
+func (n *nameSet) testAndAdd(name string) bool {
+	if _, ok := n.m[name]; ok {
+		return true
+	}
+	n.m[name] = struct{}{}
+	return false
+}

@@ -1,0 +1,317 @@
+// Package strictjson reads JSON objects that come from the network, strictly
+// and in one pass.
+//
+// It refuses what JSON libraries commonly let through and what has confused
+// verifiers of tokens before: duplicate names at any depth (RFC 8259, Section
+// 4; RFC 7519, Section 4), invalid UTF-8 and lone surrogates (RFC 8259,
+// Section 8), a byte order mark, anything after the object, and deep nesting.
+// Names are compared exactly, after their escapes are resolved; case is never
+// folded.
+package strictjson
+
+import (
+	"errors"
+	"unicode/utf8"
+)
+
+// MaxDepth is how many levels of objects and arrays may be nested.
+const MaxDepth = 64
+
+// What is wrong with a document. The errors hold none of its bytes.
+var (
+	ErrSyntax    = errors.New("strictjson: not a JSON object")
+	ErrDuplicate = errors.New("strictjson: duplicate name")
+	ErrDepth     = errors.New("strictjson: nested too deeply")
+	ErrUTF8      = errors.New("strictjson: not valid Unicode text")
+)
+
+// Kind is the type of a JSON value.
+type Kind uint8
+
+// The kinds of JSON values.
+const (
+	Invalid Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
+)
+
+// Value is a JSON value inside a document that was parsed. Its zero value is
+// Invalid: the member is absent.
+type Value struct {
+	raw     string
+	kind    Kind
+	escaped bool // a string with at least one backslash
+}
+
+// Member is a name and value of an object.
+type Member struct {
+	Name  string
+	Value Value
+}
+
+// Parse reads src, which must be exactly one JSON object with optional white
+// space around it, and appends its members to dst in their order. The strings
+// in the result share memory with src.
+func Parse(src string, dst []Member) ([]Member, error) {
+	if !utf8.ValidString(src) {
+		return dst, ErrUTF8
+	}
+	s := scanner{src: src}
+	s.space()
+	if s.pos >= len(src) || src[s.pos] != '{' {
+		return dst, ErrSyntax
+	}
+	dst, err := s.object(dst, true, 1)
+	if err != nil {
+		return dst, err
+	}
+	s.space()
+	if s.pos != len(src) {
+		return dst, ErrSyntax
+	}
+	return dst, nil
+}
+
+// Find returns the value of the member with exactly this name, or the Invalid
+// value.
+func Find(members []Member, name string) Value {
+	for i := range members {
+		if members[i].Name == name {
+			return members[i].Value
+		}
+	}
+	return Value{}
+}
+
+type scanner struct {
+	src string
+	pos int
+	// names holds the names of the objects that are open and nested, innermost
+	// last, for the duplicate check.
+	names []string
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.src) {
+		switch s.src[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// object reads an object at pos. The members are appended to dst only when
+// keep is set; of nested objects just the names are needed, for a moment.
+func (s *scanner) object(dst []Member, keep bool, depth int) ([]Member, error) {
+	if depth > MaxDepth {
+		return dst, ErrDepth
+	}
+	s.pos++ // {
+	base, start := len(s.names), len(dst)
+	var seen nameSet
+	s.space()
+	if s.pos < len(s.src) && s.src[s.pos] == '}' {
+		s.pos++
+		return dst, nil
+	}
+	for {
+		s.space()
+		if s.pos >= len(s.src) || s.src[s.pos] != '"' {
+			return dst, ErrSyntax
+		}
+		raw, escaped, err := s.str()
+		if err != nil {
+			return dst, err
+		}
+		name := raw[1 : len(raw)-1]
+		if escaped {
+			name = unescape(name)
+		}
+		if keep {
+			if seen.hasMember(dst[start:], name) {
+				return dst, ErrDuplicate
+			}
+		} else {
+			if seen.hasName(s.names[base:], name) {
+				return dst, ErrDuplicate
+			}
+			s.names = append(s.names, name)
+		}
+		s.space()
+		if s.pos >= len(s.src) || s.src[s.pos] != ':' {
+			return dst, ErrSyntax
+		}
+		s.pos++
+		s.space()
+		v, err := s.value(depth)
+		if err != nil {
+			return dst, err
+		}
+		if keep {
+			dst = append(dst, Member{Name: name, Value: v})
+		}
+		s.space()
+		if s.pos >= len(s.src) {
+			return dst, ErrSyntax
+		}
+		switch s.src[s.pos] {
+		case ',':
+			s.pos++
+		case '}':
+			s.pos++
+			s.names = s.names[:base]
+			return dst, nil
+		default:
+			return dst, ErrSyntax
+		}
+	}
+}
+
+func (s *scanner) array(depth int) error {
+	if depth > MaxDepth {
+		return ErrDepth
+	}
+	s.pos++ // [
+	s.space()
+	if s.pos < len(s.src) && s.src[s.pos] == ']' {
+		s.pos++
+		return nil
+	}
+	for {
+		s.space()
+		if _, err := s.value(depth); err != nil {
+			return err
+		}
+		s.space()
+		if s.pos >= len(s.src) {
+			return ErrSyntax
+		}
+		switch s.src[s.pos] {
+		case ',':
+			s.pos++
+		case ']':
+			s.pos++
+			return nil
+		default:
+			return ErrSyntax
+		}
+	}
+}
+
+// value reads the value at pos, which lies in an object or array of the given
+// depth.
+func (s *scanner) value(depth int) (Value, error) {
+	if s.pos >= len(s.src) {
+		return Value{}, ErrSyntax
+	}
+	start := s.pos
+	switch c := s.src[s.pos]; c {
+	case '"':
+		raw, escaped, err := s.str()
+		return Value{raw: raw, kind: String, escaped: escaped}, err
+	case '{':
+		_, err := s.object(nil, false, depth+1)
+		return Value{raw: s.src[start:s.pos], kind: Object}, err
+	case '[':
+		err := s.array(depth + 1)
+		return Value{raw: s.src[start:s.pos], kind: Array}, err
+	case 't':
+		return s.literal("true", Bool)
+	case 'f':
+		return s.literal("false", Bool)
+	case 'n':
+		return s.literal("null", Null)
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) literal(word string, kind Kind) (Value, error) {
+	end := s.pos + len(word)
+	if end > len(s.src) || s.src[s.pos:end] != word {
+		return Value{}, ErrSyntax
+	}
+	s.pos = end
+	return Value{raw: word, kind: kind}, nil
+}
+
+// number reads a number (RFC 8259, Section 6). What follows it is checked by
+// the caller, which expects a comma or the end of the container.
+func (s *scanner) number() (Value, error) {
+	start := s.pos
+	if s.peek() == '-' {
+		s.pos++
+	}
+	switch c := s.peek(); {
+	case c == '0':
+		s.pos++
+	case c >= '1' && c <= '9':
+		s.digits()
+	default:
+		return Value{}, ErrSyntax
+	}
+	if s.peek() == '.' {
+		s.pos++
+		if !s.digits() {
+			return Value{}, ErrSyntax
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.pos++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.pos++
+		}
+		if !s.digits() {
+			return Value{}, ErrSyntax
+		}
+	}
+	return Value{raw: s.src[start:s.pos], kind: Number}, nil
+}
+
+func (s *scanner) peek() byte {
+	if s.pos < len(s.src) {
+		return s.src[s.pos]
+	}
+	return 0
+}
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.src) && s.src[s.pos] >= '0' && s.src[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+// str reads a string with its quotes and reports whether it holds escapes.
+// The document is already known to be valid UTF-8.
+func (s *scanner) str() (raw string, escaped bool, err error) {
+	start := s.pos
+	i := s.pos + 1
+	for i < len(s.src) {
+		c := s.src[i]
+		switch {
+		case c == '"':
+			s.pos = i + 1
+			return s.src[start:s.pos], escaped, nil
+		case c < 0x20:
+			return "", false, ErrSyntax
+		case c == '\\':
+			escaped = true
+			n, err := escapeLen(s.src[i:])
+			if err != nil {
+				return "", false, err
+			}
+			i += n
+		default:
+			i++
+		}
+	}
+	return "", false, ErrSyntax
+}
