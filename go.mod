@@ -2,7 +2,4 @@ module github.com/portcullis-go/portcullis
 
 go 1.26.0
 
-require (
-	github.com/go-jose/go-jose/v4 v4.1.4
-	golang.org/x/sync v0.20.0
-)
+require github.com/go-jose/go-jose/v4 v4.1.4
