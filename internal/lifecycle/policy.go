@@ -7,8 +7,8 @@ import (
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
 )
 
-// Policy holds the times and bounds of a Store. Every field is used as it is:
-// defaults are the caller's business.
+// Policy holds the times and bounds of a Store. Every field is used as it is;
+// DefaultPolicy is where to start from.
 type Policy struct {
 	TTL          time.Duration // freshness when the source states none, and the most it can state
 	Floor        time.Duration // freshness is never shorter, whatever the source states
@@ -25,6 +25,27 @@ type Policy struct {
 	MaxIssuers   int           // how many issuers are held
 	CacheTimeout time.Duration // deadline of one call of the shared cache
 	LeasePoll    time.Duration // pause between looks into the shared cache while another process fetches
+}
+
+// DefaultPolicy returns the documented defaults of this module.
+func DefaultPolicy() Policy {
+	return Policy{
+		TTL:          10 * time.Minute,
+		Floor:        time.Minute,
+		Jitter:       0.1,
+		RefreshAhead: 0.2,
+		StaleIfError: time.Hour,
+		FetchTimeout: 5 * time.Second,
+		StaleWait:    500 * time.Millisecond,
+		BackoffMin:   time.Second,
+		BackoffMax:   30 * time.Second,
+		ForcedWindow: 30 * time.Second,
+		ForcedMax:    2,
+		MaxMissing:   1000,
+		MaxIssuers:   100,
+		CacheTimeout: 500 * time.Millisecond,
+		LeasePoll:    50 * time.Millisecond,
+	}
 }
 
 // leaseRounds is how often a process that does not get the lease waits for
