@@ -1,0 +1,263 @@
+package forwarded_test
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-go/portcullis/internal/forwarded"
+)
+
+// The peer 10.0.0.1 and its network are trusted, and one IPv6 network.
+var trusted = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("2001:db8:1::/48"),
+	netip.MustParsePrefix("fe80::/10"),
+}
+
+func fromProxy(t testing.TB, fields string) *http.Request {
+	t.Helper()
+	r := receive(t, strings.TrimSuffix("GET /r HTTP/1.1\nHost: inner.example\n"+fields, "\n"))
+	r.RemoteAddr = "10.0.0.1:4711"
+	return r
+}
+
+func TestTrustedProxies(t *testing.T) {
+	tests := []struct{ name, fields, want string }{
+		{"no fields", "", "http://inner.example/r"},
+
+		{"Forwarded", "Forwarded: for=192.0.2.9;host=api.example.com;proto=https", "https://api.example.com/r"},
+		{"Forwarded, names in other case", "Forwarded: FOR=192.0.2.9;Host=api.example.com;PROTO=HTTPS", "https://api.example.com/r"},
+		{"Forwarded, field name in other case", "forwarded: for=192.0.2.9;host=api.example.com;proto=https", "https://api.example.com/r"},
+		{"Forwarded, quoted", `Forwarded: for="192.0.2.9:1234";host="api.example.com:8443";proto="https"`, "https://api.example.com:8443/r"},
+		{"Forwarded, quoted pairs", `Forwarded: for="192\.0.2.9";host="ap\i.example.com";proto=https`, "https://api.example.com/r"},
+		{"Forwarded, quoted comma and semicolon", `Forwarded: for=192.0.2.9;ext="a,b;host=evil.example";host=api.example.com`, "http://api.example.com/r"},
+		{"Forwarded, quoted quote", `Forwarded: for=192.0.2.9;ext="\", host=evil.example";host=api.example.com`, "http://api.example.com/r"},
+		{"Forwarded, white space", "Forwarded:  for=192.0.2.9 ; host=api.example.com\t;proto=https ", "https://api.example.com/r"},
+		{"Forwarded, by and extensions", "Forwarded: by=_gw;for=192.0.2.9;host=api.example.com;secret=x", "http://api.example.com/r"},
+		{"Forwarded, proto only", "Forwarded: for=192.0.2.9;proto=https", "https://inner.example/r"},
+		{"Forwarded, host only", "Forwarded: host=api.example.com", "http://api.example.com/r"},
+		{"Forwarded, IPv6", `Forwarded: for="[2001:db8::9]:1234";host="[2001:db8::1]:8443";proto=https`, "https://[2001:db8::1]:8443/r"},
+		{"Forwarded, unknown", "Forwarded: for=unknown;host=api.example.com", "http://api.example.com/r"},
+		{"Forwarded, unknown with port", `Forwarded: for="unknown:80";host=api.example.com`, "http://api.example.com/r"},
+		{"Forwarded, obfuscated", "Forwarded: for=_hidden-1.x;host=api.example.com", "http://api.example.com/r"},
+		{"Forwarded, obfuscated port", `Forwarded: for="192.0.2.9:_p";host=api.example.com`, "http://api.example.com/r"},
+
+		{"the client's element is ignored", "Forwarded: for=10.0.0.7;host=evil.example, for=192.0.2.9;host=api.example.com;proto=https", "https://api.example.com/r"},
+		{"the client's line is ignored", "Forwarded: for=10.0.0.7;host=evil.example\nForwarded: for=192.0.2.9;host=api.example.com;proto=https", "https://api.example.com/r"},
+		{"two trusted hops", "Forwarded: for=192.0.2.9;host=api.example.com;proto=https, for=10.0.0.2;host=mid.example;proto=http", "https://api.example.com/r"},
+		{"two trusted hops and the client's element", "Forwarded: for=10.0.0.3;host=evil.example, for=192.0.2.9;host=api.example.com;proto=https, for=10.0.0.2;host=mid.example", "https://api.example.com/r"},
+		{"three trusted hops", `Forwarded: for=192.0.2.9;host=api.example.com, for="[2001:db8:1::5]";host=b.example, for="10.0.0.2:80";host=c.example`, "http://api.example.com/r"},
+		{"all addresses trusted", "Forwarded: for=10.0.0.3;host=api.example.com, for=10.0.0.2;host=mid.example", "http://api.example.com/r"},
+		{"unknown ends the walk", "Forwarded: for=192.0.2.9;host=evil.example, for=unknown;host=api.example.com", "http://api.example.com/r"},
+		{"obfuscated ends the walk", "Forwarded: for=192.0.2.9;host=evil.example, for=_x;host=api.example.com", "http://api.example.com/r"},
+		{"no address ends the walk", "Forwarded: for=192.0.2.9;host=evil.example, host=api.example.com", "http://api.example.com/r"},
+		{"the outermost hop wrote no host", "Forwarded: for=192.0.2.9;proto=https, for=10.0.0.2;host=mid.example;proto=http", "https://inner.example/r"},
+		{"the client's bad scheme and host are ignored", `Forwarded: for=bad;host="a b";proto=ftp, for=192.0.2.9;host=api.example.com`, "http://api.example.com/r"},
+		{"IPv4 in IPv6 is trusted as IPv4", `Forwarded: for=192.0.2.9;host=api.example.com, for="[::ffff:10.0.0.2]";host=mid.example`, "http://api.example.com/r"},
+
+		{"X-Forwarded", "X-Forwarded-For: 192.0.2.9\nX-Forwarded-Proto: https\nX-Forwarded-Host: api.example.com", "https://api.example.com/r"},
+		{"X-Forwarded, names in other case", "x-forwarded-for: 192.0.2.9\nX-FORWARDED-PROTO: HTTPS\nx-Forwarded-host: API.example.com", "https://api.example.com/r"},
+		{"X-Forwarded without For", "X-Forwarded-Proto: https\nX-Forwarded-Host: api.example.com", "https://api.example.com/r"},
+		{"X-Forwarded-Proto only", "X-Forwarded-Proto: https", "https://inner.example/r"},
+		{"X-Forwarded-For only", "X-Forwarded-For: 10.0.0.3, 192.0.2.9", "http://inner.example/r"},
+		{"X-Forwarded-Port", "X-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https\nX-Forwarded-Port: 8443", "https://api.example.com:8443/r"},
+		{"X-Forwarded-Port, default", "X-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https\nX-Forwarded-Port: 443", "https://api.example.com/r"},
+		{"X-Forwarded-Port, host has one", "X-Forwarded-Host: api.example.com:8443\nX-Forwarded-Proto: https\nX-Forwarded-Port: 443", "https://api.example.com:8443/r"},
+		{"X-Forwarded-Port, IPv6", "X-Forwarded-Host: [2001:db8::1]\nX-Forwarded-Proto: https\nX-Forwarded-Port: 8443", "https://[2001:db8::1]:8443/r"},
+		{"X-Forwarded-Port without a host", "X-Forwarded-Port: 8443", "http://inner.example/r"},
+		{"X-Forwarded, two trusted hops", "X-Forwarded-For: 192.0.2.9, 10.0.0.2\nX-Forwarded-Proto: https, http\nX-Forwarded-Host: api.example.com, mid.example", "https://api.example.com/r"},
+		{"X-Forwarded, the client's elements are ignored", "X-Forwarded-For: 10.0.0.3, 192.0.2.9\nX-Forwarded-Proto: http, https\nX-Forwarded-Host: evil.example, api.example.com", "https://api.example.com/r"},
+		{"X-Forwarded, the client's lines are ignored", "X-Forwarded-For: 10.0.0.3\nX-Forwarded-Host: evil.example\nX-Forwarded-For: 192.0.2.9\nX-Forwarded-Host: api.example.com", "http://api.example.com/r"},
+		{"X-Forwarded, lists without For: the last", "X-Forwarded-Proto: http,https\nX-Forwarded-Host: evil.example,api.example.com", "https://api.example.com/r"},
+		{"X-Forwarded-For forms", "X-Forwarded-For: 192.0.2.9:80, 2001:db8:1::5, [2001:db8:1::6], [2001:db8:1::7]:443, 10.0.0.2:80\nX-Forwarded-Host: api.example.com,b,c,d,e", "http://api.example.com/r"},
+		{"X-Forwarded-For unknown", "X-Forwarded-For: 10.0.0.9, unknown\nX-Forwarded-Host: evil.example, api.example.com", "http://api.example.com/r"},
+
+		{"both families agree", "Forwarded: for=192.0.2.9;host=\"API.example.com:443\";proto=https\nX-Forwarded-For: 192.0.2.9\nX-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https", "https://api.example.com/r"},
+	}
+	policy := newPolicy(t, forwarded.Config{Trusted: trusted})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			wantURL(t, policy, fromProxy(t, test.fields), test.want)
+		})
+	}
+}
+
+func TestMalformedFieldsOfTrustedProxies(t *testing.T) {
+	tests := []struct{ name, fields string }{
+		{"empty", "Forwarded:"},
+		{"comma only", "Forwarded: ,"},
+		{"empty element", "Forwarded: for=192.0.2.9,,for=10.0.0.2"},
+		{"element ends with comma", "Forwarded: for=192.0.2.9,"},
+		{"element ends with semicolon", "Forwarded: for=192.0.2.9;"},
+		{"two semicolons", "Forwarded: for=192.0.2.9;;host=api.example.com"},
+		{"no value", "Forwarded: for=;host=api.example.com"},
+		{"empty quoted value", `Forwarded: for=192.0.2.9;host=""`},
+		{"no equals sign", "Forwarded: for"},
+		{"space before equals sign", "Forwarded: for =192.0.2.9"},
+		{"space after equals sign", "Forwarded: for= 192.0.2.9"},
+		{"no semicolon between", "Forwarded: for=192.0.2.9 host=api.example.com"},
+		{"name twice", "Forwarded: for=192.0.2.9;host=a.example;host=b.example"},
+		{"name twice in other case", "Forwarded: for=192.0.2.9;host=a.example;HOST=b.example"},
+		{"unknown name twice", "Forwarded: for=192.0.2.9;x=1;x=2"},
+		{"open quote", `Forwarded: for="192.0.2.9`},
+		{"open quote after backslash", `Forwarded: for="192.0.2.9\"`},
+		{"backslash last", `Forwarded: for="192.0.2.9\`},
+		{"text after quote", `Forwarded: for="192.0.2.9"x`},
+		{"the client's open quote", "Forwarded: for=\"192.0.2.9\nForwarded: for=192.0.2.9;host=api.example.com"},
+		{"non-ASCII", `Forwarded: for=192.0.2.9;x="é"`},
+		{"IPv6 without quotes", "Forwarded: for=[2001:db8::9]"},
+		{"IPv6 with open bracket", `Forwarded: for="[2001:db8::9"`},
+		{"IPv4 in brackets", `Forwarded: for="[192.0.2.9]"`},
+		{"no address", "Forwarded: for=client.example"},
+		{"address with bad port", `Forwarded: for="192.0.2.9:x"`},
+		{"address with high port", `Forwarded: for="192.0.2.9:65536"`},
+		{"address with empty port", `Forwarded: for="192.0.2.9:"`},
+		{"port only", `Forwarded: for=":80"`},
+		{"underscore only", "Forwarded: for=_"},
+		{"bad obfuscated name", "Forwarded: for=_a!b"},
+		{"bad scheme", "Forwarded: for=192.0.2.9;proto=ftp"},
+		{"host with port without quotes", "Forwarded: for=192.0.2.9;host=api.example.com:443"},
+		{"bad host", `Forwarded: for=192.0.2.9;host="api.example.com/x"`},
+		{"host with credentials", `Forwarded: for=192.0.2.9;host="u@api.example.com"`},
+		{"host with query", `Forwarded: for=192.0.2.9;host="api.example.com?"`},
+		{"too long", "Forwarded: for=192.0.2.9;x=" + strings.Repeat("x", 8<<10)},
+
+		{"empty X-Forwarded-For", "X-Forwarded-For:"},
+		{"empty X-Forwarded-Host", "X-Forwarded-For: 192.0.2.9\nX-Forwarded-Host:"},
+		{"empty X-Forwarded element", "X-Forwarded-For: 192.0.2.9,,10.0.0.2"},
+		{"X-Forwarded-For is no address", "X-Forwarded-For: client.example"},
+		{"X-Forwarded-For of an inner hop is no address", "X-Forwarded-For: 192.0.2.9, client.example"},
+		{"X-Forwarded-For zone trick", "X-Forwarded-For: 192.0.2.9%x"},
+		{"X-Forwarded-Proto", "X-Forwarded-Proto: ftp"},
+		{"X-Forwarded-Host", "X-Forwarded-Host: api.example.com/x?"},
+		{"X-Forwarded-Port", "X-Forwarded-Host: api.example.com\nX-Forwarded-Port: 80x"},
+		{"X-Forwarded-Port with host", "X-Forwarded-Host: api.example.com\nX-Forwarded-Port: 80/x"},
+		{"more hosts than addresses", "X-Forwarded-For: 192.0.2.9\nX-Forwarded-Host: evil.example, api.example.com"},
+		{"more addresses than hosts", "X-Forwarded-For: 10.0.0.3, 192.0.2.9\nX-Forwarded-Host: api.example.com"},
+		{"more addresses than schemes", "X-Forwarded-For: 192.0.2.9, 10.0.0.2\nX-Forwarded-Host: api.example.com, mid.example\nX-Forwarded-Proto: https"},
+		{"more hosts than schemes", "X-Forwarded-Host: a.example, b.example\nX-Forwarded-Proto: https"},
+		{"more ports than hosts", "X-Forwarded-Host: a.example\nX-Forwarded-Port: 80, 443"},
+		{"X-Forwarded-For too long", "X-Forwarded-For: " + strings.Repeat("10.0.0.1,", 1000) + "10.0.0.1"},
+
+		{"families differ in host", "Forwarded: for=192.0.2.9;host=evil.example;proto=https\nX-Forwarded-For: 192.0.2.9\nX-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https"},
+		{"families differ in scheme", "Forwarded: for=192.0.2.9;host=api.example.com;proto=http\nX-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https"},
+		{"the client's Forwarded beside the proxy's address", "Forwarded: host=evil.example;proto=https\nX-Forwarded-For: 192.0.2.9"},
+		{"the client's Forwarded beside the proxy's scheme", "Forwarded: host=evil.example;proto=https\nX-Forwarded-Proto: https"},
+		{"malformed Forwarded beside the other family", "Forwarded: \"\nX-Forwarded-Host: api.example.com"},
+	}
+	policy := newPolicy(t, forwarded.Config{Trusted: trusted})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			wantError(t, policy, fromProxy(t, test.fields), forwarded.ErrForwarding)
+		})
+	}
+}
+
+func TestPeers(t *testing.T) {
+	tests := []struct {
+		name, remote string
+		trusted      bool
+	}{
+		{"IPv4", "10.0.0.1:80", true},
+		{"IPv4 without port", "10.0.0.1", true},
+		{"IPv4 in IPv6", "[::ffff:10.0.0.1]:80", true},
+		{"IPv6", "[2001:db8:1::1]:80", true},
+		{"IPv6 without port", "2001:db8:1::1", true},
+		{"IPv6 with zone", "[fe80::1%eth0]:80", true},
+		{"last of the network", "10.255.255.255:80", true},
+		{"other IPv4", "11.0.0.1:80", false},
+		{"other IPv4 in IPv6", "[::ffff:11.0.0.1]:80", false},
+		{"other IPv6", "[2001:db8:2::1]:80", false},
+		{"IPv6 that looks like IPv4", "[::10.0.0.1]:80", false},
+		{"none", "", false},
+		{"Unix socket", "@", false},
+		{"name", "proxy.example:80", false},
+	}
+	policy := newPolicy(t, forwarded.Config{Trusted: trusted})
+	want := map[bool]string{true: "https://api.example.com/r", false: "http://inner.example/r"}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := fromProxy(t, "X-Forwarded-For: 192.0.2.9\nX-Forwarded-Host: api.example.com\nX-Forwarded-Proto: https")
+			r.RemoteAddr = test.remote
+			wantURL(t, policy, r, want[test.trusted])
+		})
+	}
+}
+
+func TestTrustedPrefixOfIPv4InIPv6(t *testing.T) {
+	policy := newPolicy(t, forwarded.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}})
+	wantURL(t, policy, fromProxy(t, "X-Forwarded-Host: api.example.com"), "http://api.example.com/r")
+}
+
+// FuzzRequestURL shows that nothing panics, that what comes out is a URL of the
+// request's path, and that no field of the client counts: what it sends in
+// front of the proxy's element is refused or changes nothing.
+func FuzzRequestURL(f *testing.F) {
+	f.Add("/r", "inner.example", "for=192.0.2.9;host=api.example.com;proto=https", "192.0.2.9", "https", "api.example.com")
+	f.Add("/r?q", "inner.example:80", `for="[2001:db8::1]:80";x="\","`, "10.0.0.2, 192.0.2.9", "http,https", "a,b")
+	f.Add("*", "[::1]", `for=";for=_x`, "unknown", "ftp", "a/b?")
+	f.Add("http://x/y#z", "", ",", ",", ",", ",")
+	f.Fuzz(func(t *testing.T, target, host, standard, addresses, schemes, hosts string) {
+		policy := newPolicy(t, forwarded.Config{Trusted: trusted})
+		r := &http.Request{RequestURI: target, Host: host, RemoteAddr: "10.0.0.1:1", Header: http.Header{
+			"Forwarded":         {standard},
+			"X-Forwarded-For":   {addresses},
+			"X-Forwarded-Proto": {schemes},
+			"X-Forwarded-Host":  {hosts},
+		}}
+		if got, err := policy.RequestURL(r); err == nil && !strings.HasPrefix(got, "http") {
+			t.Errorf("RequestURL = %q; want an http or https URL", got)
+		}
+
+		for _, header := range []http.Header{
+			{"Forwarded": {standard, "for=192.0.2.9;host=api.example.com;proto=https"}},
+			{
+				"X-Forwarded-For":   {addresses, "192.0.2.9"},
+				"X-Forwarded-Proto": {schemes, "https"},
+				"X-Forwarded-Host":  {hosts, "api.example.com"},
+			},
+		} {
+			r := &http.Request{RequestURI: "/r", Host: host, RemoteAddr: "10.0.0.1:1", Header: header}
+			if got, err := policy.RequestURL(r); err == nil && got != "https://api.example.com/r" {
+				t.Errorf("RequestURL = %q with the client's %q; want the proxy's URL", got, header)
+			}
+		}
+
+		direct := &http.Request{RequestURI: target, Host: host, Header: r.Header}
+		got, err := policy.RequestURL(direct)
+		if err != nil {
+			return
+		}
+		if parsed, err := url.Parse(got); err == nil && !strings.EqualFold(parsed.Hostname(), hostname(host)) && !strings.Contains(host, "[") {
+			t.Errorf("RequestURL = %q with host %q", got, host)
+		}
+	})
+}
+
+func hostname(host string) string {
+	name, _, _ := strings.Cut(host, ":")
+	return name
+}
+
+func BenchmarkRequestURL(b *testing.B) {
+	policy := newPolicy(b, forwarded.Config{Trusted: trusted})
+	for _, bench := range []struct{ name, fields, peer string }{
+		{"direct", "", "192.0.2.1:1"},
+		{"X-Forwarded", "X-Forwarded-For: 192.0.2.9\nX-Forwarded-Proto: https\nX-Forwarded-Host: api.example.com", "10.0.0.1:1"},
+		{"Forwarded", "Forwarded: for=192.0.2.9;host=api.example.com;proto=https", "10.0.0.1:1"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := fromProxy(b, bench.fields)
+			r.RemoteAddr = bench.peer
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := policy.RequestURL(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
