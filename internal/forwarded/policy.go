@@ -187,7 +187,7 @@ func (s source) origin() (origin string, ok bool) {
 	if strings.ContainsAny(s.host, "/?#") {
 		return "", false
 	}
-	normal, err := htu.Normalize(s.scheme + "://" + s.host)
+	normal, err := htu.Normalize(s.scheme + "://" + s.host + "/")
 	if err != nil {
 		return "", false
 	}
