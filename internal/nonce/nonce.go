@@ -46,8 +46,6 @@ const (
 	domain = "portcullis resource server DPoP nonce 1\x00"
 )
 
-var encoding = base64.RawURLEncoding.Strict()
-
 // Config says how nonces are made.
 type Config struct {
 	// Secrets authenticate nonces: the first one issues, all check, so that
@@ -104,17 +102,18 @@ func (s *Source) Issue(context.Context) (string, error) {
 	raw := make([]byte, timeLength, timeLength+tagLength)
 	binary.BigEndian.PutUint64(raw, uint64(s.now().Unix()))
 	raw = append(raw, tag(s.secrets[0], raw)...)
-	return encoding.EncodeToString(raw), nil
+	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
 // Check reports whether nonce was issued with one of the secrets less than
 // Lifetime ago, and at most MaxSkew in the future. It needs no input and
 // output, so its error is always nil.
 func (s *Source) Check(_ context.Context, nonce string) (ok bool, err error) {
-	if len(nonce) != encoding.EncodedLen(timeLength+tagLength) {
+	if len(nonce) != base64.RawURLEncoding.EncodedLen(timeLength+tagLength) {
 		return false, nil
 	}
-	raw, err := encoding.DecodeString(nonce)
+	raw, err := base64.RawURLEncoding.DecodeString(nonce)
+	// The decoder skips line ends, so that the length may still be wrong.
 	if err != nil || len(raw) != timeLength+tagLength {
 		return false, nil
 	}

@@ -144,6 +144,7 @@ func TestCheckRefusesWhatWasNotIssued(t *testing.T) {
 		"\n" + issued,
 		issued[:16] + "\r\n" + issued[16:],
 		issued[:15] + "\n" + issued[16:],
+		strings.Repeat("\n", len(issued)),
 		strings.ToUpper(issued),
 		strings.Repeat("A", len(issued)),
 		strings.Repeat("_", len(issued)),
