@@ -250,3 +250,26 @@ type KeyFetcherFunc func(ctx context.Context, req KeyRequest) (KeySet, error)
 func (f KeyFetcherFunc) FetchKeys(ctx context.Context, req KeyRequest) (KeySet, error) {
 	return f(ctx, req)
 }
+
+// StaticDomains is an optional interface of a [DomainResolver] whose answer
+// never depends on the request and never changes. The Verifier then reads the
+// list once, at construction, and refuses an invalid one there.
+type StaticDomains interface {
+	Domains() []string
+}
+
+// NonceSource issues and checks the nonces of DPoP proofs (RFC 9449, Section
+// 9). [NewNonceSource] makes one that keeps no state.
+//
+//   - Issue returns a nonce that nobody can predict, of the characters that
+//     RFC 9449, Section 8.1 allows (%x21, %x23-5B, %x5D-7E).
+//   - Check reports whether the nonce was issued recently, by any process that
+//     serves the same clients. Anything may come in; it is at most as long as
+//     a proof.
+//   - An error means "could not decide" (503).
+//   - Nonces of an authorization server are not accepted here, nor the other
+//     way round. Safe for concurrent use.
+type NonceSource interface {
+	Issue(ctx context.Context) (nonce string, err error)
+	Check(ctx context.Context, nonce string) (ok bool, err error)
+}

@@ -1,0 +1,332 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/strictjson"
+)
+
+// VerifyOption changes one verification.
+type VerifyOption func(*options)
+
+type options struct {
+	required []string
+	in       incoming
+}
+
+// WithRequiredClaims demands claims beside those of the configuration.
+func WithRequiredClaims(names ...string) VerifyOption {
+	return func(o *options) { o.required = append(o.required, names...) }
+}
+
+// WithRequest tells [Verifier.VerifyAccessToken] about the request, for
+// resolvers that need it: its absolute URL, or "", and its header, or nil.
+// VerifyRequest and VerifyHTTPRequest know theirs and ignore it.
+func WithRequest(url string, header http.Header) VerifyOption {
+	return func(o *options) {
+		o.in.url, o.in.header = url, header
+		o.in.host = header.Get("Host")
+	}
+}
+
+// VerifyAccessToken verifies a token that came some other way than in the
+// Authorization header of a request.
+//
+// It cannot check what a token is bound to: if Token.Confirmation is not zero,
+// the caller must check the key or certificate of whoever sent it, or refuse
+// (RFC 9449, Section 7.2). [Verifier.VerifyRequest] does all of that.
+//
+// The error is an [*Error] without challenges.
+func (v *Verifier) VerifyAccessToken(ctx context.Context, token string, opts ...VerifyOption) (*Token, error) {
+	began := v.begin()
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	t, err := v.verifyToken(ctx, token, &o)
+	v.finish(began, "", err)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// verifyToken does steps 2 to 6 for a token; the outcome is a token or an
+// *Error.
+func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) (*Token, error) {
+	if len(compact) > v.maxToken {
+		return nil, refuse(ReasonTokenTooLarge)
+	}
+	if v.memo != nil {
+		return v.verifyRemembered(ctx, compact, o)
+	}
+	t, _, err := v.verifyFresh(ctx, compact, o)
+	return t, err
+}
+
+// scratch holds the members of payloads while they are looked at.
+var scratch = sync.Pool{New: func() any {
+	s := make([]strictjson.Member, 0, 32)
+	return &s
+}}
+
+// verifyFresh verifies a token from its text alone, in the order of the
+// package documentation.
+func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (*Token, *provenance, error) {
+	members := scratch.Get().(*[]strictjson.Member)
+	defer func() {
+		clear((*members)[:cap(*members)]) // they hold on to the token
+		scratch.Put(members)
+	}()
+	parsed, err := jws.Parse(compact, v.headers, (*members)[:0])
+	if err != nil {
+		return nil, nil, malformed(err)
+	}
+	*members = parsed.Members[:0]
+	if err := v.checkType(parsed.Header); err != nil {
+		return nil, nil, err
+	}
+	t, err := parseClaims(&parsed)
+	if err != nil {
+		return nil, nil, err
+	}
+	name, err := v.allowedIssuer(ctx, t.Issuer, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
+	if algorithm == nil {
+		return nil, nil, refuse(ReasonAlgorithm)
+	}
+	// What the payload alone decides is decided before keys are fetched: a dead
+	// token is cheap.
+	if err := v.checkClaims(t, parsed.Members, o); err != nil {
+		return nil, nil, err
+	}
+	origin, err := v.checkSignature(ctx, name, algorithm, &parsed, t.Issuer)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.Confirmation, err = parseConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
+		return nil, nil, err
+	}
+	t.policy, t.payload = v.challenge, parsed.Payload
+	return t, origin, nil
+}
+
+func malformed(err error) *Error {
+	if errors.Is(err, jws.ErrCritical) {
+		return refuse(ReasonTokenCritical)
+	}
+	return refuse(ReasonTokenMalformed)
+}
+
+// checkType makes sure that the token claims to be an access token (RFC 8725,
+// Section 3.11). The "application/" prefix may be left out (RFC 7515, Section
+// 4.1.9), and media types have no case.
+func (v *Verifier) checkType(h *jws.Header) error {
+	kind := h.Type
+	if i := len("application/"); len(kind) > i && strings.EqualFold(kind[:i], "application/") {
+		kind = kind[i:]
+		if strings.EqualFold(kind, "at+jwt") {
+			return nil
+		}
+		return refuse(ReasonTokenType)
+	}
+	switch {
+	case strings.EqualFold(kind, "at+jwt"):
+		return nil
+	case v.profile == ProfileDefault && (!h.HasType || strings.EqualFold(kind, "JWT")):
+		return nil
+	default:
+		return refuse(ReasonTokenType)
+	}
+}
+
+// allowedIssuer passes the issuer gate and returns the normalised issuer.
+func (v *Verifier) allowedIssuer(ctx context.Context, iss string, o *options) (string, error) {
+	name, err := issuer.Normalize(iss)
+	if err != nil {
+		return "", refuse(ReasonIssuerMalformed)
+	}
+	return name, v.gate(ctx, name, &o.in)
+}
+
+func (v *Verifier) allowedAlgorithm(name, algorithm string) *keyset.Algorithm {
+	if list, ok := v.issuerAlgorithms[name]; ok {
+		return list.find(algorithm)
+	}
+	return v.algorithms.find(algorithm)
+}
+
+// provenance is whose key signed a token.
+type provenance struct {
+	issuer     string // normalised
+	generation uint64 // of the key set
+}
+
+// checkSignature finds the key and checks the signature with it, and that the
+// token's issuer is, byte by byte, the one whose key it is.
+func (v *Verifier) checkSignature(ctx context.Context, name string, a *keyset.Algorithm, parsed *jws.Token, iss string) (*provenance, error) {
+	var space [2]*keyset.Key
+	header := parsed.Header
+	candidates, snap, stated, err := v.keys.candidates(ctx, name, header.KeyID, header.HasKeyID, a, space[:0])
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
+		return a.Verify(key.Public, parsed.SigningInput, parsed.Signature)
+	}) {
+		return nil, refuse(ReasonSignature)
+	}
+	if iss != stated {
+		return nil, refuse(ReasonIssuerMismatch)
+	}
+	v.headers.Remember(header)
+	return &provenance{issuer: name, generation: snap.Generation}, nil
+}
+
+// parseClaims reads the registered claims in one pass.
+func parseClaims(parsed *jws.Token) (*Token, error) {
+	t := &Token{Algorithm: parsed.Header.Algorithm, KeyID: parsed.Header.KeyID}
+	var azp, scp strictjson.Value
+	hasIssuer := false
+	for i := range parsed.Members {
+		name, value := parsed.Members[i].Name, parsed.Members[i].Value
+		ok := true
+		switch name {
+		case "iss":
+			if t.Issuer, hasIssuer = value.Text(); !hasIssuer {
+				return nil, refuse(ReasonIssuerMissing)
+			}
+		case "sub":
+			t.Subject, ok = value.Text()
+		case "aud":
+			ok = t.parseAudience(value)
+		case "exp":
+			t.ExpiresAt, ok = value.Time()
+		case "nbf":
+			t.NotBefore, ok = value.Time()
+		case "iat":
+			t.IssuedAt, ok = value.Time()
+		case "jti":
+			t.ID, ok = value.Text()
+		case "client_id":
+			t.ClientID, _ = value.Text()
+		case "azp":
+			azp = value
+		case "scope":
+			t.Scope, _ = value.Text()
+		case "scp":
+			scp = value
+		}
+		if !ok {
+			return nil, refuseClaim(ReasonClaimMalformed, name)
+		}
+	}
+	if !hasIssuer || t.Issuer == "" {
+		return nil, refuse(ReasonIssuerMissing)
+	}
+	if t.ClientID == "" {
+		t.ClientID, _ = azp.Text()
+	}
+	if t.Scope == "" {
+		t.Scope = scopeText(scp)
+	}
+	return t, nil
+}
+
+// parseAudience reads one string or a list of them (RFC 7519, Section 4.1.3).
+func (t *Token) parseAudience(value strictjson.Value) bool {
+	if one, ok := value.Text(); ok {
+		t.Audience = []string{one}
+		return true
+	}
+	var ok bool
+	t.Audience, ok = texts(value)
+	return ok
+}
+
+// scopeText returns the scp claim, a string or a list, as one string.
+func scopeText(value strictjson.Value) string {
+	if text, ok := value.Text(); ok {
+		return text
+	}
+	list, _ := texts(value)
+	return strings.Join(list, " ")
+}
+
+// checkClaims judges the claims. iss has been looked at by the gate.
+func (v *Verifier) checkClaims(t *Token, members []strictjson.Member, o *options) error {
+	for _, name := range [...]string{"exp", "iat", "aud"} {
+		if strictjson.Find(members, name).Kind() == strictjson.Invalid {
+			return refuseClaim(ReasonClaimMissing, name)
+		}
+	}
+	if err := v.checkTimes(t, v.clock.Now()); err != nil {
+		return err
+	}
+	if !v.forUs(t.Audience) {
+		return refuse(ReasonAudience)
+	}
+	for _, names := range [...][]string{v.required, o.required} {
+		for _, name := range names {
+			if absent(strictjson.Find(members, name)) {
+				return refuseClaim(ReasonClaimMissing, name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTimes compares exp and nbf with the clock (RFC 7519, Sections 4.1.4 and
+// 4.1.5): the token is good before exp and from nbf on.
+func (v *Verifier) checkTimes(t *Token, now time.Time) error {
+	if !now.Before(t.ExpiresAt.Add(v.leeway)) {
+		return refuse(ReasonExpired)
+	}
+	if !t.NotBefore.IsZero() && now.Before(t.NotBefore.Add(-v.leeway)) {
+		return refuse(ReasonNotYetValid)
+	}
+	return nil
+}
+
+func (v *Verifier) forUs(audience []string) bool {
+	for _, ours := range v.audiences {
+		if slices.Contains(audience, ours) {
+			return true
+		}
+	}
+	return false
+}
+
+// begin returns the time to measure from, or zero when nobody asks.
+func (v *Verifier) begin() time.Time {
+	if v.observer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// finish reports the outcome of a verification.
+func (v *Verifier) finish(began time.Time, scheme Scheme, err error) {
+	if v.observer == nil {
+		return
+	}
+	e := Event{Kind: EventAccepted, Scheme: scheme, Duration: time.Since(began)}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		e.Kind, e.Reason = EventRefused, refusal.Reason
+		e.Scheme = refusal.scheme
+	}
+	v.observe(e)
+}

@@ -1,0 +1,199 @@
+package verifier
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Umbrella errors, for errors.Is. Every error of a verification matches
+// exactly one of them.
+var (
+	// ErrNoCredentials: the request has no usable credentials (401 without an
+	// error code).
+	ErrNoCredentials = errors.New("verifier: no credentials")
+	// ErrInvalidRequest: the request is malformed (400 invalid_request).
+	ErrInvalidRequest = errors.New("verifier: invalid request")
+	// ErrInvalidToken: the access token is bad (401 invalid_token).
+	ErrInvalidToken = errors.New("verifier: invalid token")
+	// ErrInvalidDPoPProof: the proof is bad (401 invalid_dpop_proof).
+	ErrInvalidDPoPProof = errors.New("verifier: invalid DPoP proof")
+	// ErrUseDPoPNonce: the proof must be repeated with the nonce given (401
+	// use_dpop_nonce).
+	ErrUseDPoPNonce = errors.New("verifier: DPoP nonce required")
+	// ErrInsufficientScope: the token is good but does not allow this (403
+	// insufficient_scope).
+	ErrInsufficientScope = errors.New("verifier: insufficient scope")
+	// ErrInsufficientAuthentication: the user must authenticate anew (401
+	// insufficient_user_authentication).
+	ErrInsufficientAuthentication = errors.New("verifier: insufficient user authentication")
+	// ErrUnavailable: could not decide (503). The token may be good; the client
+	// should try again and must not throw it away.
+	ErrUnavailable = errors.New("verifier: could not decide")
+	// ErrArgument: the calling program made a mistake (500).
+	ErrArgument = errors.New("verifier: invalid argument")
+	// ErrConfig: New refused the configuration; see [ConfigError].
+	ErrConfig = errors.New("verifier: invalid configuration")
+)
+
+// Specific errors, for errors.Is, beside the umbrella ones. [Error.Reason] is
+// finer still.
+var (
+	ErrMalformed   = errors.New("verifier: malformed token")        // invalid_token
+	ErrAlgorithm   = errors.New("verifier: algorithm not allowed")  // invalid_token
+	ErrIssuer      = errors.New("verifier: wrong issuer")           // invalid_token
+	ErrKeyNotFound = errors.New("verifier: signing key not found")  // invalid_token
+	ErrSignature   = errors.New("verifier: invalid signature")      // invalid_token
+	ErrExpired     = errors.New("verifier: token expired")          // invalid_token
+	ErrNotYetValid = errors.New("verifier: token not valid yet")    // invalid_token
+	ErrAudience    = errors.New("verifier: wrong audience")         // invalid_token
+	ErrClaim       = errors.New("verifier: claim missing or wrong") // invalid_token
+	ErrBinding     = errors.New("verifier: token binding failed")   // invalid_token
+	ErrReplayed    = errors.New("verifier: proof replayed")         // invalid_dpop_proof
+)
+
+// Error is the outcome of a verification that did not end with a token. None
+// of its fields and texts holds a part of a token, proof, header or upstream
+// answer; Description is safe for the wire.
+type Error struct {
+	// Code for the challenge; [CodeNone] when there is none to give.
+	Code Code
+	// Reason, stable and machine-readable.
+	Reason Reason
+	// Description for humans: plain ASCII without quotes and backslashes.
+	Description string
+	// Status of the HTTP answer.
+	Status int
+	// RetryAfter is when trying again makes sense; only with status 503.
+	RetryAfter time.Duration
+	// Scope that is needed; only with insufficient_scope.
+	Scope string
+	// ACRValues and MaxAge that are needed; only with
+	// insufficient_user_authentication (RFC 9470, Section 3).
+	ACRValues string
+	MaxAge    time.Duration
+	// DPoPNonce for the DPoP-Nonce header, or "".
+	DPoPNonce string
+	// Claim is the name of the claim that is missing or malformed, when the
+	// name is the configuration's or a registered one.
+	Claim string
+
+	scheme Scheme
+	policy *challengePolicy
+	cause  error
+}
+
+// Error returns the description. It does not contain the cause.
+func (e *Error) Error() string {
+	text := "verifier: " + e.Description
+	if e.Claim != "" {
+		text += " (" + e.Claim + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause of a failure to decide, such as the error of a
+// resolver or a replay store, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is reports whether target is the umbrella or specific error of e.
+func (e *Error) Is(target error) bool {
+	if target == e.umbrella() {
+		return true
+	}
+	s := e.Reason.info().sentinel
+	return s != nil && target == s
+}
+
+func (e *Error) umbrella() error {
+	switch {
+	case e.Status == http.StatusServiceUnavailable:
+		return ErrUnavailable
+	case e.Reason == ReasonArgument:
+		return ErrArgument
+	}
+	switch e.Reason.info().Code {
+	case CodeInvalidRequest:
+		return ErrInvalidRequest
+	case CodeInvalidToken:
+		return ErrInvalidToken
+	case CodeInvalidDPoPProof:
+		return ErrInvalidDPoPProof
+	case CodeUseDPoPNonce:
+		return ErrUseDPoPNonce
+	case CodeInsufficientScope:
+		return ErrInsufficientScope
+	case CodeInsufficientUserAuthentication:
+		return ErrInsufficientAuthentication
+	default:
+		return ErrNoCredentials
+	}
+}
+
+// Challenges returns the values of the WWW-Authenticate header, one per field
+// line, as RFC 6750, Section 3 and RFC 9449, Sections 7.1 and 7.2 have them:
+// an error is given on the challenge of the scheme that was used, and not at
+// all when there were no credentials. It returns nil when the answer needs
+// none: "could not decide", and errors of VerifyAccessToken, which has no
+// request to challenge.
+func (e *Error) Challenges() []string {
+	if e.policy == nil || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusInternalServerError {
+		return nil
+	}
+	return e.policy.challenges(e)
+}
+
+// WriteHeaders sets what the answer needs besides its status: WWW-Authenticate,
+// DPoP-Nonce, Retry-After, and Cache-Control: no-store.
+func (e *Error) WriteHeaders(h http.Header) {
+	for _, c := range e.Challenges() {
+		h.Add("WWW-Authenticate", c)
+	}
+	if e.DPoPNonce != "" {
+		h.Set("DPoP-Nonce", e.DPoPNonce)
+	}
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", strconv.FormatInt(retrySeconds(e.RetryAfter), 10))
+	}
+	h.Set("Cache-Control", "no-store")
+}
+
+// retrySeconds rounds up; a client that comes back at once helps nobody.
+func retrySeconds(d time.Duration) int64 {
+	return max(1, int64((d+time.Second-1)/time.Second))
+}
+
+// ConfigError says which field of the configuration New refused. It matches
+// [ErrConfig].
+type ConfigError struct {
+	// Field as written in Go, such as "Audience" or "DPoP.MaxAge".
+	Field string
+	// Problem in words.
+	Problem string
+}
+
+func (e *ConfigError) Error() string { return "verifier: Config." + e.Field + " " + e.Problem }
+
+// Is reports whether target is ErrConfig.
+func (e *ConfigError) Is(target error) bool { return target == ErrConfig }
+
+// refuse makes the error of a reason.
+func refuse(r Reason) *Error {
+	info := r.info()
+	return &Error{Code: info.Code, Reason: r, Description: info.Description, Status: info.Status}
+}
+
+// refuseClaim names the claim, which must not come from the client.
+func refuseClaim(r Reason, claim string) *Error {
+	e := refuse(r)
+	e.Claim = claim
+	return e
+}
+
+// undecided makes an error with the cause of a failure to decide.
+func undecided(r Reason, cause error, retryAfter time.Duration) *Error {
+	e := refuse(r)
+	e.cause, e.RetryAfter = cause, max(retryAfter, time.Second)
+	return e
+}

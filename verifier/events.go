@@ -1,0 +1,167 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/discovery"
+	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/lifecycle"
+)
+
+// EventKind says what an [Event] is about, in one stable word.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventAccepted    EventKind = "accepted"     // a request or token was accepted
+	EventRefused     EventKind = "refused"      // it was not; Reason says why
+	EventFetched     EventKind = "fetched"      // an issuer answered with a good document
+	EventFetchFailed EventKind = "fetch_failed" // it did not; Problem says why
+	EventRotated     EventKind = "rotated"      // a refresh brought another content
+	EventStale       EventKind = "stale"        // a document past its freshness was used
+	EventLimited     EventKind = "limited"      // an unknown kid was not worth another fetch
+	EventCacheHit    EventKind = "cache_hit"    // Config.Cache had a document
+	EventCacheFault  EventKind = "cache_fault"  // Config.Cache or Config.Lease failed, or held garbage
+	EventReplay      EventKind = "replay"       // a proof was used before
+	EventReplayFault EventKind = "replay_fault" // the replay store failed
+)
+
+// Event is one thing that happened. It holds nothing of a token, and no bytes
+// of a client or an issuer but the name of an allowed issuer.
+type Event struct {
+	Kind EventKind
+	// Issuer, normalised, of a document event; of other events "".
+	Issuer string
+	// Document is "discovery" or "jwks" in document events.
+	Document string
+	// Reason of EventRefused.
+	Reason Reason
+	// Scheme of EventAccepted and EventRefused.
+	Scheme Scheme
+	// Problem is the kind of failure; see [Health].
+	Problem string
+	// Err is the failure as the cache, store or fetcher reported it. It may
+	// hold whatever that implementation puts into its errors.
+	Err error
+	// Duration of a fetch or of a verification.
+	Duration time.Duration
+	// Age of a document used stale.
+	Age time.Duration
+}
+
+// Observer is told what happens, for logs and metrics. Observe is called from
+// many goroutines at once, also on the path of requests: it must be safe for
+// concurrent use and return quickly. A panic in it is swallowed.
+type Observer interface {
+	Observe(Event)
+}
+
+// ObserverFunc makes an [Observer] of a function.
+type ObserverFunc func(Event)
+
+// Observe calls f(e).
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
+// NewSlogObserver returns an Observer that logs all events but accepted
+// requests: failures of infrastructure and replays as warnings, refusals and
+// the rest as debug messages, so that a client cannot fill the log.
+func NewSlogObserver(logger *slog.Logger) Observer { return slogObserver{logger} }
+
+type slogObserver struct{ logger *slog.Logger }
+
+func (o slogObserver) Observe(e Event) {
+	level := slog.LevelDebug
+	switch e.Kind {
+	case EventAccepted:
+		return
+	case EventFetchFailed, EventStale, EventCacheFault, EventReplay, EventReplayFault:
+		level = slog.LevelWarn
+	case EventRotated:
+		level = slog.LevelInfo
+	}
+	ctx := context.Background()
+	if !o.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("issuer", e.Issuer)
+	text("document", e.Document)
+	text("reason", string(e.Reason))
+	text("scheme", string(e.Scheme))
+	text("problem", e.Problem)
+	if e.Duration > 0 {
+		attrs = append(attrs, slog.Duration("duration", e.Duration))
+	}
+	if e.Age > 0 {
+		attrs = append(attrs, slog.Duration("age", e.Age))
+	}
+	o.logger.LogAttrs(ctx, level, "portcullis: "+string(e.Kind), attrs...)
+}
+
+// observe hands an event to the Observer, if there is one.
+func (v *Verifier) observe(e Event) {
+	if v.observer == nil {
+		return
+	}
+	defer func() { _ = recover() }()
+	v.observer.Observe(e)
+}
+
+// documentEvents translates the events of a document store.
+func (v *Verifier) documentEvents(document string) func(lifecycle.Event) {
+	if v.observer == nil {
+		return nil
+	}
+	return func(e lifecycle.Event) {
+		v.observe(Event{
+			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: document,
+			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
+		})
+	}
+}
+
+var documentEventKinds = map[lifecycle.EventKind]EventKind{
+	lifecycle.EventFetched:     EventFetched,
+	lifecycle.EventFetchFailed: EventFetchFailed,
+	lifecycle.EventRotated:     EventRotated,
+	lifecycle.EventStale:       EventStale,
+	lifecycle.EventLimited:     EventLimited,
+	lifecycle.EventCacheHit:    EventCacheHit,
+	lifecycle.EventCacheFault:  EventCacheFault,
+}
+
+// problem puts a failure into one stable word; "" for nil.
+func problem(err error) string {
+	var f *fetch.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &f):
+		return string(f.Kind)
+	case errors.Is(err, discovery.ErrDocument), errors.Is(err, keyset.ErrDocument):
+		return "malformed"
+	case errors.Is(err, discovery.ErrIssuer):
+		return "issuer"
+	case errors.Is(err, errKeysURL):
+		return "jwks_uri"
+	case errors.Is(err, keyset.ErrTooMany):
+		return "too_many_keys"
+	case errors.Is(err, keyset.ErrNoUsable):
+		return "no_usable_key"
+	case errors.Is(err, lifecycle.ErrClosed):
+		return "closed"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "other"
+	}
+}
