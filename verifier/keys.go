@@ -176,11 +176,20 @@ func (k *keySource) checkKeysURL(name, raw string) error {
 	if err != nil {
 		return errKeysURL
 	}
-	host := hostPort(strings.ToLower(u.Host))
-	if host != hostPort(issuer.Host(name)) && !k.hosts[host] {
+	host := strings.ToLower(u.Host)
+	if u.Hostname() == "" || hostOnly(host) != hostOnly(issuer.Host(name)) && !k.hosts[hostPort(host)] {
 		return errKeysURL
 	}
 	return nil
+}
+
+// hostOnly drops the port: whoever has the certificate of a host has all of its
+// ports.
+func hostOnly(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i]
+	}
+	return host
 }
 
 // hostPort drops the default port.

@@ -217,7 +217,7 @@ func (v *Verifier) proofKey(h *jws.Header) (*proofKey, error) {
 		return nil, refuse(ReasonProofKey)
 	}
 	key, err := keyset.ParseKey(members)
-	if err != nil || !key.Fits(algorithm) {
+	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) {
 		return nil, refuse(ReasonProofKey)
 	}
 	return &proofKey{key: key, algorithm: algorithm, thumbprint: key.Thumbprint()}, nil
@@ -250,7 +250,7 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 		return "", refuse(ReasonProofMethod)
 	}
 	if normal, err = htu.Normalize(req.URL); err != nil {
-		return "", refuse(ReasonArgument)
+		return "", refuse(requestURLFault(req.URL))
 	}
 	if claimed, err := htu.Normalize(proof.URL); err != nil || claimed != normal {
 		return "", refuse(ReasonProofURL)
@@ -262,6 +262,16 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 		return "", refuse(ReasonProofTokenHash)
 	}
 	return normal, nil
+}
+
+// requestURLFault tells a caller that gives no absolute http URL from a client
+// that asked for a path no valid URL has.
+func requestURLFault(raw string) Reason {
+	scheme, rest, found := strings.Cut(raw, "://")
+	if found && rest != "" && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")) {
+		return ReasonProofURL
+	}
+	return ReasonArgument
 }
 
 // checkNonce demands a nonce once nonces are in use, and provides the next one
