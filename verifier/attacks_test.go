@@ -1,0 +1,515 @@
+package verifier_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// attackCase is one case of the attack corpus.
+type attackCase struct {
+	ID        string                    `json:"id"`
+	Group     string                    `json:"group"`
+	Threat    string                    `json:"threat"`
+	Now       float64                   `json:"now"`
+	Config    attackConfig              `json:"config"`
+	JWKS      any                       `json:"jwks"`
+	Discovery any                       `json:"discovery"`
+	Responses map[string]attackResponse `json:"responses"`
+	Headers   map[string]any            `json:"headers"`
+	Method    string                    `json:"method"`
+	URL       string                    `json:"url"`
+	Expect    string                    `json:"expect"`
+	Prefer    string                    `json:"prefer"`
+	Basis     string                    `json:"basis"`
+	Rule      string                    `json:"rule"`
+	Reason    string                    `json:"reason"`
+	Status    *int                      `json:"status"`
+	Error     *string                   `json:"error"`
+	MustNot   []string                  `json:"must_not_fetch"`
+	ShouldNot []string                  `json:"should_not_fetch"`
+	MaxFetch  map[string]int            `json:"max_fetches"`
+	Requires  []string                  `json:"requires"`
+	Limits    *attackLimits             `json:"limits"`
+	Sequence  []attackStep              `json:"sequence"`
+	Illegal   bool                      `json:"http_illegal"`
+	Note      string                    `json:"note"`
+}
+
+type attackConfig struct {
+	Domains    []string `json:"domains"`
+	Audience   any      `json:"audience"`
+	DPoP       string   `json:"dpop"`
+	Algs       []string `json:"algs"`
+	DPoPAlgs   []string `json:"dpop_algs"`
+	Leeway     float64  `json:"leeway_seconds"`
+	MaxAge     *float64 `json:"dpop_max_age_seconds"`
+	FutureSkew *float64 `json:"dpop_future_skew_seconds"`
+	Replay     *bool    `json:"dpop_replay_detection"`
+	Nonce      string   `json:"dpop_nonce"`
+}
+
+type attackLimits struct {
+	MaxMS      int     `json:"max_ms"`
+	MaxAllocMB float64 `json:"max_alloc_mb"`
+}
+
+type attackResponse struct {
+	Status     int               `json:"status"`
+	Headers    map[string]string `json:"headers"`
+	Body       any               `json:"body"`
+	DelayMS    int               `json:"delay_ms"`
+	Drip       int               `json:"drip_bytes_per_second"`
+	NeverEnds  bool              `json:"never_ends"`
+	Connection any               `json:"connection_error"`
+}
+
+type attackStep struct {
+	Name      string                    `json:"name"`
+	Basis     string                    `json:"basis"`
+	Prefer    string                    `json:"prefer"`
+	Error     *string                   `json:"error"`
+	Now       float64                   `json:"now"`
+	Headers   map[string]any            `json:"headers"`
+	Method    string                    `json:"method"`
+	URL       string                    `json:"url"`
+	Expect    string                    `json:"expect"`
+	Status    *int                      `json:"status"`
+	Reason    string                    `json:"reason"`
+	JWKS      any                       `json:"jwks"`
+	Discovery any                       `json:"discovery"`
+	Responses map[string]attackResponse `json:"responses"`
+	Note      string                    `json:"note"`
+}
+
+// expand builds the text that a value of the corpus stands for.
+func expand(value any) []byte {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case string:
+		return []byte(v)
+	case map[string]any:
+		if data, ok := v["base64"].(string); ok {
+			octets, _ := base64.StdEncoding.DecodeString(data)
+			return octets
+		}
+		if parts, ok := v["parts"].([]any); ok {
+			var all []byte
+			for _, part := range parts {
+				if repeat, ok := part.(map[string]any); ok && repeat["repeat"] != nil {
+					count, _ := repeat["count"].(float64)
+					all = append(all, strings.Repeat(repeat["repeat"].(string), int(count))...)
+				} else {
+					all = append(all, expand(part)...)
+				}
+			}
+			return all
+		}
+	}
+	data, _ := json.Marshal(value)
+	return data
+}
+
+// attackWorld is the network and the clock of a case.
+type attackWorld struct {
+	mu        sync.Mutex
+	now       float64
+	responses map[string]attackResponse
+	fetched   map[string]int
+}
+
+func (w *attackWorld) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Unix(0, int64(w.now*1e9))
+}
+
+func (w *attackWorld) set(now float64, jwks, discovery any, responses map[string]attackResponse) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now != 0 {
+		w.now = now
+	}
+	if w.responses == nil {
+		w.responses, w.fetched = make(map[string]attackResponse), make(map[string]int)
+	}
+	const base = "https://tenant.example.com/.well-known/"
+	if jwks != nil {
+		w.responses[base+"jwks.json"] = attackResponse{Status: 200, Body: jwks}
+	}
+	if discovery != nil {
+		w.responses[base+"openid-configuration"] = attackResponse{Status: 200, Body: discovery}
+	}
+	for address, r := range responses {
+		w.responses[address] = r
+	}
+}
+
+type endless struct{ ctx context.Context }
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), e.ctx.Err()
+}
+
+type dripping struct {
+	ctx  context.Context
+	body io.Reader
+	rate int
+}
+
+func (d dripping) Read(p []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second / time.Duration(d.rate)):
+		return d.body.Read(p[:1])
+	}
+}
+
+func (w *attackWorld) Do(req *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	address := req.URL.String()
+	w.fetched[address]++
+	r, ok := w.responses[address]
+	w.mu.Unlock()
+	if !ok || r.Connection != nil && r.Connection != false {
+		return nil, errors.New("connection refused")
+	}
+	if r.DelayMS > 0 {
+		select {
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		case <-time.After(time.Duration(r.DelayMS) * time.Millisecond):
+		}
+	}
+	body := io.Reader(bytes.NewReader(expand(r.Body)))
+	if r.NeverEnds {
+		body = io.MultiReader(body, endless{req.Context()})
+	}
+	if r.Drip > 0 {
+		body = dripping{req.Context(), body, r.Drip}
+	}
+	header := make(http.Header)
+	for name, value := range r.Headers {
+		header.Set(name, value)
+	}
+	status := r.Status
+	if status == 0 {
+		status = 200
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(body), ContentLength: -1, Request: req}, nil
+}
+
+// onlyNonce is a source that handed out one nonce.
+type onlyNonce string
+
+func (n onlyNonce) Issue(context.Context) (string, error) { return string(n), nil }
+func (n onlyNonce) Check(_ context.Context, nonce string) (bool, error) {
+	return nonce == string(n), nil
+}
+
+func (c *attackCase) verifier(w *attackWorld) (*verifier.Verifier, error) {
+	cfg := verifier.Config{
+		Domains: staticDomains(c.Config.Domains), Algorithms: c.Config.Algs, Doer: w, Clock: w,
+		Leeway:  time.Duration(c.Config.Leeway * float64(time.Second)),
+		Refresh: verifier.RefreshConfig{FetchTimeout: 300 * time.Millisecond},
+		DPoP:    verifier.DPoPConfig{Algorithms: c.Config.DPoPAlgs},
+	}
+	switch audience := c.Config.Audience.(type) {
+	case string:
+		cfg.Audience = audience
+	case []any:
+		cfg.Audiences, _ = textList(audience)
+	}
+	switch c.Config.DPoP {
+	case "required":
+		cfg.DPoP.Mode = verifier.DPoPRequired
+	case "disabled":
+		cfg.DPoP.Mode = verifier.DPoPDisabled
+	case "", "allowed":
+	default:
+		return nil, fmt.Errorf("unknown mode %q", c.Config.DPoP)
+	}
+	if c.Config.MaxAge != nil {
+		cfg.DPoP.MaxAge = time.Duration(*c.Config.MaxAge * float64(time.Second))
+	}
+	if c.Config.FutureSkew != nil {
+		cfg.DPoP.FutureSkew = time.Duration(*c.Config.FutureSkew * float64(time.Second))
+		if cfg.DPoP.FutureSkew == 0 {
+			cfg.DPoP.FutureSkew = -1
+		}
+	}
+	if c.Config.Replay != nil && !*c.Config.Replay {
+		cfg.DPoP.AllowReplays = true
+	}
+	if c.Config.Nonce != "" {
+		cfg.DPoP.Nonces = onlyNonce(c.Config.Nonce)
+	}
+	if u, err := url.Parse(c.URL); err == nil && u.Host != "" {
+		cfg.ExternalURL = u.Scheme + "://" + u.Host
+	}
+	return verifier.New(cfg)
+}
+
+// attackServer protects an API with whatever verifier a case has, behind real
+// HTTP with limits so high that the library answers, not net/http.
+type attackServer struct {
+	address string
+	current *verifier.Verifier
+}
+
+func newAttackServer(t *testing.T) *attackServer {
+	s := &attackServer{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := s.current.VerifyHTTPRequest(r)
+		var e *verifier.Error
+		if errors.As(err, &e) {
+			e.WriteHeaders(w.Header())
+			w.Header().Set("X-Reason", string(e.Reason))
+			w.WriteHeader(e.Status)
+			return
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusTeapot) // never: every error is an *Error
+		}
+	}))
+	server.Config.MaxHeaderBytes = 64 << 20
+	server.Start()
+	t.Cleanup(server.Close)
+	s.address = server.Listener.Addr().String()
+	return s
+}
+
+type attackAnswer struct {
+	status     int
+	reason     string
+	challenges []string
+}
+
+// send writes the request byte by byte as the case has it.
+func (s *attackServer) send(method, address string, headers map[string]any) (attackAnswer, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return attackAnswer{}, err
+	}
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		return attackAnswer{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, u.RequestURI(), u.Host)
+	for name, values := range headerLines(headers) {
+		for _, value := range values {
+			b.WriteString(name + ": " + value + "\r\n")
+		}
+	}
+	b.WriteString("\r\n")
+	if _, err := conn.Write(b.Bytes()); err != nil {
+		return attackAnswer{}, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return attackAnswer{}, err
+	}
+	defer resp.Body.Close()
+	return attackAnswer{resp.StatusCode, resp.Header.Get("X-Reason"), resp.Header["Www-Authenticate"]}, nil
+}
+
+// headerLines returns the field lines of a case.
+func headerLines(headers map[string]any) http.Header {
+	h := make(http.Header)
+	for name, value := range headers {
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value}
+		}
+		for _, one := range list {
+			h[name] = append(h[name], string(expand(one)))
+		}
+	}
+	return h
+}
+
+func (s *attackServer) direct(ctx context.Context, method, address string, headers map[string]any) attackAnswer {
+	_, err := s.current.VerifyRequest(ctx, verifier.Request{Method: method, URL: address, Header: headerLines(headers)})
+	var e *verifier.Error
+	if errors.As(err, &e) {
+		return attackAnswer{e.Status, string(e.Reason), e.Challenges()}
+	}
+	return attackAnswer{status: http.StatusOK}
+}
+
+func readAttacks(t *testing.T) []attackCase {
+	t.Helper()
+	files := []string{filepath.Join("testdata", "attacks.json")}
+	if dir := os.Getenv("PORTCULLIS_VECTORS"); dir != "" {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".json") {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []attackCase
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var probe []struct {
+			Threat *string `json:"threat"`
+		}
+		if json.Unmarshal(data, &probe) != nil || len(probe) == 0 || probe[0].Threat == nil {
+			continue // recorded vectors, which have a runner of their own
+		}
+		var list []attackCase
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&list); err != nil {
+			t.Fatalf("%s: %v", filepath.Base(name), err)
+		}
+		all = append(all, list...)
+	}
+	return all
+}
+
+// judge returns what is wrong with an answer, or "".
+func judge(expect, reason string, status *int, got attackAnswer) string {
+	accepted := got.status == http.StatusOK
+	switch expect {
+	case "accept":
+		if !accepted {
+			return fmt.Sprintf("refused with %d %s", got.status, got.reason)
+		}
+	case "reject":
+		outage := got.status == http.StatusServiceUnavailable && (strings.Contains(reason, "discovery") || strings.Contains(reason, "jwks"))
+		switch {
+		case accepted:
+			return "accepted"
+		case got.status != 400 && got.status != 401 && !outage:
+			return fmt.Sprintf("refused with %d %s", got.status, got.reason)
+		case status != nil && !outage && got.status != *status:
+			return fmt.Sprintf("refused with %d %s; want %d", got.status, got.reason, *status)
+		}
+	case "either":
+	default:
+		return "unknown expectation " + expect
+	}
+	return ""
+}
+
+// attackDifferences are answers that differ from the corpus on purpose.
+var attackDifferences = map[string]string{}
+
+func TestAttacks(t *testing.T) {
+	server := newAttackServer(t)
+	counts := make(map[string]int)
+	wrong := 0
+	for _, c := range readAttacks(t) {
+		t.Run(c.ID, func(t *testing.T) {
+			counts[c.Expect]++
+			if problem := runAttack(t, server, &c); problem != "" {
+				if why := attackDifferences[c.ID]; why != "" {
+					t.Logf("%s, on purpose: %s", problem, why)
+					return
+				}
+				wrong++
+				t.Errorf("%s (%s; %s)", problem, c.Basis, c.Rule)
+			}
+		})
+	}
+	t.Logf("%d reject, %d accept, %d either: %d wrong answers", counts["reject"], counts["accept"], counts["either"], wrong)
+	if counts["reject"] == 0 || counts["accept"] == 0 {
+		t.Error("no case was replayed")
+	}
+}
+
+func runAttack(t *testing.T, server *attackServer, c *attackCase) string {
+	t.Helper()
+	w := &attackWorld{}
+	w.set(c.Now, c.JWKS, c.Discovery, c.Responses)
+	v, err := c.verifier(w)
+	if err != nil {
+		if c.Expect == "accept" {
+			return "configuration refused: " + err.Error()
+		}
+		return ""
+	}
+	defer v.Close()
+	server.current = v
+	steps := c.Sequence
+	if len(steps) == 0 {
+		steps = []attackStep{{Headers: c.Headers, Method: c.Method, URL: c.URL, Expect: c.Expect, Reason: c.Reason, Status: c.Status}}
+	}
+	for i, step := range steps {
+		w.set(step.Now, step.JWKS, step.Discovery, step.Responses)
+		if step.URL == "" {
+			step.URL = c.URL
+		}
+		if step.Method == "" {
+			step.Method = c.Method
+		}
+		began := time.Now()
+		answer := attackAnswer{}
+		if c.Illegal {
+			answer = server.direct(t.Context(), step.Method, step.URL, step.Headers)
+		} else if answer, err = server.send(step.Method, step.URL, step.Headers); err != nil {
+			return "no answer: " + err.Error()
+		}
+		if c.Limits != nil && c.Limits.MaxMS > 0 && time.Since(began) > time.Duration(c.Limits.MaxMS)*time.Millisecond {
+			return fmt.Sprintf("took %v; limit %d ms", time.Since(began), c.Limits.MaxMS)
+		}
+		if problem := judge(step.Expect, step.Reason, step.Status, answer); problem != "" {
+			return fmt.Sprintf("step %d: %s", i, problem)
+		}
+		for _, challenge := range answer.challenges {
+			if strings.ContainsFunc(challenge, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+				return "illegal challenge"
+			}
+		}
+	}
+	return w.judgeFetches(c)
+}
+
+func (w *attackWorld) judgeFetches(c *attackCase) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, address := range slices.Concat(c.MustNot, c.ShouldNot) {
+		if w.fetched[address] > 0 {
+			return "fetched " + address
+		}
+	}
+	for address, most := range c.MaxFetch {
+		if w.fetched[address] > most {
+			return fmt.Sprintf("fetched %s %d times; want at most %d", address, w.fetched[address], most)
+		}
+	}
+	return ""
+}
