@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+const audience = "https://api.example.com"
+
+// demo runs the issuer, the API and the requests.
+func demo(out io.Writer) (err error) {
+	t := &fakeT{ctx: context.Background()}
+	defer t.end(&err)
+	issuer := verifiertest.NewIssuer(t)
+
+	cfg := issuer.Config(audience)
+	v, err := verifier.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	server := httptest.NewServer(api(v))
+	defer server.Close()
+
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	nonces, err := verifier.NewNonceSource(verifier.NonceConfig{Secrets: [][]byte{secret}})
+	if err != nil {
+		return err
+	}
+	strict := issuer.Config(audience)
+	strict.DPoP = verifier.DPoPConfig{Mode: verifier.DPoPRequired, Nonces: nonces}
+	vn, err := verifier.New(strict)
+	if err != nil {
+		return err
+	}
+	defer vn.Close()
+	nonceServer := httptest.NewServer(api(vn))
+	defer nonceServer.Close()
+
+	d := &demonstration{t: t, issuer: issuer, api: server.URL + "/orders", nonceAPI: nonceServer.URL + "/orders"}
+	rows := append(d.bearer(), d.dpop()...)
+	fmt.Fprintf(out, "issuer %s   API %s\n\n", issuer.URL(), server.URL)
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "REQUEST\tSTATUS\tANSWER")
+	surprises := 0
+	for _, row := range rows {
+		status, answer, err := send(row.request)
+		if err != nil {
+			return err
+		}
+		mark := ""
+		if status != row.want {
+			mark = fmt.Sprintf("   <- expected %d", row.want)
+			surprises++
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s%s\n", row.name, status, answer, mark)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%d requests; the issuer was asked %d time(s) for metadata and %d time(s) for keys by two APIs\n",
+		len(rows), issuer.Requests().Discovery, issuer.Requests().JWKS)
+	if surprises > 0 {
+		return fmt.Errorf("%d answers were not as expected", surprises)
+	}
+	return nil
+}
+
+type row struct {
+	name    string
+	want    int
+	request *http.Request
+}
+
+type demonstration struct {
+	t             *fakeT
+	issuer        *verifiertest.Issuer
+	api, nonceAPI string
+}
+
+func (d *demonstration) request(method, url string) *http.Request {
+	r, err := http.NewRequestWithContext(d.t.ctx, method, url, nil)
+	if err != nil {
+		d.t.Fatalf("%v", err)
+	}
+	return r
+}
+
+func (d *demonstration) with(method, token string) *http.Request {
+	r := d.request(method, d.api)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+// bearer are the requests with Bearer tokens (RFC 6750).
+func (d *demonstration) bearer() []row {
+	past := time.Now().Add(-2 * time.Hour).Unix()
+	good := d.issuer.Sign(audience, map[string]any{"scope": "read:orders"})
+	forged := good[:strings.LastIndexByte(good, '.')+1] + strings.Repeat("A", 342)
+	other := verifiertest.NewIssuer(d.t)
+	twice := d.with("GET", good)
+	twice.Header.Add("Authorization", "Bearer "+good)
+	return []row{
+		{"Bearer, good token", 200, d.with("GET", good)},
+		{"Bearer, scope missing", 403, d.with("POST", good)},
+		{"Bearer, scope granted", 200, d.with("POST", d.issuer.Sign(audience, map[string]any{"scope": "write:orders"}))},
+		{"no credentials", 401, d.request("GET", d.api)},
+		{"two Authorization headers", 400, twice},
+		{"Bearer, not a JWT", 401, d.with("GET", "opaque-token")},
+		{"Bearer, expired", 401, d.with("GET", d.issuer.Sign(audience, map[string]any{"exp": past}))},
+		{"Bearer, other audience", 401, d.with("GET", d.issuer.Sign("https://other.example.com", nil))},
+		{"Bearer, forged signature", 401, d.with("GET", forged)},
+		{"Bearer, issuer not allowed", 401, d.with("GET", other.Sign(audience, nil))},
+		{"Bearer, another kind of JWT", 401, d.with("GET", d.issuer.SignWith(map[string]any{"typ": "logout+jwt"}, d.issuer.Claims(audience, nil)))},
+	}
+}
+
+// dpop are the requests with DPoP-bound tokens (RFC 9449).
+func (d *demonstration) dpop() []row {
+	client, thief := verifiertest.NewDPoPClient(d.t, nil, ""), verifiertest.NewDPoPClient(d.t, nil, "")
+	bound := d.issuer.Sign(audience, map[string]any{"cnf": client.Confirmation()})
+	proven := func(url, proof string) *http.Request {
+		r := d.request("GET", url)
+		r.Header.Set("Authorization", "DPoP "+bound)
+		r.Header.Set("DPoP", proof)
+		return r
+	}
+	once := client.Proof("GET", d.api, bound)
+	withNonce := d.request("GET", d.nonceAPI)
+	resp, err := client.Do(http.DefaultClient, d.request("GET", d.nonceAPI), bound)
+	if err != nil {
+		d.t.Fatalf("%v", err)
+	}
+	_ = resp.Body.Close()
+	nonce := resp.Header.Get("DPoP-Nonce")
+	withNonce.Header.Set("Authorization", "DPoP "+bound)
+	withNonce.Header.Set("DPoP", client.ProofWith("GET", d.nonceAPI, bound, nil, map[string]any{"nonce": nonce}))
+	return []row{
+		{"DPoP, good proof", 200, proven(d.api, once)},
+		{"DPoP, the same proof again", 401, proven(d.api, once)},
+		{"DPoP, proof of another key", 401, proven(d.api, thief.Proof("GET", d.api, bound))},
+		{"DPoP, proof for another URL", 401, proven(d.api, client.Proof("GET", d.api+"/1", bound))},
+		{"DPoP, proof for another method", 401, proven(d.api, client.Proof("POST", d.api, bound))},
+		{"DPoP, proof missing", 401, proven(d.api, "")},
+		{"bound token as Bearer", 401, d.with("GET", bound)},
+		{"DPoP, nonce demanded", 401, proven(d.nonceAPI, client.Proof("GET", d.nonceAPI, bound))},
+		{"DPoP, with that nonce", 200, withNonce},
+	}
+}
+
+// send returns the status and what the server had to say.
+func send(r *http.Request) (status int, answer string, err error) {
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if err != nil {
+		return 0, "", err
+	}
+	answer = strings.TrimSpace(string(body))
+	if challenges := resp.Header.Values("WWW-Authenticate"); len(challenges) > 0 {
+		answer = strings.Join(challenges, " | ")
+	}
+	return resp.StatusCode, answer, nil
+}
+
+// fakeT lets the fakes for tests run outside of one.
+type fakeT struct {
+	testing.TB // for its unexported method
+	ctx        context.Context
+	cleanups   []func()
+}
+
+var errFake = errors.New("a fake failed")
+
+func (t *fakeT) Helper()          {}
+func (t *fakeT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+func (t *fakeT) Fatalf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	panic(errFake)
+}
+
+// end runs the cleanups and turns the panic of Fatalf into an error.
+func (t *fakeT) end(err *error) {
+	if p := recover(); p != nil {
+		if p != errFake {
+			panic(p)
+		}
+		*err = errFake
+	}
+	for i := len(t.cleanups) - 1; i >= 0; i-- {
+		t.cleanups[i]()
+	}
+}

@@ -1,0 +1,238 @@
+package verifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RequestVerifier is what the middleware needs; a [*Verifier] is one, and a
+// test may have its own.
+type RequestVerifier interface {
+	VerifyHTTPRequest(r *http.Request, opts ...VerifyOption) (*Token, error)
+}
+
+// MiddlewareConfig shapes [Middleware]. The zero value is the default.
+type MiddlewareConfig struct {
+	// Optional lets requests without credentials pass, without a token. Bad
+	// credentials are refused all the same.
+	Optional bool
+	// ErrorHandler answers instead of [WriteError].
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+	// ExposeHeaders names WWW-Authenticate and DPoP-Nonce in
+	// Access-Control-Expose-Headers, for clients in browsers (RFC 9449, Section
+	// 8.2). Set it where CORS is in use.
+	ExposeHeaders bool
+	// Options of every verification.
+	Options []VerifyOption
+}
+
+// Middleware returns a function that protects handlers: they see only requests
+// with a good token, which [TokenFromContext] returns.
+func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http.Handler {
+	fail := cfg.ErrorHandler
+	if fail == nil {
+		fail = func(w http.ResponseWriter, _ *http.Request, err error) { WriteError(w, err) }
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if cfg.ExposeHeaders {
+				w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
+			}
+			t, err := v.VerifyHTTPRequest(r, cfg.Options...)
+			var refusal *Error
+			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == ReasonNoCredentials {
+				next.ServeHTTP(w, r)
+				return
+			}
+			if err != nil {
+				fail(w, r, err)
+				return
+			}
+			if t.Proof != nil && t.Proof.NextNonce != "" {
+				w.Header().Set("DPoP-Nonce", t.Proof.NextNonce)
+				w.Header().Set("Cache-Control", "no-store")
+			}
+			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), t)))
+		})
+	}
+}
+
+type tokenKey struct{}
+
+// ContextWithToken returns a context that carries a token: the middleware's
+// work, and that of unit tests of handlers.
+func ContextWithToken(ctx context.Context, t *Token) context.Context {
+	return context.WithValue(ctx, tokenKey{}, t)
+}
+
+// TokenFromContext returns the token of the request, and false when there is
+// none: no middleware, or MiddlewareConfig.Optional.
+func TokenFromContext(ctx context.Context) (*Token, bool) {
+	t, ok := ctx.Value(tokenKey{}).(*Token)
+	return t, ok && t != nil
+}
+
+// WriteError answers a request with what an error of a verification calls for:
+// status, challenges, and a JSON body with error and error_description. Any
+// other error is answered with 500, and nothing of it is shown.
+func WriteError(w http.ResponseWriter, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Status: http.StatusInternalServerError, Description: "the request could not be checked"}
+	}
+	e.WriteHeaders(w.Header())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	body := map[string]string{"error_description": e.Description}
+	switch {
+	case e.Code != CodeNone:
+		body["error"] = string(e.Code)
+	case e.Status == http.StatusServiceUnavailable:
+		body["error"] = "temporarily_unavailable"
+	case e.Status >= http.StatusInternalServerError:
+		body["error"] = "server_error"
+	default:
+		delete(body, "error_description") // RFC 6750, Section 3.1: no error information
+		body["message"] = e.Description
+	}
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
+
+// A Requirement is what a token must have for a route beyond being good. It
+// returns nil or an [*Error], which [Require] sends.
+type Requirement func(*Token) error
+
+// Require returns a middleware that demands something of the token that
+// [Middleware] has put into the context. All requirements must be met. A
+// request without a token is refused with 401.
+func Require(requirements ...Requirement) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			t, ok := TokenFromContext(r.Context())
+			if !ok {
+				e := refuse(ReasonNoCredentials)
+				e.policy = &challengePolicy{mode: DPoPDisabled, realm: "api"}
+				WriteError(w, e)
+				return
+			}
+			for _, requirement := range requirements {
+				if err := requirement(t); err != nil {
+					WriteError(w, err)
+					return
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// AllScopes demands every one of the scopes.
+func AllScopes(scopes ...string) Requirement {
+	return func(t *Token) error {
+		for _, scope := range scopes {
+			if !t.HasScope(scope) {
+				return t.lacks(ReasonScope, strings.Join(scopes, " "))
+			}
+		}
+		return nil
+	}
+}
+
+// AnyScope demands one of the scopes.
+func AnyScope(scopes ...string) Requirement {
+	return func(t *Token) error {
+		if slices.ContainsFunc(scopes, t.HasScope) {
+			return nil
+		}
+		return t.lacks(ReasonScope, strings.Join(scopes, " "))
+	}
+}
+
+// AllPermissions demands every one of the permissions.
+func AllPermissions(permissions ...string) Requirement {
+	return func(t *Token) error {
+		have := t.Permissions()
+		for _, permission := range permissions {
+			if !slices.Contains(have, permission) {
+				return t.lacks(ReasonPermission, "")
+			}
+		}
+		return nil
+	}
+}
+
+// AnyPermission demands one of the permissions.
+func AnyPermission(permissions ...string) Requirement {
+	return func(t *Token) error {
+		have := t.Permissions()
+		for _, permission := range permissions {
+			if slices.Contains(have, permission) {
+				return nil
+			}
+		}
+		return t.lacks(ReasonPermission, "")
+	}
+}
+
+// Satisfies demands that a predicate is true.
+func Satisfies(predicate func(*Token) bool) Requirement {
+	return func(t *Token) error {
+		if predicate(t) {
+			return nil
+		}
+		return t.lacks(ReasonForbidden, "")
+	}
+}
+
+// StepUp says which authentication a route needs (RFC 9470).
+type StepUp struct {
+	// ACRValues: the acr claim must be one of them. Empty: any will do.
+	ACRValues []string
+	// MaxAge since the time in the auth_time claim. Zero: any age will do.
+	MaxAge time.Duration
+	// Clock; default time.Now.
+	Clock Clock
+}
+
+// Authenticated demands an authentication of the user. A token that does not
+// tell is refused.
+func Authenticated(s StepUp) Requirement {
+	now := time.Now
+	if s.Clock != nil {
+		now = s.Clock.Now
+	}
+	return func(t *Token) error {
+		ok := true
+		if len(s.ACRValues) > 0 {
+			acr, _ := t.claim("acr").Text()
+			ok = acr != "" && slices.Contains(s.ACRValues, acr)
+		}
+		if s.MaxAge > 0 {
+			at, has := t.claim("auth_time").Time()
+			ok = ok && has && now().Sub(at) <= s.MaxAge
+		}
+		if ok {
+			return nil
+		}
+		e := t.lacks(ReasonAuthentication, "")
+		e.ACRValues, e.MaxAge = strings.Join(s.ACRValues, " "), s.MaxAge
+		return e
+	}
+}
+
+// lacks makes the refusal of a good token, for the scheme that it came with.
+func (t *Token) lacks(r Reason, scope string) *Error {
+	e := refuse(r)
+	e.Scope, e.scheme, e.policy = scope, t.Scheme, t.policy
+	if e.policy == nil {
+		e.policy = &challengePolicy{mode: DPoPDisabled, realm: "api"}
+		e.scheme = SchemeBearer
+	}
+	return e
+}
