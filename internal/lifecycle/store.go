@@ -63,7 +63,7 @@ type Store[T any] struct {
 	cfg     Config[T]
 	entries sync.Map // issuer -> *entry[T]
 	count   atomic.Int64
-	epoch   atomic.Uint64 // moves with each new issuer; see touch
+	epoch   atomic.Uint64 // moves with uses; see touch
 
 	generation atomic.Uint64
 
