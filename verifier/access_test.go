@@ -1,0 +1,594 @@
+package verifier_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/resolver"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+func TestTokenClaims(t *testing.T) {
+	h := newHarness(t, nil)
+	token, err := h.VerifyAccessToken(t.Context(), h.issuer.Sign(audience, map[string]any{
+		"scope": "read write", "permissions": []string{"orders:read"}, "role": "admin", "ROLE": "twin", "nbf": h.clock.Now().Unix(), "azp": "other",
+		"exp": float64(h.clock.Now().Unix()) + 10.5,
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(token.Scopes(), []string{"read", "write"}) || !token.HasScope("write") || token.HasScope("wri") || token.HasScope("") {
+		t.Errorf("Scopes = %v", token.Scopes())
+	}
+	if !token.HasPermission("orders:read") || token.HasPermission("orders") {
+		t.Errorf("Permissions = %v", token.Permissions())
+	}
+	if token.Subject != "user-1" || token.ClientID != "client-1" || token.ID == "" || !slices.Equal(token.Audience, []string{audience}) || token.Issuer != h.issuer.URL() {
+		t.Error("registered claims are missing")
+	}
+	if got := token.ExpiresAt.Sub(h.clock.Now()); got != 10500*time.Millisecond {
+		t.Errorf("ExpiresAt is %v ahead; want 10.5 s", got)
+	}
+	var mine struct {
+		Role string `json:"role"`
+	}
+	if err := token.Decode(&mine); err != nil || mine.Role != "admin" {
+		t.Errorf("Decode = %+v, %v; want the claim of exactly this name", mine, err)
+	}
+	if err := token.Decode(&struct {
+		Role int `json:"role"`
+	}{}); err == nil || strings.Contains(err.Error(), "admin") {
+		t.Errorf("Decode into the wrong type: %v; want an error without the claim", err)
+	}
+	if got := token.Claims()["exp"]; got == nil {
+		t.Error("Claims has no exp")
+	}
+	for _, text := range []string{fmt.Sprint(token), fmt.Sprintf("%+v %#v %s", token, token, token), token.LogValue().String(), slog.AnyValue(token).Resolve().String()} {
+		if strings.Contains(text, "user-1") || strings.Contains(text, "admin") {
+			t.Errorf("printed: %s", text)
+		}
+	}
+	if _, err := json.Marshal(token); err == nil {
+		t.Error("a Token was marshalled")
+	}
+	empty := &verifier.Token{}
+	if err := empty.Decode(&mine); err == nil || empty.Claims() != nil || empty.HasPermission("x") {
+		t.Error("a Token without payload has claims")
+	}
+	scp, err := h.VerifyAccessToken(t.Context(), h.issuer.Sign(audience, map[string]any{"scp": []string{"a", "b"}, "client_id": nil, "azp": "party"}))
+	if err != nil || scp.Scope != "a b" || scp.ClientID != "party" {
+		t.Errorf("scp and azp: %q %q, %v", scp.Scope, scp.ClientID, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	h := newHarness(t, func(cfg *verifier.Config) { cfg.RequiredClaims = []string{"sub"}; cfg.Leeway = 5 * time.Second })
+	now := h.clock.Now().Unix()
+	cases := []struct {
+		name   string
+		header map[string]any
+		claims map[string]any
+		reason verifier.Reason
+		is     error
+	}{
+		{"expired", nil, map[string]any{"exp": now - 5}, verifier.ReasonExpired, verifier.ErrExpired},
+		{"not yet valid", nil, map[string]any{"nbf": now + 6}, verifier.ReasonNotYetValid, verifier.ErrNotYetValid},
+		{"audience", nil, map[string]any{"aud": "other"}, verifier.ReasonAudience, verifier.ErrAudience},
+		{"audience list", nil, map[string]any{"aud": []string{}}, verifier.ReasonAudience, verifier.ErrAudience},
+		{"audience type", nil, map[string]any{"aud": 1}, verifier.ReasonClaimMalformed, verifier.ErrClaim},
+		{"no audience", nil, map[string]any{"aud": nil, "AUD": audience}, verifier.ReasonClaimMissing, verifier.ErrClaim},
+		{"no exp", nil, map[string]any{"exp": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
+		{"no iat", nil, map[string]any{"iat": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
+		{"exp text", nil, map[string]any{"exp": "never"}, verifier.ReasonClaimMalformed, verifier.ErrClaim},
+		{"no sub", nil, map[string]any{"sub": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
+		{"no iss", nil, map[string]any{"iss": nil}, verifier.ReasonIssuerMissing, verifier.ErrIssuer},
+		{"iss number", nil, map[string]any{"iss": 1}, verifier.ReasonIssuerMissing, verifier.ErrIssuer},
+		{"iss http", nil, map[string]any{"iss": "http://x/"}, verifier.ReasonIssuerMalformed, verifier.ErrIssuer},
+		{"iss other", nil, map[string]any{"iss": "https://evil.example/"}, verifier.ReasonIssuerNotAllowed, verifier.ErrIssuer},
+		{"iss without slash", nil, map[string]any{"iss": strings.TrimSuffix(h.issuer.URL(), "/")}, verifier.ReasonIssuerMismatch, verifier.ErrIssuer},
+		{"typ", map[string]any{"typ": "dpop+jwt"}, nil, verifier.ReasonTokenType, verifier.ErrMalformed},
+		{"typ application", map[string]any{"typ": "application/jwt"}, nil, verifier.ReasonTokenType, verifier.ErrMalformed},
+		{"crit", map[string]any{"crit": []string{"exp"}}, nil, verifier.ReasonTokenCritical, verifier.ErrMalformed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := h.VerifyAccessToken(t.Context(), h.issuer.SignWith(c.header, h.issuer.Claims(audience, c.claims)))
+			e := wantReason(t, err, c.reason)
+			if !errors.Is(err, c.is) || !errors.Is(err, verifier.ErrInvalidToken) || e.Status != 401 || e.Code != verifier.CodeInvalidToken || e.Challenges() != nil {
+				t.Errorf("%v: %d %s %v", err, e.Status, e.Code, e.Challenges())
+			}
+		})
+	}
+	for name, claims := range map[string]map[string]any{"exp within leeway": {"exp": now - 4}, "nbf within leeway": {"nbf": now + 5}, "list": {"aud": []string{"x", audience}}} {
+		if _, err := h.VerifyAccessToken(t.Context(), h.issuer.Sign(audience, claims)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	h.refuse(strings.Repeat("a", 17<<10), verifier.ReasonTokenTooLarge)
+	_, err := h.VerifyAccessToken(t.Context(), h.token(), verifier.WithRequiredClaims("org_id"))
+	if e := wantReason(t, err, verifier.ReasonClaimMissing); e.Claim != "org_id" || !strings.Contains(e.Error(), "org_id") {
+		t.Errorf("Claim = %q", e.Claim)
+	}
+}
+
+func TestAlgorithms(t *testing.T) {
+	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			issuer := verifiertest.NewIssuer(t, verifiertest.WithAlgorithm(alg))
+			token := issuer.Sign(audience, nil)
+			if _, err := newVerifier(t, issuer, nil).VerifyAccessToken(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+			other := newVerifier(t, issuer, func(cfg *verifier.Config) {
+				cfg.IssuerAlgorithms = map[string][]string{cfg.Domain: {"ES256"}}
+				if alg == "ES256" {
+					cfg.IssuerAlgorithms[cfg.Domain] = []string{"ES384"}
+				}
+			})
+			_, err := other.VerifyAccessToken(t.Context(), token)
+			wantReason(t, err, verifier.ReasonAlgorithm)
+			if got := issuer.Requests().Discovery; got != 1 {
+				t.Errorf("%d requests; a refused algorithm costs none", got)
+			}
+		})
+	}
+}
+
+func TestProfileRFC9068(t *testing.T) {
+	h := newHarness(t, func(cfg *verifier.Config) { cfg.Profile = verifier.ProfileRFC9068 })
+	h.accept(h.issuer.SignWith(map[string]any{"typ": "application/AT+JWT"}, h.issuer.Claims(audience, nil)))
+	h.refuse(h.issuer.SignWith(map[string]any{"typ": "JWT"}, h.issuer.Claims(audience, nil)), verifier.ReasonTokenType)
+	h.refuse(h.issuer.SignWith(map[string]any{"typ": nil}, h.issuer.Claims(audience, nil)), verifier.ReasonTokenType)
+	for _, claim := range []string{"sub", "client_id", "jti"} {
+		h.refuse(h.issuer.Sign(audience, map[string]any{claim: nil}), verifier.ReasonClaimMissing)
+	}
+}
+
+func TestIssuerGateComesBeforeTheNetwork(t *testing.T) {
+	h := newHarness(t, nil)
+	evil := verifiertest.NewIssuer(t)
+	for range 10 {
+		h.refuse(evil.Sign(audience, nil), verifier.ReasonIssuerNotAllowed)
+	}
+	h.requests(0, 0)
+	if got := evil.Requests(); got != (verifiertest.Counts{}) {
+		t.Errorf("the foreign issuer was asked: %+v", got)
+	}
+}
+
+func TestResolver(t *testing.T) {
+	clock := verifiertest.NewClock(time.Time{})
+	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(clock))
+	var seen verifier.ResolveRequest
+	var answer func() ([]string, error)
+	v := newVerifier(t, issuer, func(cfg *verifier.Config) {
+		cfg.Domain = ""
+		cfg.Domains = verifier.DomainResolverFunc(func(_ context.Context, req verifier.ResolveRequest) ([]string, error) {
+			seen = req
+			return answer()
+		})
+	})
+	fields := header("Authorization", "Bearer "+issuer.Sign(audience, nil), "Cookie", "secret", "X-Tenant", "one")
+	send := func() error {
+		_, err := v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: fields, Host: "api.example"})
+		return err
+	}
+	answer = func() ([]string, error) { return []string{"other.example", issuer.URL()}, nil }
+	if err := send(); err != nil {
+		t.Fatal(err)
+	}
+	if seen.UnverifiedIssuer != issuer.URL() || seen.URL.String() != apiURL || seen.Header.Get("X-Tenant") != "one" || seen.Header.Get("Host") != "api.example" {
+		t.Errorf("the resolver saw %+v", seen)
+	}
+	if seen.Header.Get("Authorization")+seen.Header.Get("Cookie")+seen.Header.Get("DPoP") != "" {
+		t.Error("the resolver saw credentials")
+	}
+	seen.Header.Set("X-Tenant", "two")
+	if fields.Get("X-Tenant") != "one" {
+		t.Error("the resolver changed the request")
+	}
+	boom := errors.New("boom")
+	for name, f := range map[string]func() ([]string, error){
+		"error":   func() ([]string, error) { return nil, boom },
+		"nil":     func() ([]string, error) { return nil, nil },
+		"empty":   func() ([]string, error) { return []string{}, nil },
+		"blank":   func() ([]string, error) { return []string{issuer.URL(), " "}, nil },
+		"invalid": func() ([]string, error) { return []string{"http://" + issuer.Domain()}, nil },
+		"panic":   func() ([]string, error) { panic("boom") },
+	} {
+		answer = f
+		err := send()
+		if e := wantReason(t, err, verifier.ReasonResolver); e.Status != 503 || !errors.Is(err, verifier.ErrUnavailable) || e.Challenges() != nil {
+			t.Errorf("%s: %d %v", name, e.Status, err)
+		}
+		if name == "error" && !errors.Is(err, boom) {
+			t.Errorf("%v; want the cause", err)
+		}
+	}
+	answer = func() ([]string, error) { return []string{"other.example"}, nil }
+	wantReason(t, send(), verifier.ReasonIssuerNotAllowed)
+}
+
+func TestConfigRefusals(t *testing.T) {
+	good := verifier.Config{Domain: "a.example", Audience: "x"}
+	if v, err := verifier.New(good); err != nil {
+		t.Fatal(err)
+	} else {
+		_ = v.Close()
+	}
+	noCache := verifiertest.NewReplayStore(nil)
+	cases := map[string]func(*verifier.Config){
+		"Domain":             func(c *verifier.Config) { c.Domain = "" },
+		"Domain ":            func(c *verifier.Config) { c.Domain = "http://a.example" },
+		"Domain  ":           func(c *verifier.Config) { c.Domains = resolver.Static("b.example") },
+		"Domains":            func(c *verifier.Config) { c.Domain, c.Domains = "", resolver.Static() },
+		"Domains ":           func(c *verifier.Config) { c.Domain, c.Domains = "", resolver.Static("a b") },
+		"Audience":           func(c *verifier.Config) { c.Audience = "" },
+		"Audience ":          func(c *verifier.Config) { c.Audiences = []string{"y"} },
+		"Audiences":          func(c *verifier.Config) { c.Audience, c.Audiences = "", []string{" "} },
+		"Algorithms":         func(c *verifier.Config) { c.Algorithms = []string{"HS256"} },
+		"Algorithms ":        func(c *verifier.Config) { c.Algorithms = []string{"none"} },
+		"Algorithms  ":       func(c *verifier.Config) { c.Algorithms = []string{"rs256"} },
+		"IssuerAlgorithms":   func(c *verifier.Config) { c.IssuerAlgorithms = map[string][]string{"http://x": {"RS256"}} },
+		"IssuerAlgorithms ":  func(c *verifier.Config) { c.IssuerAlgorithms = map[string][]string{"a.example": nil} },
+		"IssuerAlgorithms  ": func(c *verifier.Config) { c.IssuerAlgorithms = map[string][]string{"a.example": {"X"}} },
+		"IssuerAlgorithms   ": func(c *verifier.Config) {
+			c.IssuerAlgorithms = map[string][]string{"a.example": {"RS256"}, "A.example": {"RS256"}}
+		},
+		"Leeway":                     func(c *verifier.Config) { c.Leeway = -1 },
+		"Leeway ":                    func(c *verifier.Config) { c.Leeway = time.Hour },
+		"RequiredClaims":             func(c *verifier.Config) { c.RequiredClaims = []string{""} },
+		"Profile":                    func(c *verifier.Config) { c.Profile = 9 },
+		"MaxTokenSize":               func(c *verifier.Config) { c.MaxTokenSize = -1 },
+		"TokenMemo":                  func(c *verifier.Config) { c.TokenMemo = -1 },
+		"Lease":                      func(c *verifier.Config) { c.Lease = noCache },
+		"CacheTTL":                   func(c *verifier.Config) { c.CacheTTL = -1 },
+		"Refresh.Floor":              func(c *verifier.Config) { c.Refresh.Floor = 30 * time.Minute },
+		"Refresh.StaleIfError":       func(c *verifier.Config) { c.Refresh.StaleIfError = 48 * time.Hour },
+		"Refresh.FetchTimeout":       func(c *verifier.Config) { c.Refresh.FetchTimeout = -1 },
+		"Refresh.Jitter":             func(c *verifier.Config) { c.Refresh.Jitter = 0.6 },
+		"Refresh.Ahead":              func(c *verifier.Config) { c.Refresh.Ahead = 1 },
+		"Refresh.MaxIssuers":         func(c *verifier.Config) { c.Refresh.MaxIssuers = -1 },
+		"Refresh.UnknownKeyAttempts": func(c *verifier.Config) { c.Refresh.UnknownKeyAttempts = 101 },
+		"Refresh.UnknownKeyWindow":   func(c *verifier.Config) { c.Refresh.UnknownKeyWindow = 1 },
+		"Refresh.CacheTimeout":       func(c *verifier.Config) { c.Refresh.CacheTimeout = time.Hour },
+		"JWKSURLs":                   func(c *verifier.Config) { c.JWKSURLs = map[string]string{"a.example": "http://x/"} },
+		"JWKSURLs ":                  func(c *verifier.Config) { c.JWKSURLs = map[string]string{"http://x": "https://x/"} },
+		"JWKSURLs  ": func(c *verifier.Config) {
+			c.JWKSURLs = map[string]string{"a.example": "https://x/"}
+			c.KeyFetcher = verifier.NewStaticKeys("a.example", nil)
+		},
+		"JWKSURLs   ": func(c *verifier.Config) {
+			c.JWKSURLs = map[string]string{"a.example": "https://x/", "A.example": "https://x/"}
+		},
+		"JWKSHosts": func(c *verifier.Config) { c.JWKSHosts = []string{"https://x/y"} },
+		"JWKSHosts ": func(c *verifier.Config) {
+			c.JWKSHosts, c.KeyFetcher = []string{"x"}, verifier.NewStaticKeys("a.example", nil)
+		},
+		"DPoP.Mode":         func(c *verifier.Config) { c.DPoP.Mode = 7 },
+		"DPoP.Algorithms":   func(c *verifier.Config) { c.DPoP.Algorithms = []string{"HS256"} },
+		"DPoP.MaxAge":       func(c *verifier.Config) { c.DPoP.MaxAge = -1 },
+		"DPoP.FutureSkew":   func(c *verifier.Config) { c.DPoP.FutureSkew = time.Hour },
+		"DPoP.MaxProofSize": func(c *verifier.Config) { c.DPoP.MaxProofSize = 1 << 20 },
+		"DPoP.ReplayQuota":  func(c *verifier.Config) { c.DPoP.ReplayQuota = -1 },
+		"DPoP.ReplayQuota ": func(c *verifier.Config) { c.DPoP.ReplayQuota, c.DPoP.ReplayStore = 1, noCache },
+		"DPoP.AllowReplays": func(c *verifier.Config) { c.DPoP.AllowReplays, c.DPoP.ReplayStore = true, noCache },
+		"Realm":             func(c *verifier.Config) { c.Realm = "a\"b" },
+		"ChallengeScope":    func(c *verifier.Config) { c.ChallengeScope = "a\nb" },
+		"ResourceMetadata":  func(c *verifier.Config) { c.ResourceMetadata = "/x" },
+		"ExternalURL":       func(c *verifier.Config) { c.ExternalURL = "api.example" },
+	}
+	for field, change := range cases {
+		cfg := good
+		change(&cfg)
+		_, err := verifier.New(cfg)
+		var e *verifier.ConfigError
+		if !errors.As(err, &e) || !errors.Is(err, verifier.ErrConfig) || e.Field != strings.TrimSpace(field) || !strings.Contains(e.Error(), e.Field) {
+			t.Errorf("%s: %v; want a ConfigError of the field", field, err)
+		}
+	}
+}
+
+func TestCatalogue(t *testing.T) {
+	seen := make(map[verifier.Reason]bool)
+	umbrellas := []error{verifier.ErrNoCredentials, verifier.ErrInvalidRequest, verifier.ErrInvalidToken, verifier.ErrInvalidDPoPProof,
+		verifier.ErrUseDPoPNonce, verifier.ErrInsufficientScope, verifier.ErrInsufficientAuthentication, verifier.ErrUnavailable, verifier.ErrArgument}
+	for _, info := range verifier.Reasons() {
+		if seen[info.Reason] || info.Description == "" || info.Advice == "" || strings.ContainsAny(info.Description, "\"\\\r\n") {
+			t.Errorf("%s: repeated, incomplete or not fit for a challenge", info.Reason)
+		}
+		seen[info.Reason] = true
+		matches := 0
+		for _, umbrella := range umbrellas {
+			if errors.Is(&verifier.Error{Reason: info.Reason, Status: info.Status}, umbrella) {
+				matches++
+			}
+		}
+		if matches != 1 {
+			t.Errorf("%s matches %d umbrella errors; want exactly 1", info.Reason, matches)
+		}
+	}
+}
+
+func TestObserver(t *testing.T) {
+	var mu sync.Mutex
+	var kinds []verifier.EventKind
+	var log strings.Builder
+	logger := verifier.NewSlogObserver(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	h := newHarness(t, func(cfg *verifier.Config) {
+		cfg.Observer = verifier.ObserverFunc(func(e verifier.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			kinds = append(kinds, e.Kind)
+			logger.Observe(e)
+			panic("an observer's panic is its own")
+		})
+	})
+	h.accept(h.token())
+	h.refuse("x", verifier.ReasonTokenMalformed)
+	h.issuer.FailNext(-1, 500)
+	h.clock.Advance(30 * time.Minute)
+	h.accept(h.token())
+	h.issuer.Recover()
+	_ = h.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	for _, want := range []verifier.EventKind{verifier.EventFetched, verifier.EventAccepted, verifier.EventRefused, verifier.EventFetchFailed, verifier.EventStale} {
+		if !slices.Contains(kinds, want) {
+			t.Errorf("no event %s in %v", want, kinds)
+		}
+	}
+	if text := log.String(); !strings.Contains(text, "token_malformed") || !strings.Contains(text, "problem=status") || strings.Contains(text, "eyJ") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+// TestMemoIsPlainVerification compares a Verifier that remembers tokens with
+// one that does not, over a random history.
+func TestMemoIsPlainVerification(t *testing.T) {
+	clock := verifiertest.NewClock(time.Time{})
+	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(clock))
+	var mu sync.Mutex
+	allowed := true
+	gate := verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if allowed {
+			return []string{issuer.Domain()}, nil
+		}
+		return []string{"other.example"}, nil
+	})
+	make := func(memo int) *verifier.Verifier {
+		return newVerifier(t, issuer, func(cfg *verifier.Config) {
+			cfg.Domain, cfg.Domains, cfg.TokenMemo = "", gate, memo
+			cfg.Refresh = verifier.RefreshConfig{Jitter: -1, Ahead: -1, Floor: -1, StaleIfError: -1, UnknownKeyAttempts: -1}
+		})
+	}
+	plain, memo := make(0), make(8)
+	random := rand.New(rand.NewPCG(1, 2))
+	tokens := []string{issuer.Sign(audience, nil), "x.y.z"}
+	reasonOf := func(err error) verifier.Reason {
+		var e *verifier.Error
+		if errors.As(err, &e) {
+			return e.Reason
+		}
+		return ""
+	}
+	accepted := 0
+	for step := range 4000 {
+		switch random.IntN(40) {
+		case 0:
+			issuer.RotateKeys()
+		case 1, 2:
+			clock.Advance(time.Duration(random.IntN(700)) * time.Second)
+		case 3:
+			mu.Lock()
+			allowed = !allowed
+			mu.Unlock()
+		case 4, 5, 6:
+			tokens = append(tokens, issuer.Sign(audience, map[string]any{"exp": clock.Now().Unix() + int64(random.IntN(2000)), "nbf": clock.Now().Unix() + int64(random.IntN(200)) - 100}))
+		case 7:
+			clock.Advance(-time.Duration(random.IntN(60)) * time.Second)
+		}
+		token := tokens[max(0, len(tokens)-1-random.IntN(6))]
+		var opts []verifier.VerifyOption
+		if random.IntN(10) == 0 {
+			opts = append(opts, verifier.WithRequiredClaims("org_id"))
+		}
+		want, wantErr := plain.VerifyAccessToken(t.Context(), token, opts...)
+		got, gotErr := memo.VerifyAccessToken(t.Context(), token, opts...)
+		if reasonOf(wantErr) != reasonOf(gotErr) {
+			t.Fatalf("step %d: memo says %v; plain verification %v", step, gotErr, wantErr)
+		}
+		if wantErr == nil {
+			accepted++
+			if want.Subject != got.Subject || want.ID != got.ID || !want.ExpiresAt.Equal(got.ExpiresAt) || len(want.Claims()) != len(got.Claims()) {
+				t.Fatalf("step %d: the tokens differ", step)
+			}
+			got.Audience[0] = "changed by the caller"
+		}
+	}
+	if accepted < 100 {
+		t.Errorf("only %d tokens were accepted; the comparison says little", accepted)
+	}
+}
+
+func TestMiddleware(t *testing.T) {
+	h := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.ExternalURL = "https://api.example"; cfg.ChallengeScope = "read" })
+	var seen *verifier.Token
+	final := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen, _ = verifier.TokenFromContext(r.Context()) })
+	serve := func(handler http.Handler, fields ...string) *recorder {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://internal/orders", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "internal"
+		for i := 0; i < len(fields); i += 2 {
+			r.Header.Add(fields[i], fields[i+1])
+		}
+		w := &recorder{header: make(http.Header), status: 200}
+		seen = nil
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	protect := verifier.Middleware(h, verifier.MiddlewareConfig{ExposeHeaders: true})
+	bearer := func(claims map[string]any) string { return "Bearer " + h.issuer.Sign(audience, claims) }
+	w := serve(protect(final), "Authorization", bearer(nil))
+	if w.status != 200 || seen == nil || seen.Subject != "user-1" || w.header.Get("Access-Control-Expose-Headers") == "" {
+		t.Errorf("good token: %d %v", w.status, w.header)
+	}
+	w = serve(protect(final))
+	if w.status != 401 || seen != nil || !strings.Contains(w.header.Get("WWW-Authenticate"), `scope="read"`) || w.header.Get("Cache-Control") != "no-store" || strings.Contains(w.body.String(), "error") {
+		t.Errorf("no token: %d %v %s", w.status, w.header, w.body.String())
+	}
+	w = serve(protect(final), "Authorization", "Bearer x")
+	if w.status != 401 || !strings.Contains(w.body.String(), `"error":"invalid_token"`) {
+		t.Errorf("bad token: %d %s", w.status, w.body.String())
+	}
+	optional := verifier.Middleware(h, verifier.MiddlewareConfig{Optional: true})
+	if w = serve(optional(final)); w.status != 200 || seen != nil {
+		t.Errorf("optional without token: %d", w.status)
+	}
+	if w = serve(optional(final), "Authorization", "Bearer x"); w.status != 401 {
+		t.Errorf("optional with a bad token: %d", w.status)
+	}
+	custom := verifier.Middleware(h, verifier.MiddlewareConfig{ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		if errors.Is(err, verifier.ErrNoCredentials) {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}})
+	if w = serve(custom(final)); w.status != http.StatusTeapot {
+		t.Errorf("error handler: %d", w.status)
+	}
+	h.issuer.FailNext(-1, 500)
+	other := newVerifier(t, h.issuer, nil)
+	if w = serve(verifier.Middleware(other, verifier.MiddlewareConfig{})(final), "Authorization", bearer(nil)); w.status != 503 || w.header.Get("Retry-After") == "" || w.header.Get("WWW-Authenticate") != "" || !strings.Contains(w.body.String(), "temporarily_unavailable") {
+		t.Errorf("outage: %d %v", w.status, w.header)
+	}
+	h.issuer.Recover()
+
+	requirements := []struct {
+		name        string
+		requirement verifier.Requirement
+		claims      map[string]any
+		status      int
+		challenge   string
+	}{
+		{"all scopes", verifier.AllScopes("a", "b"), map[string]any{"scope": "b a"}, 200, ""},
+		{"scope missing", verifier.AllScopes("a", "b"), map[string]any{"scope": "a"}, 403, `Bearer error="insufficient_scope", error_description="the access token lacks a scope that is needed", scope="a b"`},
+		{"any scope", verifier.AnyScope("a", "b"), map[string]any{"scope": "b"}, 200, ""},
+		{"no scope", verifier.AnyScope("a", "b"), nil, 403, `insufficient_scope`},
+		{"all permissions", verifier.AllPermissions("p"), map[string]any{"permissions": []string{"p"}}, 200, ""},
+		{"permission missing", verifier.AllPermissions("p", "q"), map[string]any{"permissions": []string{"p"}}, 403, `insufficient_scope`},
+		{"any permission", verifier.AnyPermission("p", "q"), map[string]any{"permissions": []string{"q"}}, 200, ""},
+		{"no permission", verifier.AnyPermission("p"), map[string]any{"permissions": "p"}, 403, `insufficient_scope`},
+		{"predicate", verifier.Satisfies(func(t *verifier.Token) bool { return t.Subject == "user-1" }), nil, 200, ""},
+		{"predicate fails", verifier.Satisfies(func(*verifier.Token) bool { return false }), nil, 403, `insufficient_scope`},
+		{"step up", verifier.Authenticated(verifier.StepUp{ACRValues: []string{"gold"}, MaxAge: time.Minute, Clock: h.clock}), map[string]any{"acr": "gold", "auth_time": h.clock.Now().Unix()}, 200, ""},
+		{"acr", verifier.Authenticated(verifier.StepUp{ACRValues: []string{"gold"}}), map[string]any{"acr": "tin"}, 401, `acr_values="gold"`},
+		{"auth_time", verifier.Authenticated(verifier.StepUp{MaxAge: time.Minute}), nil, 401, `error="insufficient_user_authentication", error_description="a stronger or more recent authentication is needed", max_age="60"`},
+	}
+	for _, c := range requirements {
+		w := serve(protect(verifier.Require(c.requirement)(final)), "Authorization", bearer(c.claims))
+		if w.status != c.status || !strings.Contains(w.header.Get("WWW-Authenticate"), c.challenge) {
+			t.Errorf("%s: %d %v; want %d %s", c.name, w.status, w.header["Www-Authenticate"], c.status, c.challenge)
+		}
+	}
+	if w = serve(verifier.Require(verifier.AllScopes("a"))(final)); w.status != 401 {
+		t.Errorf("Require without Middleware: %d; want 401", w.status)
+	}
+	if err := verifier.AllScopes("a")(&verifier.Token{Scope: "b"}); !errors.Is(err, verifier.ErrInsufficientScope) {
+		t.Errorf("a Token of a test: %v", err)
+	}
+	plain := &recorder{header: make(http.Header)}
+	verifier.WriteError(plain, errors.New("internal detail"))
+	if plain.status != 500 || strings.Contains(plain.body.String(), "internal detail") {
+		t.Errorf("foreign error: %d %s", plain.status, plain.body.String())
+	}
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   strings.Builder
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// TestResourceMetadata: RFC 9728, Sections 3.1 and 5.1.
+func TestResourceMetadata(t *testing.T) {
+	m := verifier.ResourceMetadata{Resource: "https://api.example/v1/", AuthorizationServers: []string{"https://as.example/"}}
+	at, err := m.URL()
+	if err != nil || at != "https://api.example/.well-known/oauth-protected-resource/v1" {
+		t.Errorf("URL = %q, %v", at, err)
+	}
+	path, handler, err := verifier.ResourceMetadataHandler(m)
+	if err != nil || path != "/.well-known/oauth-protected-resource/v1" {
+		t.Fatalf("path %q, %v", path, err)
+	}
+	for method, status := range map[string]int{"GET": 200, "POST": 405} {
+		r, _ := http.NewRequestWithContext(t.Context(), method, at, nil)
+		w := &recorder{header: make(http.Header), status: 200}
+		handler.ServeHTTP(w, r)
+		if w.status != status {
+			t.Errorf("%s: %d; want %d", method, w.status, status)
+		}
+		var got map[string]any
+		if status == 200 && (json.Unmarshal([]byte(w.body.String()), &got) != nil || got["resource"] != m.Resource || got["scopes_supported"] != nil || w.header.Get("Content-Type") != "application/json") {
+			t.Errorf("body %s", w.body.String())
+		}
+	}
+	for _, resource := range []string{"", "http://api.example/", "https://api.example/#f", "https://u@api.example/", "https:///x"} {
+		if _, _, err := verifier.ResourceMetadataHandler(verifier.ResourceMetadata{Resource: resource}); !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%q: %v; want ErrConfig", resource, err)
+		}
+		if _, err := (verifier.ResourceMetadata{Resource: resource}).URL(); err == nil {
+			t.Errorf("%q: URL without error", resource)
+		}
+	}
+	h := newHarness(t, func(cfg *verifier.Config) { cfg.ResourceMetadata = at })
+	_, err = h.VerifyRequest(t.Context(), verifier.Request{})
+	var e *verifier.Error
+	if !errors.As(err, &e) || len(e.Challenges()) != 2 {
+		t.Fatal(err)
+	}
+	for _, challenge := range e.Challenges() {
+		if !strings.Contains(challenge, `resource_metadata="`+at+`"`) {
+			t.Errorf("challenge %s", challenge)
+		}
+	}
+}
+
+func TestWithRequestReachesTheResolver(t *testing.T) {
+	issuer := verifiertest.NewIssuer(t)
+	byHost, err := resolver.ByHost(map[string][]string{"api.example": {issuer.Domain()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVerifier(t, issuer, func(cfg *verifier.Config) { cfg.Domain, cfg.Domains = "", byHost })
+	token := issuer.Sign(audience, nil)
+	if _, err := v.VerifyAccessToken(t.Context(), token, verifier.WithRequest(apiURL, nil)); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.VerifyAccessToken(t.Context(), token, verifier.WithRequest("", header("Host", "api.example"))); err != nil {
+		t.Error(err)
+	}
+	_, err = v.VerifyAccessToken(t.Context(), token)
+	wantReason(t, err, verifier.ReasonResolver)
+	_, err = v.VerifyAccessToken(t.Context(), token, verifier.WithRequest("nonsense", nil))
+	wantReason(t, err, verifier.ReasonArgument)
+}
