@@ -269,7 +269,9 @@ func (s *Store[T]) serveStale(e *entry[T], held *Snapshot[T], stale bool, err er
 }
 
 func (s *Store[T]) unavailable(e *entry[T], cause error, now time.Time) error {
-	if s.cfg.Unusable != nil && errors.Is(cause, s.cfg.Unusable) {
+	// A source that once had something and now has nothing is out of order;
+	// one that never had anything has given its answer.
+	if s.cfg.Unusable != nil && errors.Is(cause, s.cfg.Unusable) && e.snap.Load() == nil {
 		return cause
 	}
 	if cause == nil {
