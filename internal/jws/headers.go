@@ -40,3 +40,10 @@ func (h *Headers) Remember(header *Header) {
 	}
 	h.m.Store(header.Segment, header)
 }
+
+// Len returns how many headers are remembered.
+func (h *Headers) Len() int {
+	n := 0
+	h.m.Range(func(any, any) bool { n++; return true })
+	return n
+}
