@@ -110,7 +110,7 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 		return nil, false, nil
 	}
 	e := element.Value.(*cacheEntry)
-	if !c.now().Before(e.expires) {
+	if c.now().After(e.expires) {
 		c.remove(key)
 		return nil, false, nil
 	}
@@ -208,7 +208,7 @@ func (s *ReplayStore) Add(ctx context.Context, key string, ttl time.Duration) (a
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if until, ok := s.expires[key]; ok && now.Before(until) {
+	if until, ok := s.expires[key]; ok && !now.After(until) {
 		return false, nil
 	}
 	if ttl > 0 {
