@@ -36,7 +36,7 @@ type MiddlewareConfig struct {
 func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http.Handler {
 	fail := cfg.ErrorHandler
 	if fail == nil {
-		fail = func(w http.ResponseWriter, _ *http.Request, err error) { WriteError(w, err) }
+		fail = writeError
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 			t, err := v.VerifyHTTPRequest(r, cfg.Options...)
 			var refusal *Error
 			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == ReasonNoCredentials {
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{missing: refusal, fail: fail})))
 				return
 			}
 			if err != nil {
@@ -55,27 +55,47 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 			}
 			if t.Proof != nil && t.Proof.NextNonce != "" {
 				w.Header().Set("DPoP-Nonce", t.Proof.NextNonce)
-				w.Header().Set("Cache-Control", "no-store")
+				w.Header().Set("Cache-Control", "no-store") // RFC 9449, Section 8.2
 			}
-			next.ServeHTTP(w, r.WithContext(ContextWithToken(r.Context(), t)))
+			next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{token: t, fail: fail})))
 		})
 	}
 }
 
-type tokenKey struct{}
+// credentialsState is what the middleware tells the handlers inside it.
+type credentialsState struct {
+	token   *Token
+	missing *Error // instead of token: the challenge, should a route want one
+	fail    func(http.ResponseWriter, *http.Request, error)
+}
 
-// ContextWithToken returns a context that carries a token: the middleware's
-// work, and that of unit tests of handlers.
+type credentialsKey struct{}
+
+func withCredentials(ctx context.Context, s *credentialsState) context.Context {
+	return context.WithValue(ctx, credentialsKey{}, s)
+}
+
+func credentialsFrom(ctx context.Context) *credentialsState {
+	if s, ok := ctx.Value(credentialsKey{}).(*credentialsState); ok {
+		return s
+	}
+	return &credentialsState{fail: writeError}
+}
+
+// ContextWithToken returns a context that carries a token: the work of
+// middleware for other transports, and of unit tests of handlers.
 func ContextWithToken(ctx context.Context, t *Token) context.Context {
-	return context.WithValue(ctx, tokenKey{}, t)
+	return withCredentials(ctx, &credentialsState{token: t, fail: credentialsFrom(ctx).fail})
 }
 
 // TokenFromContext returns the token of the request, and false when there is
 // none: no middleware, or MiddlewareConfig.Optional.
 func TokenFromContext(ctx context.Context) (*Token, bool) {
-	t, ok := ctx.Value(tokenKey{}).(*Token)
-	return t, ok && t != nil
+	t := credentialsFrom(ctx).token
+	return t, t != nil
 }
+
+func writeError(w http.ResponseWriter, _ *http.Request, err error) { WriteError(w, err) }
 
 // WriteError answers a request with what an error of a verification calls for:
 // status, challenges, and a JSON body with error and error_description. Any
@@ -105,31 +125,43 @@ func WriteError(w http.ResponseWriter, err error) {
 }
 
 // A Requirement is what a token must have for a route beyond being good. It
-// returns nil or an [*Error], which [Require] sends.
+// returns nil or an [*Error], which [Require] answers with; [Satisfies] makes one
+// of a predicate.
 type Requirement func(*Token) error
 
 // Require returns a middleware that demands something of the token that
 // [Middleware] has put into the context. All requirements must be met. A
-// request without a token is refused with 401.
+// request without a token is refused as Middleware would have. Refusals go to
+// MiddlewareConfig.ErrorHandler, too.
 func Require(requirements ...Requirement) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t, ok := TokenFromContext(r.Context())
-			if !ok {
-				e := refuse(ReasonNoCredentials)
-				e.policy = &challengePolicy{mode: DPoPDisabled, realm: "api"}
-				WriteError(w, e)
+			s := credentialsFrom(r.Context())
+			if err := s.meets(requirements); err != nil {
+				s.fail(w, r, err)
 				return
-			}
-			for _, requirement := range requirements {
-				if err := requirement(t); err != nil {
-					WriteError(w, err)
-					return
-				}
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// meets returns why the credentials do not meet the requirements, or nil.
+func (s *credentialsState) meets(requirements []Requirement) error {
+	switch {
+	case s.token == nil && s.missing != nil:
+		return s.missing
+	case s.token == nil:
+		e := refuse(ReasonNoCredentials)
+		e.policy = &challengePolicy{mode: DPoPDisabled, realm: "api"}
+		return e
+	}
+	for _, requirement := range requirements {
+		if err := requirement(s.token); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AllScopes demands every one of the scopes.
