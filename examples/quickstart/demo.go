@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -57,25 +59,28 @@ func demo(out io.Writer) (err error) {
 	rows := append(d.bearer(), d.dpop()...)
 	fmt.Fprintf(out, "issuer %s   API %s\n\n", issuer.URL(), server.URL)
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "REQUEST\tSTATUS\tANSWER")
-	surprises := 0
+	fmt.Fprintln(table, "REQUEST\tSTATUS\tERROR\tWHY")
+	surprises, full := 0, ""
 	for _, row := range rows {
-		status, answer, err := send(row.request)
+		a, err := send(row.request)
 		if err != nil {
 			return err
 		}
 		mark := ""
-		if status != row.want {
+		if a.status != row.want {
 			mark = fmt.Sprintf("   <- expected %d", row.want)
 			surprises++
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s%s\n", row.name, status, answer, mark)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s%s\n", row.name, a.status, a.code, a.why, mark)
+		if full == "" && a.code != "" {
+			full = "What the client sees of \"" + row.name + "\":\n\n" + a.head()
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d requests; the issuer was asked %d time(s) for metadata and %d time(s) for keys by two APIs\n",
-		len(rows), issuer.Requests().Discovery, issuer.Requests().JWKS)
+	fmt.Fprintf(out, "\n%s\n%d requests; the issuer was asked %d time(s) for metadata and %d time(s) for keys by two APIs\n",
+		full, len(rows), issuer.Requests().Discovery, issuer.Requests().JWKS)
 	if surprises > 0 {
 		return fmt.Errorf("%d answers were not as expected", surprises)
 	}
@@ -164,22 +169,52 @@ func (d *demonstration) dpop() []row {
 	}
 }
 
-// send returns the status and what the server had to say.
-func send(r *http.Request) (status int, answer string, err error) {
+// answer is what the server had to say.
+type answer struct {
+	status     int
+	challenges []string
+	code, why  string // of the challenge, or what was accepted
+}
+
+// parameter finds the parameters of our own challenges.
+var parameter = regexp.MustCompile(`(error|error_description)="([^"]*)"`)
+
+func send(r *http.Request) (a answer, err error) {
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return 0, "", err
+		return a, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
-		return 0, "", err
+		return a, err
 	}
-	answer = strings.TrimSpace(string(body))
-	if challenges := resp.Header.Values("WWW-Authenticate"); len(challenges) > 0 {
-		answer = strings.Join(challenges, " | ")
+	a.status, a.challenges = resp.StatusCode, resp.Header.Values("WWW-Authenticate")
+	var shown struct{ Subject, Scheme, Message string }
+	if err := json.Unmarshal(body, &shown); err != nil {
+		return a, err
 	}
-	return resp.StatusCode, answer, nil
+	a.why = shown.Message
+	if a.status == http.StatusOK {
+		a.why = "accepted: " + shown.Subject + " by " + shown.Scheme
+	}
+	for _, found := range parameter.FindAllStringSubmatch(strings.Join(a.challenges, "\n"), -1) {
+		if found[1] == "error" {
+			a.code = found[2]
+		} else {
+			a.why = found[2]
+		}
+	}
+	return a, nil
+}
+
+// head is the head of the response, as far as it matters here.
+func (a *answer) head() string {
+	text := fmt.Sprintf("  HTTP/1.1 %d %s\n", a.status, http.StatusText(a.status))
+	for _, c := range a.challenges {
+		text += "  WWW-Authenticate: " + c + "\n"
+	}
+	return text
 }
 
 // fakeT lets the fakes for tests run outside of one.
