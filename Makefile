@@ -1,33 +1,42 @@
 # Portcullis. `make test` is everything that must hold before a change lands.
-# Go, git, make and a C compiler (for the race detector) are all it needs.
+# Go, git, make and a C compiler (for the race detector) are all it needs; it
+# installs redis-server and memcached from Debian packages when they are missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 FUZZTIME ?= 30s
+SOAK ?= 10m
 
-# Every module is built, vetted and tested by itself, as its users get it.
-MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.git/*')))))
+# Every module is vetted and tested by itself, as its users get it.
+MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.git/*' -not -path '*/testdata/*')))))
 
-each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(1)" && $(1) ); done
+# What the modules' conformance tests report in this run.
+REPORTS := $(CURDIR)/bin/reports
 
-.PHONY: test servers build vet unit drift tidy-check generate tidy lint fuzz bench
+each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(strip $(1))" && $(1) ); done
 
-test: servers build vet unit drift tidy-check
+.PHONY: test servers build vet unit table drift tidy-check generate tidy lint vuln fuzz soak mutate bench
+
+test: servers build vet unit table drift tidy-check
 
 servers:
-	@if [ -x scripts/install-test-servers.sh ]; then scripts/install-test-servers.sh; fi
+	@scripts/install-test-servers.sh
 
 build:
-	$(GO) build ./...
-	@$(call each,$(GO) build ./...)
+	$(GO) build $$($(GO) list -f '{{.Dir}}/...' -m)
 
 vet:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: the files above are not formatted'; exit 1; }
-	@$(call each,$(GO) vet ./...)
+	@$(call each, $(GO) vet ./...)
 
 unit:
-	@$(call each,$(GO) test -race -timeout 8m ./...)
+	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
+	@export PORTCULLIS_REPORTS=$(REPORTS); $(call each, $(GO) test -race -timeout 10m ./...)
+
+# The README's table of implementations and rules is what this run reported.
+table:
+	@GOWORK=off $(GO) run ./internal/conformancetable -check $(REPORTS)
 
 # Generated files must be what the generators write.
 drift: generate
@@ -35,21 +44,31 @@ drift: generate
 		|| { git status --short; echo 'generated files or module files differ from what is committed'; exit 1; }
 
 tidy-check:
-	@$(call each,$(GO) mod tidy -diff)
+	@$(call each, $(GO) mod tidy -diff)
 
 generate:
-	@$(call each,$(GO) generate ./...)
+	@$(call each, $(GO) generate ./...)
 
 tidy:
-	@$(call each,$(GO) mod tidy)
+	@$(call each, $(GO) mod tidy)
 
-lint:
-	@$(call each,$(GO) vet ./...)
-	@$(call each,$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...)
-	@$(call each,$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...)
+lint: vet
+	@cd tools && GOWORK=off $(GO) build -o ../bin/ honnef.co/go/tools/cmd/staticcheck
+	@$(call each, $(CURDIR)/bin/staticcheck ./...)
+
+# The database of vulnerabilities is not reachable from every network.
+vuln:
+	@cd tools && GOWORK=off $(GO) build -o ../bin/ golang.org/x/vuln/cmd/govulncheck
+	@$(call each, $(CURDIR)/bin/govulncheck ./...)
 
 fuzz:
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
+
+soak:
+	@PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run TestSoak ./verifier
+
+mutate:
+	@GOWORK=off $(GO) run ./internal/mutate
 
 bench:
 	@cd bench && GOWORK=off $(GO) run .
