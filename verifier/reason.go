@@ -118,6 +118,8 @@ const (
 	unavailable  = http.StatusServiceUnavailable
 )
 
+//go:generate go run ../internal/errorsdoc ../docs/errors.md
+
 // catalogue is read only.
 var catalogue = [...]ReasonInfo{
 	{ReasonNoCredentials, unauthorized, CodeNone, bad, "no access token was sent",
