@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,8 +22,11 @@ const audience = "https://api.example.com"
 
 // demo runs the issuer, the API and the requests.
 func demo(out io.Writer) (err error) {
-	t := &fakeT{ctx: context.Background()}
-	defer t.end(&err)
+	failure := verifiertest.Run(func(t testing.TB) { err = demonstrate(t, out) })
+	return errors.Join(failure, err)
+}
+
+func demonstrate(t testing.TB, out io.Writer) error {
 	issuer := verifiertest.NewIssuer(t)
 
 	cfg := issuer.Config(audience)
@@ -94,13 +95,13 @@ type row struct {
 }
 
 type demonstration struct {
-	t             *fakeT
+	t             testing.TB
 	issuer        *verifiertest.Issuer
 	api, nonceAPI string
 }
 
 func (d *demonstration) request(method, url string) *http.Request {
-	r, err := http.NewRequestWithContext(d.t.ctx, method, url, nil)
+	r, err := http.NewRequestWithContext(d.t.Context(), method, url, nil)
 	if err != nil {
 		d.t.Fatalf("%v", err)
 	}
@@ -215,33 +216,4 @@ func (a *answer) head() string {
 		text += "  WWW-Authenticate: " + c + "\n"
 	}
 	return text
-}
-
-// fakeT lets the fakes for tests run outside of one.
-type fakeT struct {
-	testing.TB // for its unexported method
-	ctx        context.Context
-	cleanups   []func()
-}
-
-var errFake = errors.New("a fake failed")
-
-func (t *fakeT) Helper()          {}
-func (t *fakeT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
-func (t *fakeT) Fatalf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, format+"\n", args...)
-	panic(errFake)
-}
-
-// end runs the cleanups and turns the panic of Fatalf into an error.
-func (t *fakeT) end(err *error) {
-	if p := recover(); p != nil {
-		if p != errFake {
-			panic(p)
-		}
-		*err = errFake
-	}
-	for i := len(t.cleanups) - 1; i >= 0; i-- {
-		t.cleanups[i]()
-	}
 }
