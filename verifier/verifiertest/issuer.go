@@ -2,11 +2,11 @@ package verifiertest
 
 import (
 	"crypto"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -23,10 +23,13 @@ import (
 // set and token endpoint. It is closed when its test ends, and is safe for
 // concurrent use.
 type Issuer struct {
-	t      testing.TB
-	server *httptest.Server
-	clock  verifier.Clock
-	alg    string
+	t           testing.TB
+	name        string       // as it states it
+	path        string       // of the name, without the slash at its end
+	client      *http.Client // reaches it
+	certificate *x509.Certificate
+	clock       verifier.Clock
+	alg         string
 
 	mu        sync.Mutex
 	serial    int
@@ -65,6 +68,12 @@ func WithClock(clock verifier.Clock) Option { return func(i *Issuer) { i.clock =
 // WithAlgorithm makes the issuer sign with an algorithm other than RS256.
 func WithAlgorithm(name string) Option { return func(i *Issuer) { i.alg = name } }
 
+// WithURL gives the issuer a name, such as "https://login.example.com/" or
+// "https://idp.example.com/realms/one", which it states exactly so. No server
+// is started: the issuer answers inside the process whatever is sent through
+// its [Issuer.Client], and nothing else reaches it.
+func WithURL(name string) Option { return func(i *Issuer) { i.name = name } }
+
 // NewIssuer starts an issuer and stops it when the test ends.
 func NewIssuer(t testing.TB, options ...Option) *Issuer {
 	t.Helper()
@@ -73,23 +82,25 @@ func NewIssuer(t testing.TB, options ...Option) *Issuer {
 		option(i)
 	}
 	i.RotateKeys()
-	i.server = httptest.NewTLSServer(i.Handler())
-	t.Cleanup(func() {
-		i.Recover()
-		i.server.Close()
-	})
+	i.start()
 	return i
 }
 
 // URL returns the issuer's name, such as "https://127.0.0.1:4321/".
-func (i *Issuer) URL() string { return i.server.URL + "/" }
+func (i *Issuer) URL() string { return i.name }
 
-// Domain returns what goes into verifier.Config.Domain.
-func (i *Issuer) Domain() string { return strings.TrimPrefix(i.server.URL, "https://") }
+// Domain returns what goes into verifier.Config.Domain: the issuer's host, or
+// the name where that has a path.
+func (i *Issuer) Domain() string {
+	if i.path != "" {
+		return i.name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(i.name, "https://"), "/")
+}
 
-// Client returns a client that trusts the issuer's certificate, for
-// verifier.Config.Doer.
-func (i *Issuer) Client() *http.Client { return i.server.Client() }
+// Client returns a client that reaches this issuer, for verifier.Config.Doer.
+// See [Client] for one that reaches several.
+func (i *Issuer) Client() *http.Client { return i.client }
 
 // Config returns a configuration that trusts this issuer, for an API of this
 // audience and with the issuer's clock and algorithm, to be changed at will.
@@ -234,16 +245,17 @@ func (i *Issuer) Exchanges() []Exchange {
 	return append([]Exchange(nil), i.exchanges...)
 }
 
-// Handler returns the issuer as a handler, for servers of the test's own.
+// Handler returns the issuer as a handler, for servers of the test's own. It
+// answers to the path of the issuer's name and sets no CORS headers.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+i.path+"/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		i.serve(w, r, &i.counts.Discovery, func() []byte { return i.discoveryDocument() })
 	})
-	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+i.path+"/.well-known/jwks.json", func(w http.ResponseWriter, r *http.Request) {
 		i.serve(w, r, &i.counts.JWKS, func() []byte { return i.keySet() })
 	})
-	mux.HandleFunc("POST /oauth/token", i.serveToken)
+	mux.HandleFunc("POST "+i.path+"/oauth/token", i.serveToken)
 	return mux
 }
 
@@ -292,9 +304,9 @@ func (i *Issuer) discoveryDocument() []byte {
 	if i.discovery != nil {
 		return i.discovery
 	}
-	base := i.URL()
+	base := strings.TrimSuffix(i.name, "/") + "/"
 	return mustJSON(map[string]any{
-		"issuer": base, "jwks_uri": base + ".well-known/jwks.json", "token_endpoint": base + "oauth/token",
+		"issuer": i.name, "jwks_uri": base + ".well-known/jwks.json", "token_endpoint": base + "oauth/token",
 		"authorization_endpoint": base + "authorize", "response_types_supported": []string{"code"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{i.alg},
 	})
