@@ -1,0 +1,303 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type options struct {
+	files        []string
+	report, only string
+	sample       int
+	list         bool
+	verbose      bool
+	least        float64
+	slowest      time.Duration
+}
+
+// slowTest is how long a test takes that gets a process of its own, after the
+// quick ones.
+const slowTest = 300 * time.Millisecond
+
+// test is one top-level test of a binary.
+type test struct {
+	binary   *binary
+	name     string
+	duration time.Duration
+	passes   map[int]bool // the switches on its way
+}
+
+// binary is the test binary of a package.
+type binary struct {
+	dir, path string
+	tests     []*test
+}
+
+// session is one measurement.
+type session struct {
+	options
+	temp     string
+	mutants  []mutant
+	binaries []*binary
+	killedBy map[int]string
+}
+
+func run(ctx context.Context, o options) error {
+	temp, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	s := &session{options: o, temp: temp, killedBy: make(map[int]string)}
+	dirs, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for _, m := range s.mutants {
+			fmt.Printf("%d %s:%d %s: %s: %s\n", m.id, m.file, m.line, m.function, m.what, m.code)
+		}
+		return nil
+	}
+	for _, dir := range dirs {
+		if err := s.build(ctx, dir); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "mutate: %d changes in %d files, %d test binaries\n", len(s.mutants), len(o.files), len(s.binaries))
+	if err := s.trace(ctx); err != nil {
+		return err
+	}
+	tried := s.selected()
+	for i, m := range tried {
+		s.try(ctx, m)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.verbose || i%50 == 49 {
+			fmt.Fprintf(os.Stderr, "mutate: %d of %d tried, %d noticed; %s:%d %s: %q\n", i+1, len(tried), len(s.killedBy), m.file, m.line, m.what, s.killedBy[m.id])
+		}
+	}
+	return s.summary(tried)
+}
+
+// prepare writes the changed files and the overlay, and returns the packages to
+// test: those of the files first, the public one last.
+func (s *session) prepare() (dirs []string, err error) {
+	l, err := newLoader()
+	if err != nil {
+		return nil, err
+	}
+	replace := make(map[string]string)
+	next := 0
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	units := make(map[string]*unit)
+	for _, file := range s.files {
+		dir := path.Dir(file)
+		u := units[dir]
+		if u == nil {
+			if u, err = l.load(dir); err != nil {
+				return nil, err
+			}
+			units[dir] = u
+			dirs = append(dirs, dir)
+		}
+		if u.files[file] == nil {
+			return nil, errors.New("no such file: " + file)
+		}
+		source, mutants := rewrite(u, file, &next)
+		s.mutants = append(s.mutants, mutants...)
+		name := filepath.Join(s.temp, strings.ReplaceAll(file, "/", "_"))
+		replace[filepath.Join(root, file)] = name
+		if err := os.WriteFile(name, source, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	for dir, u := range units {
+		name := filepath.Join(s.temp, strings.ReplaceAll(dir, "/", "_")+"_switches.go")
+		replace[filepath.Join(root, dir, "mutant_switches.go")] = name
+		if err := os.WriteFile(name, runtimeSource(u.name, next), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return nil, err
+	}
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return dir == "verifier" })
+	return append(dirs, "verifier"), os.WriteFile(filepath.Join(s.temp, "overlay.json"), overlay, 0o600)
+}
+
+func (s *session) build(ctx context.Context, dir string) error {
+	b := &binary{dir: dir, path: filepath.Join(s.temp, strings.ReplaceAll(dir, "/", "_")+".test")}
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", filepath.Join(s.temp, "overlay.json"), "-o", b.path, "./"+dir)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build of %s: %w", dir, err)
+	}
+	if _, err := os.Stat(b.path); err != nil {
+		return nil // a package without tests
+	}
+	cmd = exec.CommandContext(ctx, b.path, "-test.list", ".")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		return err
+	}
+	for name := range strings.Lines(string(out)) {
+		if name = strings.TrimSpace(name); !strings.HasPrefix(name, "Benchmark") {
+			b.tests = append(b.tests, &test{binary: b, name: name, passes: make(map[int]bool)})
+		}
+	}
+	s.binaries = append(s.binaries, b)
+	return nil
+}
+
+// start runs tests of one binary and reports whether they pass.
+func (b *binary) start(ctx context.Context, names []string, limit time.Duration, env ...string) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for i, name := range names {
+		names[i] = regexp.QuoteMeta(name)
+	}
+	cmd := exec.CommandContext(ctx, b.path, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+	cmd.Dir, cmd.Env, cmd.WaitDelay = b.dir, append(os.Environ(), env...), time.Second
+	return cmd.Run() == nil
+}
+
+// trace runs every test alone. One that fails without any change, or takes too
+// long to be run so often, takes no part.
+func (s *session) trace(ctx context.Context) error {
+	for _, b := range s.binaries {
+		for _, t := range b.tests {
+			file := filepath.Join(s.temp, "trace")
+			_ = os.Remove(file)
+			began := time.Now()
+			passed := b.start(ctx, []string{t.name}, 2*time.Minute, "MUTANT_TRACE="+file)
+			t.duration = time.Since(began)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !passed || t.duration > s.slowest {
+				fmt.Fprintf(os.Stderr, "mutate: %s of %s takes no part: passed is %v, after %v\n", t.name, b.dir, passed, t.duration)
+				continue
+			}
+			lines, _ := os.ReadFile(file) // absent: no switch on the way
+			for line := range strings.Lines(string(lines)) {
+				if id, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
+					t.passes[id] = true
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) selected() []mutant {
+	if s.only != "" {
+		ids := strings.Split(s.only, ",")
+		return slices.DeleteFunc(slices.Clone(s.mutants), func(m mutant) bool { return !slices.Contains(ids, strconv.Itoa(m.id)) })
+	}
+	var list []mutant
+	for i := 0; i < len(s.mutants); i += max(1, s.sample) {
+		list = append(list, s.mutants[i])
+	}
+	return list
+}
+
+// try runs the tests that pass a switch with that switch thrown: those of the
+// same package first, the quick ones together, then the slow ones.
+func (s *session) try(ctx context.Context, m mutant) {
+	for _, b := range s.binaries {
+		var quick []string
+		var slow []*test
+		var total time.Duration
+		for _, t := range b.tests {
+			switch {
+			case !t.passes[m.id]:
+			case t.duration < slowTest:
+				quick = append(quick, t.name)
+				total += t.duration
+			default:
+				slow = append(slow, t)
+			}
+		}
+		env := "MUTANT=" + strconv.Itoa(m.id)
+		if len(quick) > 0 && !b.start(ctx, quick, 3*total+10*time.Second, env) {
+			s.killedBy[m.id] = b.dir + ": quick tests"
+			return
+		}
+		slices.SortFunc(slow, func(a, b *test) int { return cmp.Compare(a.duration, b.duration) })
+		for _, t := range slow {
+			if !b.start(ctx, []string{t.name}, 3*t.duration+10*time.Second, env) {
+				s.killedBy[m.id] = b.dir + ": " + t.name
+				return
+			}
+		}
+	}
+}
+
+// summary prints the table and the survivors.
+func (s *session) summary(tried []mutant) error {
+	if len(tried) == 0 {
+		return errors.New("no change was tried")
+	}
+	var b strings.Builder
+	total, killed := make(map[string]int), make(map[string]int)
+	for _, m := range tried {
+		total[m.file]++
+		if s.killedBy[m.id] != "" {
+			killed[m.file]++
+		}
+	}
+	b.WriteString("| file | changes | noticed | |\n| --- | --- | --- | --- |\n")
+	for _, file := range s.files {
+		if total[file] > 0 {
+			fmt.Fprintf(&b, "| %s | %d | %d | %.0f %% |\n", file, total[file], killed[file], 100*float64(killed[file])/float64(total[file]))
+		}
+	}
+	share := 100 * float64(len(s.killedBy)) / float64(len(tried))
+	fmt.Fprintf(&b, "| **all** | %d | %d | %.1f %% |\n\n", len(tried), len(s.killedBy), share)
+	for _, m := range tried {
+		if s.killedBy[m.id] == "" {
+			fmt.Fprintf(&b, "- %d %s:%d, %s: `%s` %s%s\n", m.id, m.file, m.line, m.function, m.code, m.what, s.seen(m))
+		}
+	}
+	fmt.Print(b.String())
+	if s.report != "" {
+		if err := os.WriteFile(s.report, []byte(b.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	if share < s.least {
+		return fmt.Errorf("%.1f %% of the changes were noticed; want at least %.1f %%", share, s.least)
+	}
+	return nil
+}
+
+// seen says so when no test comes near a change.
+func (s *session) seen(m mutant) string {
+	for _, b := range s.binaries {
+		for _, t := range b.tests {
+			if t.passes[m.id] {
+				return ""
+			}
+		}
+	}
+	return " (no test comes here)"
+}
