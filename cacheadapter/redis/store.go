@@ -1,0 +1,86 @@
+package redis
+
+import (
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	defaultPrefix       = "portcullis"
+	defaultMaxInFlight  = 1000
+	defaultMaxValueSize = 1 << 20
+
+	maxPrefix    = 256
+	maxValueSize = 512 << 20 // of Redis
+
+	// separator ends the prefix, which cannot hold it. So no key of one prefix
+	// begins like the keys of another.
+	separator = "|"
+)
+
+// Options tune a [Store]. Zero values are the defaults.
+type Options struct {
+	// Prefix begins all keys in Redis, so that several users can share a
+	// server. Stores with one prefix share their entries. It can be any text
+	// without "|" of up to 256 bytes. Default "portcullis".
+	Prefix string
+	// MaxInFlight bounds the calls that wait for Redis; a call beyond it fails
+	// at once with [ErrBusy]. A call that was given up keeps its place until
+	// the client's own timeouts end it. Default 1000.
+	MaxInFlight int
+	// MaxValueSize is the longest value, in bytes, that Set takes. Default
+	// 1 MiB.
+	MaxValueSize int
+}
+
+// Store keeps entries and replay records in Redis. It is safe for concurrent
+// use and needs no close.
+type Store struct {
+	client   goredis.UniversalClient
+	cache    string // begins the keys of cache entries
+	replay   string // begins the keys of replay records
+	maxValue int
+	slots    chan struct{} // one for each call in flight
+
+	writer  string // stands for this Store in replay records
+	records atomic.Uint64
+}
+
+// New returns a Store over a client that the caller keeps owning: it must stay
+// open while the Store is used. New does not talk to Redis.
+func New(client goredis.UniversalClient, options Options) (*Store, error) {
+	if client == nil {
+		return nil, errors.New("cacheadapter/redis: client is nil")
+	}
+	prefix := options.Prefix
+	if prefix == "" {
+		prefix = defaultPrefix
+	}
+	inFlight, maxValue := options.MaxInFlight, options.MaxValueSize
+	if inFlight == 0 {
+		inFlight = defaultMaxInFlight
+	}
+	if maxValue == 0 {
+		maxValue = defaultMaxValueSize
+	}
+	switch {
+	case len(prefix) > maxPrefix || strings.Contains(prefix, separator):
+		return nil, errors.New("cacheadapter/redis: Options.Prefix is longer than 256 bytes or contains |")
+	case inFlight < 0:
+		return nil, errors.New("cacheadapter/redis: Options.MaxInFlight is negative")
+	case maxValue < 0 || maxValue > maxValueSize:
+		return nil, errors.New("cacheadapter/redis: Options.MaxValueSize is out of range")
+	}
+	return &Store{
+		client:   client,
+		cache:    prefix + separator + "c" + separator,
+		replay:   prefix + separator + "r" + separator,
+		maxValue: maxValue,
+		slots:    make(chan struct{}, inFlight),
+		writer:   rand.Text(),
+	}, nil
+}
