@@ -33,6 +33,7 @@ const (
 // Event is one thing that happened. It holds nothing of a token, and no bytes
 // of a client or an issuer but the name of an allowed issuer.
 type Event struct {
+	// Kind says which of the other fields count.
 	Kind EventKind
 	// Issuer, normalised, of a document event; of other events "".
 	Issuer string

@@ -270,6 +270,8 @@ type StaticDomains interface {
 //   - Nonces of an authorization server are not accepted here, nor the other
 //     way round. Safe for concurrent use.
 type NonceSource interface {
+	// Issue makes a nonce for a client to use.
 	Issue(ctx context.Context) (nonce string, err error)
+	// Check reports whether a client may still use a nonce.
 	Check(ctx context.Context, nonce string) (ok bool, err error)
 }

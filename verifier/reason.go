@@ -94,6 +94,7 @@ const (
 
 // ReasonInfo is the entry of a [Reason] in the catalogue.
 type ReasonInfo struct {
+	// Reason that the entry is about.
 	Reason Reason
 	// Status of the answer, and Code of its challenge. Config.Auth0Statuses
 	// changes the status to 400 where Auth0 is not 0.
