@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -167,6 +168,14 @@ func (i *Issuer) rotate(keep bool) {
 		i.keys = nil
 	}
 	i.keys = append(i.keys, issuerKey{"key-" + strconv.Itoa(i.serial), key})
+}
+
+// JWKS returns the key set that the issuer publishes, for verifier.NewStaticKeys
+// and the like.
+func (i *Issuer) JWKS() []byte {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.keySet())
 }
 
 // SetHeader sets a header of the discovery document and the key set, such as
