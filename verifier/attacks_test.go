@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +81,8 @@ type attackResponse struct {
 	Drip       int               `json:"drip_bytes_per_second"`
 	NeverEnds  bool              `json:"never_ends"`
 	Connection any               `json:"connection_error"`
+
+	body []byte // Body, expanded once, so that its making is not counted
 }
 
 type attackStep struct {
@@ -154,12 +157,13 @@ func (w *attackWorld) set(now float64, jwks, discovery any, responses map[string
 	}
 	const base = "https://tenant.example.com/.well-known/"
 	if jwks != nil {
-		w.responses[base+"jwks.json"] = attackResponse{Status: 200, Body: jwks}
+		w.responses[base+"jwks.json"] = attackResponse{Status: 200, body: expand(jwks)}
 	}
 	if discovery != nil {
-		w.responses[base+"openid-configuration"] = attackResponse{Status: 200, Body: discovery}
+		w.responses[base+"openid-configuration"] = attackResponse{Status: 200, body: expand(discovery)}
 	}
 	for address, r := range responses {
+		r.body = expand(r.Body)
 		w.responses[address] = r
 	}
 }
@@ -204,7 +208,7 @@ func (w *attackWorld) Do(req *http.Request) (*http.Response, error) {
 		case <-time.After(time.Duration(r.DelayMS) * time.Millisecond):
 		}
 	}
-	body := io.Reader(bytes.NewReader(expand(r.Body)))
+	body := io.Reader(bytes.NewReader(r.body))
 	if r.NeverEnds {
 		body = io.MultiReader(body, endless{req.Context()})
 	}
@@ -278,12 +282,37 @@ func (c *attackCase) verifier(w *attackWorld) (*verifier.Verifier, error) {
 type attackServer struct {
 	address string
 	current *verifier.Verifier
+	cost    attackCost // of the last request
+}
+
+// attackCost is what a verification took, without what the harness did.
+type attackCost struct {
+	time  time.Duration
+	bytes uint64
+}
+
+// measure runs a verification and notes its cost.
+func (s *attackServer) measure(verify func() error) error {
+	began, before := time.Now(), allocated()
+	err := verify()
+	s.cost = attackCost{time.Since(began), allocated() - before}
+	return err
+}
+
+// allocated returns how many bytes were ever allocated.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 func newAttackServer(t *testing.T) *attackServer {
 	s := &attackServer{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := s.current.VerifyHTTPRequest(r)
+		err := s.measure(func() error {
+			_, err := s.current.VerifyHTTPRequest(r)
+			return err
+		})
 		var e *verifier.Error
 		if errors.As(err, &e) {
 			e.WriteHeaders(w.Header())
@@ -303,9 +332,20 @@ func newAttackServer(t *testing.T) *attackServer {
 }
 
 type attackAnswer struct {
-	status     int
-	reason     string
-	challenges []string
+	status        int
+	reason, nonce string
+	challenges    []string
+}
+
+// code returns the error code of the challenges, or "".
+func (a *attackAnswer) code() string {
+	for _, challenge := range a.challenges {
+		if _, rest, found := strings.Cut(challenge, ` error="`); found {
+			code, _, _ := strings.Cut(rest, `"`)
+			return code
+		}
+	}
+	return ""
 }
 
 // send writes the request byte by byte as the case has it.
@@ -336,7 +376,7 @@ func (s *attackServer) send(method, address string, headers map[string]any) (att
 		return attackAnswer{}, err
 	}
 	defer resp.Body.Close()
-	return attackAnswer{resp.StatusCode, resp.Header.Get("X-Reason"), resp.Header["Www-Authenticate"]}, nil
+	return attackAnswer{resp.StatusCode, resp.Header.Get("X-Reason"), resp.Header.Get("DPoP-Nonce"), resp.Header["Www-Authenticate"]}, nil
 }
 
 // headerLines returns the field lines of a case.
@@ -355,72 +395,113 @@ func headerLines(headers map[string]any) http.Header {
 }
 
 func (s *attackServer) direct(ctx context.Context, method, address string, headers map[string]any) attackAnswer {
-	_, err := s.current.VerifyRequest(ctx, verifier.Request{Method: method, URL: address, Header: headerLines(headers)})
+	req := verifier.Request{Method: method, URL: address, Header: headerLines(headers)}
+	err := s.measure(func() error {
+		_, err := s.current.VerifyRequest(ctx, req)
+		return err
+	})
 	var e *verifier.Error
 	if errors.As(err, &e) {
-		return attackAnswer{e.Status, string(e.Reason), e.Challenges()}
+		return attackAnswer{e.Status, string(e.Reason), e.DPoPNonce, e.Challenges()}
 	}
 	return attackAnswer{status: http.StatusOK}
 }
 
-func readAttacks(t *testing.T) []attackCase {
+// attackFiles returns the files of our own and those that the environment names.
+func attackFiles(t *testing.T, own string) []string {
 	t.Helper()
-	files := []string{filepath.Join("testdata", "attacks.json")}
-	if dir := os.Getenv("PORTCULLIS_VECTORS"); dir != "" {
-		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".json") {
-				files = append(files, path)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	files := []string{filepath.Join("testdata", own)}
+	dir := os.Getenv("PORTCULLIS_VECTORS")
+	if dir == "" {
+		return files
 	}
-	var all []attackCase
-	for _, name := range files {
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".json") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// readVectors reads the files whose cases have a member. Files with other cases
+// have runners of their own.
+func readVectors[T any](t *testing.T, own, member string) []T {
+	t.Helper()
+	var all []T
+	for _, name := range attackFiles(t, own) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var probe []struct {
-			Threat *string `json:"threat"`
+		var probe []map[string]json.RawMessage
+		if json.Unmarshal(data, &probe) != nil || len(probe) == 0 || probe[0][member] == nil {
+			continue
 		}
-		if json.Unmarshal(data, &probe) != nil || len(probe) == 0 || probe[0].Threat == nil {
-			continue // recorded vectors, which have a runner of their own
-		}
-		var list []attackCase
+		var list []T
 		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.DisallowUnknownFields()
+		decoder.DisallowUnknownFields() // what the harness does not know it would ignore
 		if err := decoder.Decode(&list); err != nil {
-			t.Fatalf("%s: %v", filepath.Base(name), err)
+			t.Errorf("%s: %v", filepath.Base(name), err)
+			list = nil
+			if err := json.Unmarshal(data, &list); err != nil {
+				t.Fatal(err)
+			}
 		}
 		all = append(all, list...)
 	}
 	return all
 }
 
+func readAttacks(t *testing.T) []attackCase {
+	return readVectors[attackCase](t, "attacks.json", "threat")
+}
+
 // judge returns what is wrong with an answer, or "".
-func judge(expect, reason string, status *int, got attackAnswer) string {
+func judge(step *attackStep, got *attackAnswer) string {
 	accepted := got.status == http.StatusOK
-	switch expect {
+	switch step.Expect {
 	case "accept":
 		if !accepted {
 			return fmt.Sprintf("refused with %d %s", got.status, got.reason)
 		}
 	case "reject":
-		outage := got.status == http.StatusServiceUnavailable && (strings.Contains(reason, "discovery") || strings.Contains(reason, "jwks"))
+		outage := got.status == http.StatusServiceUnavailable && (strings.Contains(step.Reason, "discovery") || strings.Contains(step.Reason, "jwks"))
 		switch {
 		case accepted:
 			return "accepted"
-		case got.status != 400 && got.status != 401 && !outage:
+		case outage:
+		case got.status != 400 && got.status != 401:
 			return fmt.Sprintf("refused with %d %s", got.status, got.reason)
-		case status != nil && !outage && got.status != *status:
-			return fmt.Sprintf("refused with %d %s; want %d", got.status, got.reason, *status)
+		case step.Status != nil && got.status != *step.Status:
+			return fmt.Sprintf("refused with %d %s; want %d", got.status, got.reason, *step.Status)
+		case step.Error != nil && got.code() != *step.Error:
+			return fmt.Sprintf("refused with error %q, %s; want %q", got.code(), got.reason, *step.Error)
+		case got.code() == "use_dpop_nonce" && got.nonce == "":
+			return "a nonce is asked for and none is given"
 		}
 	case "either":
+		if !accepted && got.status != 400 && got.status != 401 && !strings.HasSuffix(got.reason, "_unavailable") {
+			return fmt.Sprintf("answered with %d %s", got.status, got.reason)
+		}
 	default:
-		return "unknown expectation " + expect
+		return "unknown expectation " + step.Expect
+	}
+	return judgeChallenges(got)
+}
+
+// judgeChallenges looks at what every answer must keep to.
+func judgeChallenges(got *attackAnswer) string {
+	if (got.status == 401) != (len(got.challenges) > 0) && got.status != 400 {
+		return fmt.Sprintf("%d challenges with status %d", len(got.challenges), got.status)
+	}
+	for _, challenge := range got.challenges {
+		if strings.ContainsFunc(challenge, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			return "illegal challenge"
+		}
 	}
 	return ""
 }
@@ -431,42 +512,57 @@ var attackDifferences = map[string]string{}
 func TestAttacks(t *testing.T) {
 	server := newAttackServer(t)
 	counts := make(map[string]int)
-	wrong := 0
+	wrong, unpreferred := 0, 0
+	var most attackCost
 	for _, c := range readAttacks(t) {
 		t.Run(c.ID, func(t *testing.T) {
 			counts[c.Expect]++
-			if problem := runAttack(t, server, &c); problem != "" {
+			result := runAttack(t, server, &c)
+			most.time, most.bytes = max(most.time, result.most.time), max(most.bytes, result.most.bytes)
+			if c.Expect == "either" && c.Prefer != "" && (c.Prefer == "accept") != result.accepted {
+				unpreferred++
+				t.Logf("not as preferred: want %s (%s)", c.Prefer, c.Rule)
+			}
+			if result.problem != "" {
 				if why := attackDifferences[c.ID]; why != "" {
-					t.Logf("%s, on purpose: %s", problem, why)
+					t.Logf("%s, on purpose: %s", result.problem, why)
 					return
 				}
 				wrong++
-				t.Errorf("%s (%s; %s)", problem, c.Basis, c.Rule)
+				t.Errorf("%s (%s; %s)", result.problem, c.Basis, c.Rule)
 			}
 		})
 	}
-	t.Logf("%d reject, %d accept, %d either: %d wrong answers", counts["reject"], counts["accept"], counts["either"], wrong)
+	t.Logf("%d reject, %d accept, %d either (%d not as preferred): %d wrong answers; at most %v and %d KiB a request",
+		counts["reject"], counts["accept"], counts["either"], unpreferred, wrong, most.time.Round(time.Millisecond), most.bytes>>10)
 	if counts["reject"] == 0 || counts["accept"] == 0 {
 		t.Error("no case was replayed")
 	}
 }
 
-func runAttack(t *testing.T, server *attackServer, c *attackCase) string {
+// attackResult is the outcome of a case.
+type attackResult struct {
+	problem  string // what is wrong, or ""
+	accepted bool   // by the last step
+	most     attackCost
+}
+
+func runAttack(t *testing.T, server *attackServer, c *attackCase) (result attackResult) {
 	t.Helper()
 	w := &attackWorld{}
 	w.set(c.Now, c.JWKS, c.Discovery, c.Responses)
 	v, err := c.verifier(w)
 	if err != nil {
 		if c.Expect == "accept" {
-			return "configuration refused: " + err.Error()
+			result.problem = "configuration refused: " + err.Error()
 		}
-		return ""
+		return result
 	}
 	defer v.Close()
 	server.current = v
 	steps := c.Sequence
 	if len(steps) == 0 {
-		steps = []attackStep{{Headers: c.Headers, Method: c.Method, URL: c.URL, Expect: c.Expect, Reason: c.Reason, Status: c.Status}}
+		steps = []attackStep{{Headers: c.Headers, Method: c.Method, URL: c.URL, Expect: c.Expect, Reason: c.Reason, Status: c.Status, Error: c.Error}}
 	}
 	for i, step := range steps {
 		w.set(step.Now, step.JWKS, step.Discovery, step.Responses)
@@ -476,34 +572,51 @@ func runAttack(t *testing.T, server *attackServer, c *attackCase) string {
 		if step.Method == "" {
 			step.Method = c.Method
 		}
-		began := time.Now()
 		answer := attackAnswer{}
 		if c.Illegal {
 			answer = server.direct(t.Context(), step.Method, step.URL, step.Headers)
 		} else if answer, err = server.send(step.Method, step.URL, step.Headers); err != nil {
-			return "no answer: " + err.Error()
+			result.problem = "no answer: " + err.Error()
+			return result
 		}
-		if c.Limits != nil && c.Limits.MaxMS > 0 && time.Since(began) > time.Duration(c.Limits.MaxMS)*time.Millisecond {
-			return fmt.Sprintf("took %v; limit %d ms", time.Since(began), c.Limits.MaxMS)
-		}
-		if problem := judge(step.Expect, step.Reason, step.Status, answer); problem != "" {
-			return fmt.Sprintf("step %d: %s", i, problem)
-		}
-		for _, challenge := range answer.challenges {
-			if strings.ContainsFunc(challenge, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
-				return "illegal challenge"
-			}
+		result.accepted = answer.status == http.StatusOK
+		result.most.time, result.most.bytes = max(result.most.time, server.cost.time), max(result.most.bytes, server.cost.bytes)
+		if problem := judge(&step, &answer); problem != "" {
+			result.problem = fmt.Sprintf("step %d: %s", i, problem)
+			return result
 		}
 	}
-	return w.judgeFetches(c)
+	if result.problem = w.judgeFetches(c); result.problem == "" {
+		result.problem = c.Limits.judge(result.most)
+	}
+	return result
 }
 
+func (l *attackLimits) judge(cost attackCost) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.MaxMS > 0 && cost.time > time.Duration(l.MaxMS)*time.Millisecond:
+		return fmt.Sprintf("took %v; limit %d ms", cost.time, l.MaxMS)
+	case l.MaxAllocMB > 0 && float64(cost.bytes) > l.MaxAllocMB*(1<<20):
+		return fmt.Sprintf("allocated %d KiB; limit %v MiB", cost.bytes>>10, l.MaxAllocMB)
+	default:
+		return ""
+	}
+}
+
+// judgeFetches looks at what was asked for. Of a host that is not the tenant's,
+// nothing may be fetched if one of its documents may not.
 func (w *attackWorld) judgeFetches(c *attackCase) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, address := range slices.Concat(c.MustNot, c.ShouldNot) {
-		if w.fetched[address] > 0 {
-			return "fetched " + address
+		forbidden, err := url.Parse(address)
+		for fetched := range w.fetched {
+			u, _ := url.Parse(fetched)
+			if fetched == address || err == nil && u.Host == forbidden.Host && u.Host != "tenant.example.com" && c.Responses[fetched].Body == nil {
+				return "fetched " + fetched
+			}
 		}
 	}
 	for address, most := range c.MaxFetch {
@@ -512,4 +625,79 @@ func (w *attackWorld) judgeFetches(c *attackCase) string {
 		}
 	}
 	return ""
+}
+
+// TestAttackHarness: further files are replayed like our own, and what is wrong
+// is noticed.
+func TestAttackHarness(t *testing.T) {
+	own := len(readAttacks(t))
+	find := func(wanted func(c *attackCase) bool) attackCase {
+		for _, c := range readAttacks(t) {
+			if wanted(&c) {
+				return c
+			}
+		}
+		t.Fatal("no such case")
+		return attackCase{}
+	}
+	plain := func(c *attackCase) bool { return len(c.Sequence) == 0 && c.Limits == nil && !c.Illegal }
+	accepted := find(func(c *attackCase) bool { return plain(c) && c.Expect == "accept" })
+	refused := find(func(c *attackCase) bool {
+		return plain(c) && c.Expect == "reject" && c.Error != nil && *c.Error == "invalid_token" && c.Status != nil
+	})
+	sequence := find(func(c *attackCase) bool { return len(c.Sequence) > 1 && c.Expect == "reject" })
+	cases := []attackCase{accepted, refused, sequence}
+
+	dir := t.TempDir()
+	write := func(name string, value any) {
+		data, err := json.Marshal(value)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "deeper"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join("deeper", "more.json"), cases)
+	write("recorded.json", []map[string]string{{"id": "x", "note": "vectors of another kind"}})
+	t.Setenv("PORTCULLIS_VECTORS", dir)
+	all := readAttacks(t)
+	if len(all) != own+len(cases) {
+		t.Fatalf("%d cases with a further file; want %d", len(all), own+len(cases))
+	}
+
+	server := newAttackServer(t)
+	for _, c := range all[own:] {
+		if result := runAttack(t, server, &c); result.problem != "" {
+			t.Errorf("%s: %s", c.ID, result.problem)
+		}
+	}
+	for name, change := range map[string]func(c *attackCase){
+		"expectation": func(c *attackCase) { c.Expect = map[string]string{"accept": "reject", "reject": "accept"}[c.Expect] },
+		"max_fetches": func(c *attackCase) {
+			c.MaxFetch = map[string]int{"https://tenant.example.com/.well-known/jwks.json": 0}
+		},
+		"must_not": func(c *attackCase) { c.MustNot = []string{"https://tenant.example.com/.well-known/jwks.json"} },
+		"memory":   func(c *attackCase) { c.Limits = &attackLimits{MaxAllocMB: 1e-6} },
+	} {
+		changed := accepted
+		change(&changed)
+		if result := runAttack(t, server, &changed); result.problem == "" {
+			t.Errorf("%s: a wrong answer is not noticed", name)
+		}
+	}
+	for name, change := range map[string]func(c *attackCase){
+		"expectation": func(c *attackCase) { c.Expect = "accept" },
+		"status":      func(c *attackCase) { c.Status = new(403) },
+		"error":       func(c *attackCase) { c.Error = new("insufficient_scope") },
+	} {
+		changed := refused
+		change(&changed)
+		if result := runAttack(t, server, &changed); result.problem == "" {
+			t.Errorf("%s: a wrong refusal is not noticed", name)
+		}
+	}
 }

@@ -239,7 +239,9 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 		err = refuseClaim(ReasonProofClaim, "iat")
 	}
 	if n := strictjson.Find(parsed.Members, "nonce"); n.Kind() != strictjson.Invalid {
-		if proof.Nonce, ok = n.Text(); !ok {
+		// Where nonces are in use, what is no text matches none of them, and the
+		// answer provides one (RFC 9449, Section 9).
+		if proof.Nonce, ok = n.Text(); !ok && v.proof.nonces == nil {
 			err = refuseClaim(ReasonProofClaim, "nonce")
 		}
 	}
