@@ -630,6 +630,7 @@ func (w *attackWorld) judgeFetches(c *attackCase) string {
 // TestAttackHarness: further files are replayed like our own, and what is wrong
 // is noticed.
 func TestAttackHarness(t *testing.T) {
+	t.Setenv("PORTCULLIS_VECTORS", "")
 	own := len(readAttacks(t))
 	find := func(wanted func(c *attackCase) bool) attackCase {
 		for _, c := range readAttacks(t) {
