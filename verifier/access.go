@@ -49,8 +49,8 @@ func WithRequest(url string, header http.Header) VerifyOption {
 func (v *Verifier) VerifyAccessToken(ctx context.Context, token string, opts ...VerifyOption) (*Token, error) {
 	began := v.begin()
 	var o options
-	for _, opt := range opts {
-		opt(&o)
+	if len(opts) > 0 { // o stays on the stack
+		o = collect(opts)
 	}
 	t, err := v.verifyToken(ctx, token, &o)
 	v.finish(began, "", err)
@@ -58,6 +58,14 @@ func (v *Verifier) VerifyAccessToken(ctx context.Context, token string, opts ...
 		return nil, err
 	}
 	return t, nil
+}
+
+func collect(opts []VerifyOption) options {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
 }
 
 // verifyToken does steps 2 to 6 for a token; the outcome is a token or an
@@ -81,7 +89,7 @@ var scratch = sync.Pool{New: func() any {
 
 // verifyFresh verifies a token from its text alone, in the order of the
 // package documentation.
-func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (*Token, *provenance, error) {
+func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (t *Token, origin provenance, err error) {
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
 		clear((*members)[:cap(*members)]) // they hold on to the token
@@ -89,35 +97,35 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	}()
 	parsed, err := jws.Parse(compact, v.headers, (*members)[:0])
 	if err != nil {
-		return nil, nil, malformed(err)
+		return nil, origin, malformed(err)
 	}
 	*members = parsed.Members[:0]
 	if err := v.checkType(parsed.Header); err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
-	t, err := parseClaims(&parsed)
+	t, err = parseClaims(&parsed)
 	if err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
 	name, err := v.allowedIssuer(ctx, t.Issuer, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
 	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
 	if algorithm == nil {
-		return nil, nil, refuse(ReasonAlgorithm)
+		return nil, origin, refuse(ReasonAlgorithm)
 	}
 	// What the payload alone decides is decided before keys are fetched: a dead
 	// token is cheap.
 	if err := v.checkClaims(t, parsed.Members, o); err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
-	origin, err := v.checkSignature(ctx, name, algorithm, &parsed, t.Issuer)
+	origin, err = v.checkSignature(ctx, name, algorithm, &parsed, t.Issuer)
 	if err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
 	if t.Confirmation, err = parseConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
-		return nil, nil, err
+		return nil, origin, err
 	}
 	t.policy, t.payload = v.challenge, parsed.Payload
 	return t, origin, nil
@@ -154,6 +162,9 @@ func (v *Verifier) checkType(h *jws.Header) error {
 
 // allowedIssuer passes the issuer gate and returns the normalised issuer.
 func (v *Verifier) allowedIssuer(ctx context.Context, iss string, o *options) (string, error) {
+	if v.issuers[iss] {
+		return iss, nil // it is in normal form
+	}
 	name, err := issuer.Normalize(iss)
 	if err != nil {
 		return "", refuse(ReasonIssuerMalformed)
@@ -176,28 +187,29 @@ type provenance struct {
 
 // checkSignature finds the key and checks the signature with it, and that the
 // token's issuer is, byte by byte, the one whose key it is.
-func (v *Verifier) checkSignature(ctx context.Context, name string, a *keyset.Algorithm, parsed *jws.Token, iss string) (*provenance, error) {
+func (v *Verifier) checkSignature(ctx context.Context, name string, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
 	var space [2]*keyset.Key
 	header := parsed.Header
 	candidates, snap, stated, err := v.keys.candidates(ctx, name, header.KeyID, header.HasKeyID, a, space[:0])
 	if err != nil {
-		return nil, err
+		return provenance{}, err
 	}
 	if !slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
 		return a.Verify(key.Public, parsed.SigningInput, parsed.Signature)
 	}) {
-		return nil, refuse(ReasonSignature)
+		return provenance{}, refuse(ReasonSignature)
 	}
 	if iss != stated {
-		return nil, refuse(ReasonIssuerMismatch)
+		return provenance{}, refuse(ReasonIssuerMismatch)
 	}
 	v.headers.Remember(header)
-	return &provenance{issuer: name, generation: snap.Generation}, nil
+	return provenance{issuer: name, generation: snap.Generation}, nil
 }
 
 // parseClaims reads the registered claims in one pass.
 func parseClaims(parsed *jws.Token) (*Token, error) {
-	t := &Token{Algorithm: parsed.Header.Algorithm, KeyID: parsed.Header.KeyID}
+	roomy := &roomyToken{Token: Token{Algorithm: parsed.Header.Algorithm, KeyID: parsed.Header.KeyID}}
+	t := &roomy.Token
 	var azp, scp strictjson.Value
 	hasIssuer := false
 	for i := range parsed.Members {
@@ -211,7 +223,7 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 		case "sub":
 			t.Subject, ok = value.Text()
 		case "aud":
-			ok = t.parseAudience(value)
+			t.Audience, ok = parseAudience(value, roomy.one[:0:1])
 		case "exp":
 			t.ExpiresAt, ok = value.Time()
 		case "nbf":
@@ -245,15 +257,19 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 	return t, nil
 }
 
-// parseAudience reads one string or a list of them (RFC 7519, Section 4.1.3).
-func (t *Token) parseAudience(value strictjson.Value) bool {
+// roomyToken is a Token with room for the one audience that most have.
+type roomyToken struct {
+	Token
+	one [1]string
+}
+
+// parseAudience reads one string, into dst, or a list of them (RFC 7519,
+// Section 4.1.3).
+func parseAudience(value strictjson.Value, dst []string) ([]string, bool) {
 	if one, ok := value.Text(); ok {
-		t.Audience = []string{one}
-		return true
+		return append(dst, one), true
 	}
-	var ok bool
-	t.Audience, ok = texts(value)
-	return ok
+	return texts(value)
 }
 
 // scopeText returns the scp claim, a string or a list, as one string.

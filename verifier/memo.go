@@ -3,82 +3,106 @@ package verifier
 import (
 	"context"
 	"crypto/sha256"
-	"sync"
+	"encoding/binary"
+	"sync/atomic"
 )
 
-// memoShards spreads the memo over locks.
-const memoShards = 64
+// memoWays is how many places there are for one token, so that two tokens that
+// meet do not drive each other out.
+const memoWays = 8
 
-// tokenMemo remembers verified tokens by the SHA-256 of their text. It is
-// bounded; a full shard drops its older half, generation by generation.
-type tokenMemo struct{ shards [memoShards]memoShard }
+// memoKey is the SHA-256 of a token's text.
+type memoKey [sha256.Size]byte
 
-type memoShard struct {
-	mu       sync.RWMutex
-	max      int
-	new, old map[[sha256.Size]byte]*remembered
+// tokenMemo remembers verified tokens. It is a table of fixed size without
+// locks: the hash says which few places are a token's own, and a token that
+// finds them taken replaces one of them in turn.
+type tokenMemo struct {
+	places []atomic.Pointer[remembered]
+	turns  []atomic.Uint32 // one for each group of places
+	ways   uint64
 }
 
-// remembered is a token that was verified once, and with whose keys.
+// remembered is a token that was verified once, and with whose keys. It is
+// never changed.
 type remembered struct {
+	key    memoKey
 	token  *Token
-	origin *provenance
+	origin provenance
 }
 
+// issue returns a token that shares nothing mutable with the one remembered.
+func (r *remembered) issue() *Token {
+	t := &roomyToken{Token: *r.token}
+	t.Audience = append(t.one[:0:1], r.token.Audience...)
+	return &t.Token
+}
+
+// newTokenMemo returns a memo of at least one entry.
 func newTokenMemo(entries int) *tokenMemo {
-	m := &tokenMemo{}
-	for i := range m.shards {
-		m.shards[i].max = max(1, (entries+2*memoShards-1)/(2*memoShards))
+	ways := min(entries, memoWays)
+	groups := entries / ways
+	return &tokenMemo{
+		places: make([]atomic.Pointer[remembered], groups*ways),
+		turns:  make([]atomic.Uint32, groups),
+		ways:   uint64(ways),
 	}
-	return m
 }
 
-func (m *tokenMemo) shard(key *[sha256.Size]byte) *memoShard {
-	return &m.shards[key[0]%memoShards]
+// memoText is up to which length a token is hashed without a buffer from the
+// heap.
+const memoText = 2048
+
+func memoKeyOf(compact string) memoKey {
+	var space [memoText]byte
+	return sha256.Sum256(append(space[:0], compact...))
 }
 
-func (m *tokenMemo) get(key *[sha256.Size]byte) *remembered {
-	s := m.shard(key)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if r := s.new[*key]; r != nil {
-		return r
+// group returns the places of a token and whose turn it is to be replaced.
+func (m *tokenMemo) group(key *memoKey) ([]atomic.Pointer[remembered], *atomic.Uint32) {
+	i := binary.LittleEndian.Uint64(key[:]) % uint64(len(m.turns))
+	return m.places[i*m.ways : (i+1)*m.ways], &m.turns[i]
+}
+
+func (m *tokenMemo) get(key *memoKey) *remembered {
+	places, _ := m.group(key)
+	for i := range places {
+		if r := places[i].Load(); r != nil && r.key == *key {
+			return r
+		}
 	}
-	return s.old[*key]
+	return nil
 }
 
-func (m *tokenMemo) put(key *[sha256.Size]byte, r *remembered) {
-	s := m.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.new == nil || len(s.new) >= s.max {
-		s.old, s.new = s.new, make(map[[sha256.Size]byte]*remembered, s.max)
+func (m *tokenMemo) put(r *remembered) {
+	places, turn := m.group(&r.key)
+	for i := range places {
+		old := places[i].Load()
+		if (old == nil || old.key == r.key) && places[i].CompareAndSwap(old, r) {
+			return
+		}
 	}
-	s.new[*key] = r
+	places[uint64(turn.Add(1))%m.ways].Store(r)
 }
 
-func (m *tokenMemo) drop(key *[sha256.Size]byte) {
-	s := m.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.new, *key)
-	delete(s.old, *key)
+func (m *tokenMemo) drop(key *memoKey) {
+	places, _ := m.group(key)
+	for i := range places {
+		if r := places[i].Load(); r != nil && r.key == *key {
+			places[i].CompareAndSwap(r, nil)
+		}
+	}
 }
 
 // verifyRemembered answers from the memo what verifyFresh would answer: the
 // text and so the claims are the same, and all that can have changed since is
-// checked again: the gate, the time, the call's own claims, and whether the
-// keys are still those that the signature was checked with.
+// checked again in the same order: the gate, the time, the call's own claims,
+// and whether the keys are still those that the signature was checked with.
 func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *options) (*Token, error) {
-	key := sha256.Sum256([]byte(compact))
+	key := memoKeyOf(compact)
 	r := v.memo.get(&key)
 	if r == nil {
-		t, origin, err := v.verifyFresh(ctx, compact, o)
-		if err != nil {
-			return nil, err
-		}
-		v.memo.put(&key, &remembered{token: t.copy(), origin: origin})
-		return t, nil
+		return v.verifyAndRemember(ctx, compact, &key, o)
 	}
 	if err := v.gate(ctx, r.origin.issuer, &o.in); err != nil {
 		return nil, err
@@ -98,12 +122,16 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	}
 	if snap.Generation != r.origin.generation || stated != r.token.Issuer {
 		v.memo.drop(&key)
-		t, origin, err := v.verifyFresh(ctx, compact, o)
-		if err != nil {
-			return nil, err
-		}
-		v.memo.put(&key, &remembered{token: t.copy(), origin: origin})
-		return t, nil
+		return v.verifyAndRemember(ctx, compact, &key, o)
 	}
-	return r.token.copy(), nil
+	return r.issue(), nil
+}
+
+func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, o *options) (*Token, error) {
+	t, origin, err := v.verifyFresh(ctx, compact, o)
+	if err != nil {
+		return nil, err
+	}
+	v.memo.put(&remembered{key: *key, token: t.copy(), origin: origin})
+	return t, nil
 }

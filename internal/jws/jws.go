@@ -63,22 +63,21 @@ func Parse(compact string, headers *Headers, scratch []strictjson.Member) (Token
 			return Token{}, err
 		}
 	}
-	payload, ok := decode(payloadSegment)
+	payload, ok := decodeText(payloadSegment)
 	if !ok {
 		return Token{}, ErrCompact
 	}
-	signature, ok := decode(signatureSegment)
+	signature, ok := decode(nil, signatureSegment)
 	if !ok || len(signature) == 0 {
 		return Token{}, ErrCompact
 	}
-	text := string(payload)
-	members, err := strictjson.Parse(text, scratch)
+	members, err := strictjson.Parse(payload, scratch)
 	if err != nil {
 		return Token{}, ErrPayload
 	}
 	return Token{
 		Header:       header,
-		Payload:      text,
+		Payload:      payload,
 		Members:      members,
 		SigningInput: compact[:len(headerSegment)+1+len(payloadSegment)],
 		Signature:    signature,
@@ -105,26 +104,40 @@ func split(compact string) (header, payload, signature string, ok bool) {
 
 var strict = base64.RawURLEncoding.Strict()
 
-// decode reads canonical base64url without padding. The standard decoder skips
-// line breaks wherever they are, so the length is compared.
-func decode(segment string) ([]byte, bool) {
-	data := make([]byte, strict.DecodedLen(len(segment)))
-	n, err := strict.Decode(data, []byte(segment))
+// decode reads canonical base64url without padding, into space when it fits
+// there. The standard decoder skips line breaks wherever they are, so the
+// length is compared.
+func decode(space []byte, segment string) ([]byte, bool) {
+	size := strict.DecodedLen(len(segment))
+	if size > len(space) {
+		space = make([]byte, size)
+	}
+	n, err := strict.Decode(space, []byte(segment))
 	if err != nil || strict.EncodedLen(n) != len(segment) {
 		return nil, false
 	}
-	return data[:n], true
+	return space[:n], true
+}
+
+// stackText is up to which length a part is decoded without a buffer from the
+// heap.
+const stackText = 2048
+
+func decodeText(segment string) (string, bool) {
+	var space [stackText]byte
+	data, ok := decode(space[:], segment)
+	return string(data), ok
 }
 
 func parseHeader(segment string) (*Header, error) {
-	data, ok := decode(segment)
+	text, ok := decodeText(segment)
 	if !ok {
 		return nil, ErrCompact
 	}
 	// The copy of the segment keeps a remembered header from holding on to the
 	// whole token.
 	h := &Header{Segment: strings.Clone(segment)}
-	members, err := strictjson.Parse(string(data), make([]strictjson.Member, 0, 6))
+	members, err := strictjson.Parse(text, make([]strictjson.Member, 0, 6))
 	if err != nil {
 		return nil, ErrHeader
 	}

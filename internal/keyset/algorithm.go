@@ -8,8 +8,8 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // for crypto.SHA256
-	_ "crypto/sha512" // for crypto.SHA384 and crypto.SHA512
+	"crypto/sha256"
+	"crypto/sha512"
 	"math/big"
 )
 
@@ -53,10 +53,29 @@ func (a *Algorithm) Verify(key crypto.PublicKey, input string, signature []byte)
 	if a.hash == 0 {
 		return a.check(key, 0, []byte(input), signature)
 	}
-	h := a.hash.New()
-	h.Write([]byte(input))
-	var sum [64]byte
-	return a.check(key, a.hash, h.Sum(sum[:0]), signature)
+	var sum [sha512.Size]byte
+	return a.check(key, a.hash, digest(sum[:0], a.hash, input), signature)
+}
+
+// stackInput is up to which length a signing input is hashed without a buffer
+// from the heap.
+const stackInput = 2048
+
+// digest appends the hash of input to dst.
+func digest(dst []byte, hash crypto.Hash, input string) []byte {
+	var space [stackInput]byte
+	message := append(space[:0], input...)
+	switch hash {
+	case crypto.SHA256:
+		sum := sha256.Sum256(message)
+		return append(dst, sum[:]...)
+	case crypto.SHA384:
+		sum := sha512.Sum384(message)
+		return append(dst, sum[:]...)
+	default:
+		sum := sha512.Sum512(message)
+		return append(dst, sum[:]...)
+	}
 }
 
 func checkPKCS1v15(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool {

@@ -260,6 +260,16 @@ func TestSameKeys(t *testing.T) {
 	if !both.SameKeys(parse(b, a)) {
 		t.Error("order matters")
 	}
+	shared := jwk(t, two, map[string]any{"kid": "a"})
+	if !parse(a, shared, b).SameKeys(parse(b, a, shared)) || parse(a, shared).SameKeys(parse(shared, a)) {
+		t.Error("order must matter among the keys of a kid, and only there")
+	}
+	if empty := jwk(t, one, map[string]any{"kid": ""}); parse(empty).SameKeys(parse(jwk(t, one, nil))) {
+		t.Error("no kid is an empty one")
+	}
+	if parse(a).SameKeys(parse(jwk(t, one, map[string]any{"kid": "a", "alg": "ES384"}))) {
+		t.Error("alg does not matter")
+	}
 	renamed := jwk(t, one, map[string]any{"kid": "b"})
 	for what, other := range map[string]*keyset.Set{"fewer": parse(a), "twice": parse(a, a), "material": parse(a, jwk(t, one, map[string]any{"kid": "b"})), "names": parse(renamed, a), "none": nil} {
 		if both.SameKeys(other) {

@@ -92,18 +92,34 @@ func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*K
 	return dst[:min(len(dst), maxCandidates)]
 }
 
-// SameKeys reports whether two sets hold the same kids and key material.
+// SameKeys reports whether two sets decide alike about every token: whether
+// they hold the same keys under the same names. Order counts among keys that
+// share a kid, which are tried one after another, up to a bound.
 func (s *Set) SameKeys(other *Set) bool {
 	if other == nil || len(s.keys) != len(other.keys) {
 		return false
 	}
-	seen := make(map[string]int, len(s.keys))
-	for _, key := range s.keys {
-		seen[key.ID+" "+key.Thumbprint()]++
+	type identity struct {
+		id         string
+		hasID      bool
+		algorithm  string
+		thumbprint string
+		place      int // among the keys of its kid
 	}
-	for _, key := range other.keys {
-		seen[key.ID+" "+key.Thumbprint()]--
+	seen := make(map[identity]int, len(s.keys))
+	count := func(set *Set, step int) {
+		places := make(map[string]int, len(set.byID))
+		for _, key := range set.keys {
+			i := identity{key.ID, key.HasID, key.Algorithm, key.Thumbprint(), 0}
+			if key.HasID {
+				i.place = places[key.ID]
+				places[key.ID]++
+			}
+			seen[i] += step
+		}
 	}
+	count(s, 1)
+	count(other, -1)
 	for _, n := range seen {
 		if n != 0 {
 			return false

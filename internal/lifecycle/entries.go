@@ -1,5 +1,7 @@
 package lifecycle
 
+import "strings"
+
 // entry returns the entry of an issuer, making room for it when it is new.
 func (s *Store[T]) entry(issuer string) *entry[T] {
 	if v, ok := s.entries.Load(issuer); ok {
@@ -15,6 +17,8 @@ func (s *Store[T]) entry(issuer string) *entry[T] {
 	for s.count.Load() >= int64(s.cfg.Policy.MaxIssuers) {
 		s.evict()
 	}
+	// The name may be a part of a token, which is not to be kept.
+	issuer = strings.Clone(issuer)
 	e := &entry[T]{issuer: issuer}
 	e.used.Store(s.epoch.Add(1))
 	s.entries.Store(issuer, e)
