@@ -44,6 +44,7 @@ type Issuer struct {
 	counts    Counts
 	answer    func(url.Values) (status int, body any)
 	exchanges []Exchange
+	endpoint  tokenEndpoint
 }
 
 type issuerKey struct {
@@ -265,6 +266,7 @@ func (i *Issuer) Handler() http.Handler {
 		i.serve(w, r, &i.counts.JWKS, func() []byte { return i.keySet() })
 	})
 	mux.HandleFunc("POST "+i.path+"/oauth/token", i.serveToken)
+	mux.HandleFunc("POST "+i.path+"/mtls/oauth/token", i.serveToken)
 	return mux
 }
 
@@ -314,11 +316,15 @@ func (i *Issuer) discoveryDocument() []byte {
 		return i.discovery
 	}
 	base := strings.TrimSuffix(i.name, "/") + "/"
-	return mustJSON(map[string]any{
+	document := map[string]any{
 		"issuer": i.name, "jwks_uri": base + ".well-known/jwks.json", "token_endpoint": base + "oauth/token",
 		"authorization_endpoint": base + "authorize", "response_types_supported": []string{"code"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{i.alg},
-	})
+	}
+	if i.endpoint.mtls {
+		document["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": base + "mtls/oauth/token"}
+	}
+	return mustJSON(document)
 }
 
 func (i *Issuer) keySet() []byte {
@@ -342,10 +348,16 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	i.mu.Lock()
 	i.exchanges = append(i.exchanges, Exchange{Form: r.PostForm, Header: r.Header.Clone()})
-	answer := i.answer
+	answer, tokenType := i.answer, "Bearer"
+	if i.endpoint.proofs {
+		tokenType = "DPoP"
+	}
 	i.mu.Unlock()
+	if !i.admitClient(w, r) {
+		return
+	}
 	status, body := http.StatusOK, any(map[string]any{
-		"access_token": "exchanged", "token_type": "Bearer", "expires_in": 3600,
+		"access_token": "exchanged", "token_type": tokenType, "expires_in": 3600,
 		"issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
 	})
 	if answer != nil {

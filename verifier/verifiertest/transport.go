@@ -2,6 +2,7 @@ package verifiertest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -30,6 +31,8 @@ func (i *Issuer) start() {
 	}
 	server := httptest.NewUnstartedServer(i.Handler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that give up are part of tests
+	// A certificate is asked for, and looked at by whoever demands one.
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	server.StartTLS()
 	i.name, i.client, i.certificate = server.URL+"/", server.Client(), server.Certificate()
 	i.t.Cleanup(func() {
