@@ -1,0 +1,254 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// CacheHarness says how to test a [verifier.Cache]. Only New is required. What
+// is left out is skipped and reported so. The fields tell what the backend can
+// and what the test can do with it; none of them exempts from a rule.
+type CacheHarness struct {
+	// New returns a cache whose keys are apart from those of other Namespaces:
+	// a new one, or one over a shared server with env.Namespace in its prefix.
+	// Without Advance it is called by several goroutines at once.
+	New func(env *Env) (verifier.Cache, error)
+	// Advance makes time pass for the cache. Without it the suite waits for
+	// short ttls on real time.
+	Advance func(d time.Duration)
+	// MinTTL is the backend's resolution, such as a second: an entry may be
+	// there for up to twice this time beyond its ttl (it is rounded up, and the
+	// backend's clock ticks).
+	MinTTL time.Duration
+	// MaxTTL is set when the backend drops every entry after this time,
+	// whatever its ttl.
+	MaxTTL time.Duration
+	// Shared: caches made with one Env see each other's entries, as processes
+	// that share a server do.
+	Shared bool
+	// ReplayStore returns a store on the same server and with the same
+	// Namespace as New, for the rule that Clear spares its records. Not needed
+	// when the cache itself is one.
+	ReplayStore func(env *Env) (verifier.ReplayStore, error)
+	// Break makes the backend of a cache fail: refuse connections, say, until
+	// repair is called.
+	Break func(cache verifier.Cache) (repair func())
+	// Hang makes the backend of a cache accept calls and never answer, until
+	// release is called.
+	Hang func(cache verifier.Cache) (release func())
+	// Timeout of a check. Default 10 s and 24 times MinTTL.
+	Timeout time.Duration
+}
+
+// CacheChecks returns the checks of [verifier.Cache] and [verifier.Clearer] as
+// data.
+func CacheChecks() []Check[CacheHarness] {
+	return slices.Concat(cachePresence(), cacheTime(), cacheKeys(), cacheValues(), cacheFaults(), cacheClear())
+}
+
+// TestCache tests that a cache keeps the contract of [verifier.Cache], each
+// rule in a subtest. A cache that is a [verifier.Clearer] or a
+// [verifier.ReplayStore] too is tested as such.
+func TestCache(t *testing.T, h CacheHarness) Report {
+	t.Helper()
+	return h.suite(t.Context()).test(t)
+}
+
+// RunCache is [TestCache] without a test.
+func RunCache(ctx context.Context, h CacheHarness) Report {
+	return h.suite(ctx).run(ctx)
+}
+
+func (h CacheHarness) suite(ctx context.Context) suite[CacheHarness] {
+	s := suite[CacheHarness]{harness: h, checks: CacheChecks(), beside: h.Advance == nil}
+	if !h.isReplayStore(ctx) {
+		return s
+	}
+	for _, c := range ReplayStoreChecks() {
+		s.checks = append(s.checks, Check[CacheHarness]{
+			Interface: c.Interface, Name: c.Name, Rule: c.Rule, waits: c.waits, limit: CacheHarness.limit,
+			run: func(env *Env, h CacheHarness) error { return c.run(env, h.asReplayStore()) },
+		})
+	}
+	return s
+}
+
+func (h CacheHarness) limit() time.Duration { return timeout(h.Timeout, h.MinTTL) }
+
+// isReplayStore makes a cache to see. If that fails, the checks will say so.
+func (h CacheHarness) isReplayStore(ctx context.Context) bool {
+	is := false
+	err := guard(ctx, h.limit(), func(env *Env) error {
+		_, err := h.asReplayStore().New(env)
+		is = err == nil
+		return err
+	})
+	return err == nil && is
+}
+
+var errNoReplayStore = errors.New("the cache is not a verifier.ReplayStore")
+
+// asReplayStore is the harness for a cache that is a replay store too.
+func (h CacheHarness) asReplayStore() ReplayStoreHarness {
+	r := ReplayStoreHarness{Advance: h.Advance, MinTTL: h.MinTTL, Shared: h.Shared, Timeout: h.Timeout}
+	r.New = func(env *Env) (verifier.ReplayStore, error) {
+		cache, err := h.New(env)
+		if err != nil {
+			return nil, err
+		}
+		store, ok := cache.(verifier.ReplayStore)
+		if !ok {
+			return nil, errNoReplayStore
+		}
+		return store, nil
+	}
+	fault := func(f func(verifier.Cache) func()) func(verifier.ReplayStore) func() {
+		if f == nil {
+			return nil
+		}
+		return func(store verifier.ReplayStore) func() {
+			cache, _ := store.(verifier.Cache)
+			return f(cache)
+		}
+	}
+	r.Break, r.Hang = fault(h.Break), fault(h.Hang)
+	return r
+}
+
+// cacheCase is what a check of a cache works with.
+type cacheCase struct {
+	pace
+	env   *Env
+	h     CacheHarness
+	cache verifier.Cache
+}
+
+func cacheCheck(name, rule string, run func(c *cacheCase) error) Check[CacheHarness] {
+	return Check[CacheHarness]{Interface: "Cache", Name: name, Rule: rule, limit: CacheHarness.limit, run: func(env *Env, h CacheHarness) error {
+		c, err := newCacheCase(env, h)
+		if err != nil {
+			return err
+		}
+		return run(c)
+	}}
+}
+
+// waiting marks checks that wait for ttls.
+func waiting[H any](c Check[H]) Check[H] {
+	c.waits = true
+	return c
+}
+
+func newCacheCase(env *Env, h CacheHarness) (*cacheCase, error) {
+	if h.New == nil {
+		return nil, errors.New("the harness has no New")
+	}
+	cache, err := h.New(env)
+	if err != nil {
+		return nil, fmt.Errorf("the harness's New = %w; want a cache", err)
+	}
+	return &cacheCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL}, env: env, h: h, cache: cache}, nil
+}
+
+func (c *cacheCase) key(name string) string { return c.env.key(name) }
+
+func (c *cacheCase) get(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	defer c.env.begin("Get")()
+	return c.cache.Get(ctx, key)
+}
+
+func (c *cacheCase) rawSet(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	defer c.env.begin("Set")()
+	return c.cache.Set(ctx, key, value, ttl)
+}
+
+func (c *cacheCase) rawDelete(ctx context.Context, key string) error {
+	defer c.env.begin("Delete")()
+	return c.cache.Delete(ctx, key)
+}
+
+// set stores a value of which nobody else holds the bytes.
+func (c *cacheCase) set(key, value string, ttl time.Duration) error {
+	if err := c.rawSet(c.ctx, key, []byte(value), ttl); err != nil {
+		return fmt.Errorf("Set(%s, %s, %v) = %w; want nil", show(key), show(value), ttl, err)
+	}
+	return nil
+}
+
+func (c *cacheCase) delete(key string) error {
+	if err := c.rawDelete(c.ctx, key); err != nil {
+		return fmt.Errorf("Delete(%s) = %w; want nil", show(key), err)
+	}
+	return nil
+}
+
+// holds looks for one of the values under key; lost means that there is none,
+// which eviction may be the reason for.
+func (c *cacheCase) holds(key string, values ...string) (lost bool, err error) {
+	value, ok, err := c.get(c.ctx, key)
+	switch {
+	case err != nil || ok && !slices.Contains(values, string(value)):
+		return false, fmt.Errorf("Get(%s) = %s; want %s", show(key), answer(value, ok, err), show(values[0]))
+	default:
+		return !ok, nil
+	}
+}
+
+// missing wants nothing under key.
+func (c *cacheCase) missing(key, when string) error {
+	value, ok, err := c.get(c.ctx, key)
+	if ok || err != nil {
+		return fmt.Errorf("Get(%s) %s = %s; want a miss: ok == false and a nil error", show(key), when, answer(value, ok, err))
+	}
+	return nil
+}
+
+// gone is missing once real time, which is imprecise, has passed.
+func (c *cacheCase) gone(key, when string) error {
+	var last error
+	gone, err := c.until(func() (bool, error) {
+		last = c.missing(key, when)
+		return last == nil, nil
+	})
+	if err != nil || gone {
+		return err
+	}
+	return last
+}
+
+// tries is how often an entry may be lost to eviction in a row.
+const tries = 8
+
+// attempt repeats f while it finds its entry lost. Each try should have keys of
+// its own.
+func (c *cacheCase) attempt(what string, f func(try int) (lost bool, err error)) error {
+	for try := range tries {
+		if lost, err := f(try); err != nil || !lost {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: a miss in each of %d tries; want the value at least once, as eviction is not the reason each time", what, tries)
+}
+
+// stored sets a value and sees it there.
+func (c *cacheCase) stored(key, value string, ttl time.Duration) error {
+	return c.attempt(fmt.Sprintf("Get(%s) right after Set(..., %s, %v)", show(key), show(value), ttl), func(int) (bool, error) {
+		if err := c.set(key, value, ttl); err != nil {
+			return false, err
+		}
+		return c.holds(key, value)
+	})
+}
+
+func answer(value []byte, ok bool, err error) string {
+	if value == nil {
+		return fmt.Sprintf("(nil, %v, %v)", ok, err)
+	}
+	return fmt.Sprintf("(%s, %v, %v)", show(value), ok, err)
+}

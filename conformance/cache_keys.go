@@ -1,0 +1,99 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+func cacheKeys() []Check[CacheHarness] {
+	const (
+		anyKey = "Any non-empty UTF-8 key of up to 64 KiB works, spaces and control characters included."
+		bytes  = "Keys are compared byte by byte."
+	)
+	works := func(keys []string) func(*cacheCase) error {
+		return func(c *cacheCase) error { return cacheKeysWork(c, keys) }
+	}
+	differ := func(pairs [][2]string) func(*cacheCase) error {
+		return func(c *cacheCase) error { return cacheKeysDiffer(c, pairs) }
+	}
+	return []Check[CacheHarness]{
+		cacheCheck("keys-with-spaces", anyKey, works(spaceKeys())),
+		cacheCheck("keys-with-control-characters", anyKey, works(controlKeys())),
+		cacheCheck("keys-beyond-ascii", anyKey, works(unicodeKeys())),
+		cacheCheck("keys-like-patterns-and-paths", anyKey, works(patternKeys())),
+		cacheCheck("keys-up-to-64-kib", anyKey, func(c *cacheCase) error {
+			var keys []string
+			for _, n := range []int{251, 256, 1025, 4097, maxKey} {
+				keys = append(keys, strings.Repeat("k", n-len(c.env.prefix)))
+			}
+			return cacheKeysWork(c, keys)
+		}),
+		cacheCheck("keys-that-differ-by-case", bytes, differ(caseKeys())),
+		cacheCheck("keys-that-differ-by-spaces", bytes, differ(blankKeys())),
+		cacheCheck("keys-that-differ-by-unicode-form", bytes, differ(unicodeForms())),
+		cacheCheck("keys-that-differ-after-nul", bytes, differ(nulKeys())),
+		cacheCheck("keys-that-differ-by-escaping", bytes, differ(escapeKeys())),
+		cacheCheck("long-keys-that-differ", bytes, differ(longKeys())),
+		cacheCheck("hashed-keys-do-not-collide", "An implementation hashes what its backend refuses, without collisions between a raw key and a hashed one.", cacheHashedKeys),
+	}
+}
+
+// cacheKeysWork takes each key through all methods.
+func cacheKeysWork(c *cacheCase, names []string) error {
+	for i, name := range names {
+		key, value := c.key(name), fmt.Sprint("value ", i)
+		if err := c.stored(key, value, time.Hour); err != nil {
+			return err
+		}
+		if err := c.delete(key); err != nil {
+			return err
+		}
+		if err := c.missing(key, "after Delete"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheKeysDiffer wants neither key of a pair to stand for the other, in either
+// order. The two need not be there at once.
+func cacheKeysDiffer(c *cacheCase, pairs [][2]string) error {
+	for i, pair := range pairs {
+		for j := range 2 {
+			base := fmt.Sprintf("%d.%d.", i, j)
+			first, second := c.key(base+pair[j]), c.key(base+pair[1-j])
+			if err := c.stored(first, "first", time.Hour); err != nil {
+				return err
+			}
+			if err := c.missing(second, "after Set of "+show(first)); err != nil {
+				return err
+			}
+			if err := c.stored(second, "second", time.Hour); err != nil {
+				return err
+			}
+			if _, err := c.holds(first, "first"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cacheHashedKeys asks for the hash of a key that backends refuse.
+func cacheHashedKeys(c *cacheCase) error {
+	for _, name := range []string{strings.Repeat("k", 300), "a b\n", strings.Repeat("k", 40<<10)} {
+		key := c.key(name)
+		if err := c.stored(key, "value", time.Hour); err != nil {
+			return err
+		}
+		for _, input := range []string{key, c.env.Namespace + key, c.env.Namespace + ":" + key} {
+			for _, hash := range hashesOf(input) {
+				if err := c.missing(hash, "after Set of "+show(key)+", of which it is the hash"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
