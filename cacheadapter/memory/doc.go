@@ -37,6 +37,7 @@
 //
 // # Client version
 //
-// go.mod asks for bigcache v3.1.0, the oldest release with a constructor that
-// takes a context. No advisory covers it.
+// go.mod asks for bigcache v3.1.0, the latest. No advisory covers v3.0.0
+// either, but it drops live entries when the clock steps back, and requires
+// itself.
 package memory

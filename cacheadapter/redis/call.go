@@ -17,12 +17,8 @@ func call[T any](ctx context.Context, s *Store, op string, f func(context.Contex
 		return none, ErrBusy
 	}
 	run := func() (value T, err error) {
-		defer func() {
-			<-s.slots
-			if recover() != nil {
-				value, err = none, errPanic
-			}
-		}()
+		defer func() { <-s.slots }()
+		defer guard(&err)
 		return f(ctx)
 	}
 
@@ -47,5 +43,13 @@ func call[T any](ctx context.Context, s *Store, op string, f func(context.Contex
 		return r.value, failure(op, r.err)
 	case <-ctx.Done():
 		return none, failure(op, ctx.Err())
+	}
+}
+
+// guard turns a panic, of the client or of a hook in it, into an error. In a
+// goroutine of ours nobody else could.
+func guard(err *error) {
+	if recover() != nil {
+		*err = errPanic
 	}
 }
