@@ -1,5 +1,12 @@
-// Package verifiertest has fakes for tests of programs that use Portcullis: an
-// OpenID Connect issuer on real TLS, a client that signs DPoP proofs, a clock
-// that can be set, and a cache and replay store with faults on request. They
-// are closed by t.Cleanup and share no state, so tests can run in parallel.
+// Package verifiertest has fakes for tests of programs that use Portcullis:
+//
+//   - [Issuer], an OpenID Connect issuer on real TLS, or inside the process under
+//     a name of the test's choice, with faults on request;
+//   - [DPoPClient], which signs DPoP proofs and misbehaves on request;
+//   - [NewToken] and [RequestVerifier], for unit tests of handlers;
+//   - [Clock], which stands still until it is told otherwise;
+//   - [Cache] and [ReplayStore] in memory, with faults on request.
+//
+// They are closed by the Cleanup of the test that made them and share no state,
+// so tests can run in parallel. [Run] provides a testing.TB outside of tests.
 package verifiertest

@@ -7,8 +7,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -40,23 +43,28 @@ func newKey(t testing.TB, algorithm string) crypto.Signer {
 	return key
 }
 
-// sign returns the compact JWS of a header and a payload.
+// sign returns the compact JWS of a header and a payload. An alg in the header
+// is written instead of the algorithm that signs; "none" leaves the signature
+// away.
 func sign(key crypto.Signer, algorithm string, header, payload map[string]any) (string, error) {
 	data, err := json.Marshal(payload)
 	if err != nil {
 		return "", err
 	}
-	options := (&jose.SignerOptions{})
+	named, ok := header["alg"].(string)
+	if !ok {
+		named = algorithm
+	}
+	if named != algorithm || algorithm == "Ed25519" { // go-jose knows the latter by its older name alone
+		return signAs(key, algorithm, named, header, data)
+	}
+	options := &jose.SignerOptions{}
 	for name, value := range header {
 		if name != "alg" {
 			options.WithHeader(jose.HeaderKey(name), value)
 		}
 	}
-	name := algorithm
-	if name == "Ed25519" {
-		name = "EdDSA" // go-jose knows the older name of the same thing
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(name), Key: key}, options)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(algorithm), Key: key}, options)
 	if err != nil {
 		return "", err
 	}
@@ -65,6 +73,31 @@ func sign(key crypto.Signer, algorithm string, header, payload map[string]any) (
 		return "", err
 	}
 	return signed.CompactSerialize()
+}
+
+// signAs writes the header itself. But for Ed25519 and none, the signature is
+// one of the payload alone: it is there, and it is wrong.
+func signAs(key crypto.Signer, algorithm, named string, header map[string]any, payload []byte) (string, error) {
+	all := maps.Clone(header)
+	all["alg"] = named
+	first, err := json.Marshal(all)
+	if err != nil {
+		return "", err
+	}
+	input := base64.RawURLEncoding.EncodeToString(first) + "." + base64.RawURLEncoding.EncodeToString(payload)
+	var signature []byte
+	switch {
+	case named == "none":
+	case algorithm == "Ed25519", algorithm == "EdDSA":
+		signature, err = key.Sign(rand.Reader, []byte(input), crypto.Hash(0))
+	default:
+		sum := sha256.Sum256(payload)
+		signature, err = key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	}
+	if err != nil {
+		return "", err
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
 // publicJWK returns the public part of a key as a JSON Web Key.

@@ -4,81 +4,15 @@ import (
 	"container/list"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// faults are failures on request, shared by Cache and ReplayStore.
-type faults struct {
-	mu    sync.Mutex
-	clock verifier.Clock
-	calls map[string]int
-	err   error
-	left  int // calls left to fail; negative: all
-	hang  bool
-}
-
-// FailNext makes the next n calls return err; a negative n makes all of them
-// until [faults.Recover].
-func (f *faults) FailNext(n int, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left, f.err = n, err
-}
-
-// Hang makes calls wait for the end of their context.
-func (f *faults) Hang() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.hang = true
-}
-
-// Recover ends FailNext and Hang.
-func (f *faults) Recover() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left, f.hang = 0, false
-}
-
-// Calls returns how often a method, such as "Get", was called.
-func (f *faults) Calls(method string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls[method]
-}
-
-// begin counts a call and returns the failure that was asked for.
-func (f *faults) begin(ctx context.Context, method string) error {
-	f.mu.Lock()
-	f.calls[method]++
-	hang, err := f.hang, error(nil)
-	if f.left != 0 {
-		err = f.err
-		f.left = max(f.left-1, -1)
-	}
-	f.mu.Unlock()
-	if hang {
-		<-ctx.Done()
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
-}
-
-func (f *faults) now() time.Time { return f.clock.Now() }
-
-func newFaults(clock verifier.Clock) faults {
-	if clock == nil {
-		clock = verifier.ClockFunc(time.Now)
-	}
-	return faults{clock: clock, calls: make(map[string]int)}
-}
-
 // Cache is a [verifier.Cache] and [verifier.Clearer] in memory that drops what
-// was used longest ago. It is safe for concurrent use.
+// was used longest ago. It takes what the contract promises and no more: keys
+// and values beyond its limits are refused, as some backends would. It is safe
+// for concurrent use.
 type Cache struct {
 	faults
 	max     int
@@ -100,14 +34,18 @@ func NewCache(clock verifier.Clock, maxEntries int) *Cache {
 
 // Get implements verifier.Cache.
 func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	if err := c.begin(ctx, "Get"); err != nil {
+	lost, err := c.begin(ctx, "Get")
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	element, ok := c.entries[key]
-	if !ok {
-		return nil, false, nil
+	if !ok || lost != nil {
+		return nil, false, lost
 	}
 	e := element.Value.(*cacheEntry)
 	if c.now().After(e.expires) {
@@ -120,43 +58,55 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 
 // Set implements verifier.Cache.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	if err := c.begin(ctx, "Set"); err != nil {
+	lost, err := c.begin(ctx, "Set")
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(key)
 	if ttl <= 0 {
-		return nil
+		return lost
+	}
+	if len(value) > maxValue {
+		return errValue
 	}
 	c.entries[key] = c.order.PushFront(&cacheEntry{key, slices.Clone(value), c.now().Add(ttl)})
 	if c.max > 0 && c.order.Len() > c.max {
 		c.remove(c.order.Back().Value.(*cacheEntry).key)
 	}
-	return nil
+	return lost
 }
 
 // Delete implements verifier.Cache.
 func (c *Cache) Delete(ctx context.Context, key string) error {
-	if err := c.begin(ctx, "Delete"); err != nil {
+	lost, err := c.begin(ctx, "Delete")
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(key)
-	return nil
+	return lost
 }
 
 // Clear implements verifier.Clearer.
 func (c *Cache) Clear(ctx context.Context) error {
-	if err := c.begin(ctx, "Clear"); err != nil {
+	lost, err := c.begin(ctx, "Clear")
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.entries)
 	c.order.Init()
-	return nil
+	return lost
 }
 
 func (c *Cache) remove(key string) {
@@ -202,19 +152,22 @@ func NewReplayStore(clock verifier.Clock) *ReplayStore {
 
 // Add implements verifier.ReplayStore.
 func (s *ReplayStore) Add(ctx context.Context, key string, ttl time.Duration) (added bool, err error) {
-	if err := s.begin(ctx, "Add"); err != nil {
+	lost, err := s.begin(ctx, "Add")
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
 		return false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if until, ok := s.expires[key]; ok && !now.After(until) {
-		return false, nil
-	}
-	if ttl > 0 {
+	until, known := s.expires[key]
+	known = known && !now.After(until) && ttl > 0
+	if !known && ttl > 0 {
 		s.expires[key] = now.Add(ttl)
 	}
-	return true, nil
+	return !known && lost == nil, lost
 }
 
 // Keys returns the keys held, in no particular order, expired ones included.

@@ -1,0 +1,99 @@
+package verifiertest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// RequestVerifier is a [verifier.RequestVerifier] with a script: tests of
+// handlers send "Authorization: Bearer alice" and say what that means. Nothing
+// is verified, so it is for tests alone. It is safe for concurrent use.
+//
+// Its refusals have no challenges, which depend on the configuration of a
+// Verifier: test those with an [Issuer].
+type RequestVerifier struct {
+	mu      sync.Mutex
+	outcome map[string]outcome // by credentials
+	fail    failure
+	calls   int
+}
+
+type outcome struct {
+	token *verifier.Token
+	err   error
+}
+
+// NewRequestVerifier returns a RequestVerifier that refuses everything.
+func NewRequestVerifier() *RequestVerifier {
+	return &RequestVerifier{outcome: make(map[string]outcome)}
+}
+
+// Accept answers these credentials, such as "alice", with a token, in either
+// scheme. [NewToken] makes tokens.
+func (v *RequestVerifier) Accept(credentials string, token *verifier.Token) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.outcome[credentials] = outcome{token: token}
+}
+
+// Refuse answers these credentials with the error of a reason.
+func (v *RequestVerifier) Refuse(credentials string, reason verifier.Reason) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.outcome[credentials] = outcome{err: Refusal(reason)}
+}
+
+// FailNext makes the next n requests end with err, such as
+// Refusal(verifier.ReasonKeys); a negative n all of them.
+func (v *RequestVerifier) FailNext(n int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fail = failure{err, n}
+}
+
+// Calls returns how many requests came in.
+func (v *RequestVerifier) Calls() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.calls
+}
+
+// VerifyHTTPRequest implements verifier.RequestVerifier. It reads the
+// Authorization header alone.
+func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.VerifyOption) (*verifier.Token, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls++
+	if err := v.fail.next(); err != nil {
+		return nil, err
+	}
+	_, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if credentials == "" {
+		return nil, Refusal(verifier.ReasonNoCredentials)
+	}
+	known, ok := v.outcome[credentials]
+	switch {
+	case !ok:
+		return nil, Refusal(verifier.ReasonTokenMalformed)
+	case known.err != nil:
+		return nil, known.err
+	}
+	token := *known.token // the handler's own, as from a Verifier
+	token.Audience = slices.Clone(token.Audience)
+	return &token, nil
+}
+
+// Refusal returns the error that a Verifier gives for a reason, without
+// challenges.
+func Refusal(reason verifier.Reason) *verifier.Error {
+	for _, info := range verifier.Reasons() {
+		if info.Reason == reason {
+			return &verifier.Error{Code: info.Code, Reason: reason, Status: info.Status, Description: info.Description}
+		}
+	}
+	return &verifier.Error{Reason: reason, Status: http.StatusInternalServerError, Description: "not a reason of the catalogue"}
+}
