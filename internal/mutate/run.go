@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,11 +24,8 @@ type options struct {
 	verbose      bool
 	least        float64
 	slowest      time.Duration
+	budget       time.Duration
 }
-
-// slowTest is how long a test takes that gets a process of its own, after the
-// quick ones.
-const slowTest = 300 * time.Millisecond
 
 // test is one top-level test of a binary.
 type test struct {
@@ -37,6 +33,9 @@ type test struct {
 	name     string
 	duration time.Duration
 	passes   map[int]bool // the switches on its way
+
+	noticed map[string]int // how many changes of a function it noticed
+	total   int
 }
 
 // binary is the test binary of a package.
@@ -161,23 +160,25 @@ func (s *session) build(ctx context.Context, dir string) error {
 	}
 	for name := range strings.Lines(string(out)) {
 		if name = strings.TrimSpace(name); !strings.HasPrefix(name, "Benchmark") {
-			b.tests = append(b.tests, &test{binary: b, name: name, passes: make(map[int]bool)})
+			b.tests = append(b.tests, &test{binary: b, name: name, passes: make(map[int]bool), noticed: make(map[string]int)})
 		}
 	}
 	s.binaries = append(s.binaries, b)
 	return nil
 }
 
-// start runs tests of one binary and reports whether they pass.
-func (b *binary) start(ctx context.Context, names []string, limit time.Duration, env ...string) bool {
+// start runs a test and reports whether it passes, and the processor time that
+// it took.
+func (b *binary) start(ctx context.Context, name string, limit time.Duration, env string) (bool, time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for i, name := range names {
-		names[i] = regexp.QuoteMeta(name)
+	cmd := exec.CommandContext(ctx, b.path, "-test.short", "-test.failfast", "-test.run", "^"+name+"$")
+	cmd.Dir, cmd.Env, cmd.WaitDelay = b.dir, append(os.Environ(), env), time.Second
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		return false, 0
 	}
-	cmd := exec.CommandContext(ctx, b.path, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
-	cmd.Dir, cmd.Env, cmd.WaitDelay = b.dir, append(os.Environ(), env...), time.Second
-	return cmd.Run() == nil
+	return err == nil, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 // trace runs every test alone. One that fails without any change, or takes too
@@ -187,9 +188,8 @@ func (s *session) trace(ctx context.Context) error {
 		for _, t := range b.tests {
 			file := filepath.Join(s.temp, "trace")
 			_ = os.Remove(file)
-			began := time.Now()
-			passed := b.start(ctx, []string{t.name}, 2*time.Minute, "MUTANT_TRACE="+file)
-			t.duration = time.Since(began)
+			var passed bool
+			passed, t.duration = b.start(ctx, t.name, 2*time.Minute, "MUTANT_TRACE="+file)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -221,35 +221,35 @@ func (s *session) selected() []mutant {
 }
 
 // try runs the tests that pass a switch with that switch thrown: those of the
-// same package first, the quick ones together, then the slow ones.
+// same package first, and of these the ones that noticed changes nearby, then
+// those that notice the most for the time they take. A change that goes
+// unnoticed for the budget counts as such.
 func (s *session) try(ctx context.Context, m mutant) {
+	place := m.file + " " + m.function
 	for _, b := range s.binaries {
-		var quick []string
-		var slow []*test
-		var total time.Duration
-		for _, t := range b.tests {
-			switch {
-			case !t.passes[m.id]:
-			case t.duration < slowTest:
-				quick = append(quick, t.name)
-				total += t.duration
-			default:
-				slow = append(slow, t)
+		tests := slices.DeleteFunc(slices.Clone(b.tests), func(t *test) bool { return !t.passes[m.id] })
+		slices.SortStableFunc(tests, func(a, b *test) int {
+			return cmp.Or(cmp.Compare(b.noticed[place], a.noticed[place]), cmp.Compare(b.worth(), a.worth()))
+		})
+		var spent time.Duration
+		for _, t := range tests {
+			if spent += t.duration; spent > s.budget && spent > t.duration {
+				break
 			}
-		}
-		env := "MUTANT=" + strconv.Itoa(m.id)
-		if len(quick) > 0 && !b.start(ctx, quick, 3*total+10*time.Second, env) {
-			s.killedBy[m.id] = b.dir + ": quick tests"
+			if passed, _ := b.start(ctx, t.name, 4*t.duration+15*time.Second, "MUTANT="+strconv.Itoa(m.id)); passed {
+				continue
+			}
+			s.killedBy[m.id] = b.dir + ": " + t.name
+			t.noticed[place]++
+			t.total++
 			return
 		}
-		slices.SortFunc(slow, func(a, b *test) int { return cmp.Compare(a.duration, b.duration) })
-		for _, t := range slow {
-			if !b.start(ctx, []string{t.name}, 3*t.duration+10*time.Second, env) {
-				s.killedBy[m.id] = b.dir + ": " + t.name
-				return
-			}
-		}
 	}
+}
+
+// worth is how much a test notices for its time.
+func (t *test) worth() float64 {
+	return float64(1+t.total) / (t.duration + 50*time.Millisecond).Seconds()
 }
 
 // summary prints the table and the survivors.
