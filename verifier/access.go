@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"slices"
@@ -87,6 +88,15 @@ var scratch = sync.Pool{New: func() any {
 	return &s
 }}
 
+// stackText is up to which length a text is hashed without a buffer from the
+// heap.
+const stackText = 2048
+
+func sum256(text string) [sha256.Size]byte {
+	var space [stackText]byte
+	return sha256.Sum256(append(space[:0], text...))
+}
+
 // verifyFresh verifies a token from its text alone, in the order of the
 // package documentation.
 func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (t *Token, origin provenance, err error) {
@@ -117,10 +127,11 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	}
 	// What the payload alone decides is decided before keys are fetched: a dead
 	// token is cheap.
-	if err := v.checkClaims(t, parsed.Members, o); err != nil {
+	now := v.clock.Now()
+	if err := v.checkClaims(t, parsed.Members, now, o); err != nil {
 		return nil, origin, err
 	}
-	origin, err = v.checkSignature(ctx, name, algorithm, &parsed, t.Issuer)
+	origin, err = v.checkSignature(ctx, name, now, algorithm, &parsed, t.Issuer)
 	if err != nil {
 		return nil, origin, err
 	}
@@ -187,10 +198,10 @@ type provenance struct {
 
 // checkSignature finds the key and checks the signature with it, and that the
 // token's issuer is, byte by byte, the one whose key it is.
-func (v *Verifier) checkSignature(ctx context.Context, name string, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
+func (v *Verifier) checkSignature(ctx context.Context, name string, now time.Time, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
 	var space [2]*keyset.Key
 	header := parsed.Header
-	candidates, snap, stated, err := v.keys.candidates(ctx, name, header.KeyID, header.HasKeyID, a, space[:0])
+	candidates, snap, stated, err := v.keys.candidates(ctx, name, now, header.KeyID, header.HasKeyID, a, space[:0])
 	if err != nil {
 		return provenance{}, err
 	}
@@ -282,13 +293,13 @@ func scopeText(value strictjson.Value) string {
 }
 
 // checkClaims judges the claims. iss has been looked at by the gate.
-func (v *Verifier) checkClaims(t *Token, members []strictjson.Member, o *options) error {
+func (v *Verifier) checkClaims(t *Token, members []strictjson.Member, now time.Time, o *options) error {
 	for _, name := range [...]string{"exp", "iat", "aud"} {
 		if strictjson.Find(members, name).Kind() == strictjson.Invalid {
 			return refuseClaim(ReasonClaimMissing, name)
 		}
 	}
-	if err := v.checkTimes(t, v.clock.Now()); err != nil {
+	if err := v.checkTimes(t, now); err != nil {
 		return err
 	}
 	if !v.forUs(t.Audience) {

@@ -22,6 +22,7 @@ type keySource struct {
 	metadata *discovery.Store
 	sets     *lifecycle.Store[*keyset.Set]
 
+	now     func() time.Time
 	doer    fetch.Doer
 	fetcher KeyFetcher        // nil: discovery
 	urls    map[string]string // issuer -> URL of its key set
@@ -30,7 +31,7 @@ type keySource struct {
 }
 
 func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource {
-	k := &keySource{doer: v.doer, fetcher: cfg.KeyFetcher, urls: v.keyURLs, stated: v.statedIssuers, hosts: v.keyHosts}
+	k := &keySource{now: v.clock.Now, doer: v.doer, fetcher: cfg.KeyFetcher, urls: v.keyURLs, stated: v.statedIssuers, hosts: v.keyHosts}
 	// Interfaces that are nil must stay nil in the stores' own interface types.
 	var cache lifecycle.Cache
 	if cfg.Cache != nil {
@@ -70,16 +71,24 @@ func (k *keySource) discovers(name string) bool {
 // get returns the key set of an allowed issuer; its Stated is the issuer as the
 // source states it.
 func (k *keySource) get(ctx context.Context, name string) (snap *keySnapshot, stated string, waited bool, err error) {
+	return k.getAt(ctx, name, k.now())
+}
+
+// getAt is get for a caller that has just looked at the clock.
+func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (snap *keySnapshot, stated string, waited bool, err error) {
 	if k.discovers(name) {
 		// The metadata is kept fresh in its own right: it says whose keys
 		// these are.
-		document, _, err := k.metadata.Get(ctx, name)
+		document, waited, err := k.metadata.GetAt(ctx, name, now)
 		if err != nil {
 			return nil, "", false, documentFailure(ReasonDiscovery, err)
 		}
 		stated = document.Value.Issuer
+		if waited {
+			now = k.now()
+		}
 	}
-	snap, waited, err = k.sets.Get(ctx, name)
+	snap, waited, err = k.sets.GetAt(ctx, name, now)
 	if err != nil {
 		return nil, "", false, documentFailure(ReasonKeys, err)
 	}
@@ -91,8 +100,8 @@ func (k *keySource) get(ctx context.Context, name string) (snap *keySnapshot, st
 
 // candidates returns the keys that may have signed a token with this header,
 // after a refetch when its kid is unknown.
-func (k *keySource) candidates(ctx context.Context, name string, kid string, hasKID bool, a *keyset.Algorithm, dst []*keyset.Key) (keys []*keyset.Key, snap *keySnapshot, stated string, err error) {
-	snap, stated, waited, err := k.get(ctx, name)
+func (k *keySource) candidates(ctx context.Context, name string, now time.Time, kid string, hasKID bool, a *keyset.Algorithm, dst []*keyset.Key) (keys []*keyset.Key, snap *keySnapshot, stated string, err error) {
+	snap, stated, waited, err := k.getAt(ctx, name, now)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -49,15 +49,6 @@ func newTokenMemo(entries int) *tokenMemo {
 	}
 }
 
-// memoText is up to which length a token is hashed without a buffer from the
-// heap.
-const memoText = 2048
-
-func memoKeyOf(compact string) memoKey {
-	var space [memoText]byte
-	return sha256.Sum256(append(space[:0], compact...))
-}
-
 // group returns the places of a token and whose turn it is to be replaced.
 func (m *tokenMemo) group(key *memoKey) ([]atomic.Pointer[remembered], *atomic.Uint32) {
 	i := binary.LittleEndian.Uint64(key[:]) % uint64(len(m.turns))
@@ -99,7 +90,7 @@ func (m *tokenMemo) drop(key *memoKey) {
 // checked again in the same order: the gate, the time, the call's own claims,
 // and whether the keys are still those that the signature was checked with.
 func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *options) (*Token, error) {
-	key := memoKeyOf(compact)
+	key := memoKey(sum256(compact))
 	r := v.memo.get(&key)
 	if r == nil {
 		return v.verifyAndRemember(ctx, compact, &key, o)
@@ -107,7 +98,8 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	if err := v.gate(ctx, r.origin.issuer, &o.in); err != nil {
 		return nil, err
 	}
-	if err := v.checkTimes(r.token, v.clock.Now()); err != nil {
+	now := v.clock.Now()
+	if err := v.checkTimes(r.token, now); err != nil {
 		v.memo.drop(&key)
 		return nil, err
 	}
@@ -116,7 +108,7 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 			return nil, refuseClaim(ReasonClaimMissing, name)
 		}
 	}
-	snap, stated, _, err := v.keys.get(ctx, r.origin.issuer)
+	snap, stated, _, err := v.keys.getAt(ctx, r.origin.issuer, now)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type proofPolicy struct {
 	store              ReplayStore // nil: replays are allowed
 	failOpen           bool
 	nonces             NonceSource
+	headers            *jws.Headers // of proofs that were accepted
 	keys               proofKeys
 }
 
@@ -57,7 +58,7 @@ func (v *Verifier) applyDPoP(cfg *Config) error {
 	case d.FutureSkew > maxLeeway:
 		return invalid("DPoP.FutureSkew", "is more than 5 minutes")
 	}
-	p.failOpen, p.nonces = d.AllowReplayStoreFailure, d.Nonces
+	p.failOpen, p.nonces, p.headers = d.AllowReplayStoreFailure, d.Nonces, jws.NewHeaders(maxProofKeys)
 	return v.applyReplay(d)
 }
 
@@ -152,7 +153,7 @@ func (v *Verifier) parseProof(compact string) (jws.Token, error) {
 	if strings.Contains(compact, ",") {
 		return jws.Token{}, refuse(ReasonProofMultiple) // several field lines, joined
 	}
-	parsed, err := jws.Parse(compact, nil, make([]strictjson.Member, 0, 8))
+	parsed, err := jws.Parse(compact, v.proof.headers, make([]strictjson.Member, 0, 8))
 	if err != nil {
 		return jws.Token{}, refuse(ReasonProofMalformed)
 	}
@@ -181,6 +182,7 @@ func (v *Verifier) checkProof(ctx context.Context, parsed *jws.Token, req *Proof
 	if err := v.recordProof(ctx, proof, normal); err != nil {
 		return nil, err
 	}
+	v.proof.headers.Remember(parsed.Header)
 	v.proof.keys.remember(parsed.Header.Segment, key)
 	return proof, nil
 }
@@ -260,10 +262,16 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 	if now := v.clock.Now(); now.Sub(proof.IssuedAt) > v.proof.maxAge || proof.IssuedAt.Sub(now) > v.proof.futureSkew {
 		return "", refuse(ReasonProofIssuedAt)
 	}
-	if !equalText(ath, base64SHA256([]byte(req.AccessToken))) {
+	if !equalText(ath, tokenHash(req.AccessToken)) {
 		return "", refuse(ReasonProofTokenHash)
 	}
 	return normal, nil
+}
+
+// tokenHash is the ath of a token (RFC 9449, Section 4.2).
+func tokenHash(token string) string {
+	sum := sum256(token)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // requestURLFault tells a caller that gives no absolute http URL from a client
@@ -367,15 +375,17 @@ func (v *Verifier) recordProof(ctx context.Context, proof *Proof, normal string)
 // replayKey names a proof: the part before the dot its key, the part behind it
 // its identifier in the context of its method and URL.
 func replayKey(proof *Proof, normal string) string {
-	h := sha256.New()
+	var space [stackText]byte
+	context := space[:0]
 	for _, part := range [...]string{proof.ID, proof.Method, normal} {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write([]byte(part))
+		context = binary.BigEndian.AppendUint64(context, uint64(len(part)))
+		context = append(context, part...)
 	}
-	var sum [sha256.Size]byte
-	return base64SHA256([]byte(proof.JWKThumbprint)) + "." + base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0]))
+	of, what := sum256(proof.JWKThumbprint), sha256.Sum256(context)
+	var text [2 * sha256.Size * 2]byte
+	key := base64.RawURLEncoding.AppendEncode(text[:0], of[:])
+	key = base64.RawURLEncoding.AppendEncode(append(key, '.'), what[:])
+	return string(key)
 }
 
 // proofKey is the parsed key of a proof's header.

@@ -160,9 +160,13 @@ func (s *Store[T]) Close() {
 // fresh, unless the source is known to fail; waited reports that. The error is
 // an *Unavailable or matches the Unusable one.
 func (s *Store[T]) Get(ctx context.Context, issuer string) (snap *Snapshot[T], waited bool, err error) {
+	return s.GetAt(ctx, issuer, s.cfg.Now())
+}
+
+// GetAt is Get for a caller that has just looked at the clock.
+func (s *Store[T]) GetAt(ctx context.Context, issuer string, now time.Time) (snap *Snapshot[T], waited bool, err error) {
 	e := s.entry(issuer)
 	snap = e.snap.Load()
-	now := s.cfg.Now()
 	if snap != nil && snap.fresh(now) {
 		if now.After(snap.life.refresh) {
 			s.refreshAhead(e, snap, now)
