@@ -106,3 +106,16 @@ func bounded(env *Env, call string, f func(ctx context.Context, i int) error) er
 	}
 	return nil
 }
+
+// refusals looks at the errors of a call with contexts that are done. That
+// there is one is another check's to say.
+func refusals(call string, f func(ctx context.Context) error, contexts ...doneContext) error {
+	for _, d := range contexts {
+		if err := f(d.ctx); err != nil {
+			if err := d.refusal(call, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package conformance_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/resolver"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+func byIssuer(name string) verifier.ResolveRequest {
+	return verifier.ResolveRequest{UnverifiedIssuer: name}
+}
+
+func byHost(name string) verifier.ResolveRequest {
+	return verifier.ResolveRequest{UnverifiedIssuer: "https://a.example/", URL: &url.URL{Scheme: "https", Host: name, Path: "/x"}}
+}
+
+func newByHost(*conformance.Env) (verifier.DomainResolver, error) {
+	return resolver.ByHost(map[string][]string{"one.example": {"a.example"}, "two.example:8443": {"b.example", "https://c.example/realms/x"}})
+}
+
+var knownHosts = map[string]verifier.ResolveRequest{
+	"a.example": byHost("ONE.example:443"), "b.example": byHost("two.example:8443"), "https://c.example/realms/x": byHost("two.example:8443"),
+}
+
+func TestStaticResolver(t *testing.T) {
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+		New: func(*conformance.Env) (verifier.DomainResolver, error) {
+			return resolver.Static("a.example", "b.example"), nil
+		},
+		Known: map[string]verifier.ResolveRequest{"a.example": byIssuer("https://a.example/"), "b.example": {}},
+	})
+}
+
+func TestByHostResolver(t *testing.T) {
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{New: newByHost, Known: knownHosts})
+}
+
+func TestChainOfResolvers(t *testing.T) {
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
+			first, err := newByHost(env)
+			return resolver.Chain(first, resolver.Static("d.example")), err
+		},
+		Known:   knownHosts,
+		Issuers: []string{"d.example"},
+	})
+}
+
+// lookup is a resolver that asks elsewhere, as one over a database does.
+type lookup struct {
+	inner verifier.DomainResolver
+	down  bool
+	hang  chan struct{}
+}
+
+func (l *lookup) ResolveDomains(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+	if l.hang != nil {
+		select {
+		case <-l.hang:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if l.down {
+		return nil, errDown
+	}
+	return l.inner.ResolveDomains(ctx, req)
+}
+
+func TestCachedResolver(t *testing.T) {
+	var last *lookup // of the resolver that the check at work made last
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
+			inner, err := newByHost(env)
+			if err != nil {
+				return nil, err
+			}
+			last = &lookup{inner: inner}
+			return resolver.Cached(last, resolver.CacheConfig{Key: resolver.HostKey})
+		},
+		Known: knownHosts,
+		Break: func(verifier.DomainResolver) func() {
+			last.down = true
+			return func() {}
+		},
+		Hang: func(verifier.DomainResolver) func() {
+			last.hang = make(chan struct{})
+			return func() { close(last.hang) }
+		},
+	})
+}
+
+// source is a fake issuer as the harness of a fetcher.
+func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Issuer) (verifier.KeyFetcher, error)) conformance.KeyFetcherHarness {
+	t.Helper()
+	a, b := verifiertest.NewIssuer(t), verifiertest.NewIssuer(t)
+	recover := func() {
+		a.Recover()
+		b.Recover()
+	}
+	return conformance.KeyFetcherHarness{
+		New:     func(*conformance.Env) (verifier.KeyFetcher, error) { return newFetcher(a, b) },
+		Issuers: []string{a.URL(), b.URL()},
+		Rotate: func() error {
+			a.RotateKeys()
+			return nil
+		},
+		Break: func(verifier.KeyFetcher) func() {
+			a.FailNext(-1, http.StatusServiceUnavailable)
+			return recover
+		},
+		Hang: func(verifier.KeyFetcher) func() {
+			a.Hang()
+			return recover
+		},
+	}
+}
+
+// either sends each request by the client that trusts its server.
+func either(a, b *verifiertest.Issuer) verifier.Doer {
+	return verifier.DoerFunc(func(req *http.Request) (*http.Response, error) {
+		client := a.Client()
+		if req.URL.Host == b.Domain() {
+			client = b.Client()
+		}
+		return client.Do(req)
+	})
+}
+
+func TestDiscoveryKeys(t *testing.T) {
+	conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+		return verifier.NewDiscoveryKeys(either(a, b)), nil
+	}))
+}
+
+func TestKeysByIssuer(t *testing.T) {
+	conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+		return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
+			a.Domain(): verifier.NewDiscoveryKeys(a.Client()),
+			b.Domain(): verifier.NewJWKSURLKeys(b.URL(), b.URL()+".well-known/jwks.json", b.Client()),
+		})
+	}))
+}
+
+func TestJWKSURLKeys(t *testing.T) {
+	h := source(t, func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+		return verifier.NewJWKSURLKeys(a.URL(), a.URL()+".well-known/jwks.json", a.Client()), nil
+	})
+	h.Issuers = h.Issuers[:1]
+	conformance.TestKeyFetcher(t, h)
+}
+
+const (
+	p256 = `{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
+	okp  = `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+)
+
+func TestStaticKeys(t *testing.T) {
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
+			return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
+				"a.example": verifier.NewStaticKeys("a.example", []byte(p256)), "b.example": verifier.NewStaticKeys("b.example", []byte(okp)),
+			})
+		},
+		Issuers: []string{"https://a.example/", "https://b.example/"},
+	})
+}
+
+func TestFileKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write := func(set string) error {
+		if err := os.WriteFile(path+".new", []byte(set), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(path+".new", path)
+	}
+	sets := []string{p256, okp}
+	rotate := func() error {
+		sets[0], sets[1] = sets[1], sets[0]
+		return write(sets[1])
+	}
+	if err := rotate(); err != nil {
+		t.Fatal(err)
+	}
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
+			return verifier.NewFileKeys("a.example", path), nil
+		},
+		Issuers: []string{"https://a.example/"},
+		Rotate:  rotate,
+		Break: func(verifier.KeyFetcher) func() {
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+			return func() {
+				if err := write(sets[1]); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	})
+}
+
+func TestClocks(t *testing.T) {
+	fake := verifiertest.NewClock(time.Time{})
+	for name, h := range map[string]conformance.ClockHarness{
+		"fake": {New: func(*conformance.Env) (verifier.Clock, error) { return fake, nil }},
+		"real": {New: func(*conformance.Env) (verifier.Clock, error) { return verifier.ClockFunc(time.Now), nil }, Real: true},
+	} {
+		t.Run(name, func(t *testing.T) { conformance.TestClock(t, h) })
+	}
+}
+
+func TestDoers(t *testing.T) {
+	for name, doer := range map[string]verifier.Doer{
+		"NewHTTPClient":  verifier.NewHTTPClient(verifier.HTTPClientConfig{}),
+		"a plain client": &http.Client{Transport: &http.Transport{}},
+		"DoerFunc":       verifier.DoerFunc(verifier.NewHTTPClient(verifier.HTTPClientConfig{}).Do),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conformance.TestDoer(t, conformance.DoerHarness{New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }})
+		})
+	}
+}
