@@ -29,7 +29,8 @@
 // their exact time of expiry besides, by the clock of who wrote them: the
 // clocks of a fleet must agree as well as entries are to be on time. Beyond 30
 // days memcached takes dates, the last of which is in January 2038; a cache
-// entry ends there, and Add refuses what would have to stay longer.
+// entry ends there, and a record that has to stay longer stays for as long as
+// the server lives.
 //
 // # Keys and values
 //

@@ -18,9 +18,6 @@ var (
 	// ErrTooLarge says that a value is longer than Options.MaxValueSize, or
 	// than the server takes. The key holds what it held before, or nothing.
 	ErrTooLarge = errors.New("cacheadapter/memcache: value is too large")
-	// ErrTooLong says that a replay record would have to stay for longer than
-	// memcached can.
-	ErrTooLong = errors.New("cacheadapter/memcache: ttl is too long")
 )
 
 var (

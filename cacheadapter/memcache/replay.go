@@ -16,7 +16,7 @@ func (s *Store) Add(ctx context.Context, key string, ttl time.Duration) (added b
 	}
 	seconds, exact := expiration(s.now(), ttl)
 	if !exact {
-		return false, ErrTooLong
+		seconds = 0 // for as long as the server lives: rather than too short
 	}
 	return call(ctx, s, "add", func() (bool, error) {
 		// The client does not repeat commands, so a record that is there is of

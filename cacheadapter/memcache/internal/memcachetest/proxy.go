@@ -3,7 +3,6 @@ package memcachetest
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,53 +13,113 @@ type Proxy struct {
 
 	target   string
 	listener net.Listener
-	delay    atomic.Int64 // of answers, in nanoseconds
-	lose     atomic.Int64 // answers left to lose
-	lost     atomic.Int64
+	group    sync.WaitGroup
 
-	mu     sync.Mutex
-	refuse bool
-	conns  map[net.Conn]bool
-	group  sync.WaitGroup
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	refuses bool
+	delay   time.Duration // of answers
+	hanging chan struct{} // not nil: nothing passes until it is closed
+	lose    int           // answers left to lose
+	lost    int
+}
+
+// NewProxy starts a proxy, to be closed.
+func NewProxy(target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{Addr: listener.Addr().String(), target: target, listener: listener, conns: make(map[net.Conn]bool)}
+	p.group.Go(p.accept)
+	return p, nil
 }
 
 // StartProxy starts a proxy that ends with the test.
 func StartProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := NewProxy(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Addr: listener.Addr().String(), target: target, listener: listener, conns: make(map[net.Conn]bool)}
-	p.group.Go(p.accept)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.Delay(0)
-		p.Reset(true)
-		p.group.Wait()
-	})
+	t.Cleanup(p.Close)
 	return p
 }
 
-// Delay makes every answer late.
-func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() {
+	_ = p.listener.Close()
+	p.release()
+	p.Break()
+	p.group.Wait()
+}
 
-// LoseAnswers resets the next n connections that an answer comes on, instead
-// of passing it.
-func (p *Proxy) LoseAnswers(n int) { p.lose.Store(int64(n)) }
-
-// Lost returns how many answers were lost.
-func (p *Proxy) Lost() int { return int(p.lost.Load()) }
-
-// Reset resets all connections, and refuses new ones until it is called with
-// false.
-func (p *Proxy) Reset(refuse bool) {
+// Break resets all connections and all new ones, until repair is called.
+func (p *Proxy) Break() (repair func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refuse = refuse
+	p.refuses = true
+	p.reset()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.refuses = false
+	}
+}
+
+// Reset resets all connections; new ones work.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reset()
+}
+
+func (p *Proxy) reset() {
 	for conn := range p.conns {
 		abort(conn)
 	}
+}
+
+// Hang keeps connections, takes new ones, and passes nothing on until release
+// is called.
+func (p *Proxy) Hang() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hanging == nil {
+		p.hanging = make(chan struct{})
+	}
+	return p.release
+}
+
+func (p *Proxy) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hanging != nil {
+		close(p.hanging)
+		p.hanging = nil
+	}
+}
+
+// Delay makes every answer late.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// LoseAnswers resets the next n connections on which an answer comes, instead
+// of passing it on.
+func (p *Proxy) LoseAnswers(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lose = n
+}
+
+// Lost returns how many answers were lost.
+func (p *Proxy) Lost() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
 }
 
 // abort closes with RST.
@@ -87,8 +146,8 @@ func (p *Proxy) accept() {
 			abort(server)
 			continue
 		}
-		p.group.Go(func() { p.pass(server, client, false) })
-		p.group.Go(func() { p.pass(client, server, true) })
+		p.group.Go(func() { p.pass(server, client, func() bool { return true }) })
+		p.group.Go(func() { p.pass(client, server, p.answer) })
 	}
 }
 
@@ -96,14 +155,29 @@ func (p *Proxy) hold(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {
-		if !p.refuse {
+		if !p.refuses {
 			p.conns[conn] = true
 		}
 	}
-	return !p.refuse
+	return !p.refuses
 }
 
-func (p *Proxy) pass(to, from net.Conn, answers bool) {
+// answer reports whether an answer is to be passed on, when it is time.
+func (p *Proxy) answer() bool {
+	p.mu.Lock()
+	delay, lose := p.delay, p.lose > 0
+	if lose {
+		p.lose--
+		p.lost++
+	}
+	p.mu.Unlock()
+	if delay > 0 {
+		time.Sleep(delay)
+	}
+	return !lose
+}
+
+func (p *Proxy) pass(to, from net.Conn, admit func() bool) {
 	defer func() {
 		abort(to)
 		abort(from)
@@ -115,14 +189,14 @@ func (p *Proxy) pass(to, from net.Conn, answers bool) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		if answers && n > 0 {
-			if d := time.Duration(p.delay.Load()); d > 0 {
-				time.Sleep(d)
-			}
-			if p.lose.Add(-1) >= 0 {
-				p.lost.Add(1)
-				return
-			}
+		p.mu.Lock()
+		hanging := p.hanging
+		p.mu.Unlock()
+		if hanging != nil {
+			<-hanging
+		}
+		if n > 0 && !admit() {
+			return
 		}
 		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
 			return

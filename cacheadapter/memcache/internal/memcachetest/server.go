@@ -4,13 +4,14 @@
 package memcachetest
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -77,24 +78,37 @@ func (s *Server) Restart() {
 	}
 }
 
-// ping speaks to the server without a client, whose pool and retries would
-// blur what is tested.
 func (s *Server) ping() error {
+	answer, err := s.send("version")
+	if err == nil && !strings.HasPrefix(answer, "VERSION ") {
+		err = fmt.Errorf("version: %q", answer)
+	}
+	return err
+}
+
+// send speaks to the server without a client.
+func (s *Server) send(command string) (answer string, err error) {
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("version\r\n")); err != nil {
-		return err
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write([]byte(command + "\r\nquit\r\n")); err != nil {
+		return "", err
 	}
-	answer := make([]byte, 64)
-	n, err := conn.Read(answer)
-	if err != nil || !bytes.HasPrefix(answer[:n], []byte("VERSION ")) {
-		return fmt.Errorf("version: %q, %v", answer[:n], err)
+	all, err := io.ReadAll(conn)
+	return string(all), err
+}
+
+// Do sends a command, such as "stats", and returns the answer.
+func (s *Server) Do(command string) string {
+	s.t.Helper()
+	answer, err := s.send(command)
+	if err != nil {
+		s.t.Fatalf("%s: %v", command, err)
 	}
-	return nil
+	return answer
 }
 
 // Kill ends the server with SIGKILL and waits until it is gone.

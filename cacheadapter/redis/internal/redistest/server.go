@@ -218,13 +218,21 @@ func StartCluster(t testing.TB, options ...string) *Cluster {
 
 func busPort(s *Server) string { return s.args[slices.Index(s.args, "--cluster-port")+1] }
 
+// Addrs returns the addresses of the masters.
+func (c *Cluster) Addrs() []string { return addrs(c.Servers) }
+
+func addrs(servers []*Server) []string {
+	var all []string
+	for _, server := range servers {
+		all = append(all, server.Addr)
+	}
+	return all
+}
+
 // Client returns a client of the Cluster, closed when the test ends. change may
 // be nil.
 func (c *Cluster) Client(change func(*goredis.ClusterOptions)) *goredis.ClusterClient {
-	options := new(goredis.ClusterOptions)
-	for _, server := range c.Servers {
-		options.Addrs = append(options.Addrs, server.Addr)
-	}
+	options := &goredis.ClusterOptions{Addrs: c.Addrs()}
 	if change != nil {
 		change(options)
 	}
@@ -266,7 +274,8 @@ type Sentinel struct {
 	t               testing.TB
 }
 
-const masterName = "main"
+// MasterName is the name of the master at the Sentinels.
+const MasterName = "main"
 
 // StartSentinel starts a master, a replica in step with it, and three
 // Sentinels. More options, for both servers, as for [Start].
@@ -287,7 +296,7 @@ func StartSentinel(t testing.TB, options ...string) *Sentinel {
 		dir, own := t.TempDir(), FreePort(t)
 		file := filepath.Join(dir, "sentinel.conf")
 		config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 2\n"+
-			"sentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 3000\n", own, dir, masterName, host, port)
+			"sentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 3000\n", own, dir, MasterName, host, port)
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -307,13 +316,13 @@ func StartSentinel(t testing.TB, options ...string) *Sentinel {
 	return s
 }
 
+// Addrs returns the addresses of the Sentinels.
+func (s *Sentinel) Addrs() []string { return addrs(s.Sentinels) }
+
 // Client returns a client that asks the Sentinels for the master, closed when
 // the test ends. change may be nil.
 func (s *Sentinel) Client(change func(*goredis.FailoverOptions)) *goredis.Client {
-	options := &goredis.FailoverOptions{MasterName: masterName}
-	for _, sentinel := range s.Sentinels {
-		options.SentinelAddrs = append(options.SentinelAddrs, sentinel.Addr)
-	}
+	options := &goredis.FailoverOptions{MasterName: MasterName, SentinelAddrs: s.Addrs()}
 	if change != nil {
 		change(options)
 	}

@@ -1,0 +1,72 @@
+package memcache_test
+
+import (
+	"encoding/hex"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
+	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
+	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// harness has a proxy for each store, so that one can fail without the others.
+func harness(t *testing.T) conformance.CacheHarness {
+	server := memcachetest.Start(t, "-m", "512", "-c", "4096")
+	var proxies sync.Map // *memcache.Store -> *memcachetest.Proxy
+	proxyOf := func(cache verifier.Cache) *memcachetest.Proxy {
+		proxy, _ := proxies.Load(cache)
+		return proxy.(*memcachetest.Proxy)
+	}
+	return conformance.CacheHarness{
+		New: func(env *conformance.Env) (verifier.Cache, error) {
+			proxy, err := memcachetest.NewProxy(server.Addr)
+			if err != nil {
+				return nil, err
+			}
+			env.Cleanup(proxy.Close)
+			store, err := memcache.New(memcachetest.Client(proxy.Addr), memcache.Options{Prefix: prefix(env.Namespace)})
+			if err != nil {
+				return nil, err
+			}
+			proxies.Store(store, proxy)
+			return store, nil
+		},
+		MinTTL: time.Second,
+		Shared: true,
+		Break:  func(cache verifier.Cache) (repair func()) { return proxyOf(cache).Break() },
+		Hang:   func(cache verifier.Cache) (release func()) { return proxyOf(cache).Hang() },
+	}
+}
+
+// prefix encodes namespaces that have other characters than a prefix may.
+func prefix(namespace string) string {
+	if _, err := memcache.New(gomemcache.New(), memcache.Options{Prefix: namespace}); err == nil {
+		return namespace
+	}
+	return hex.EncodeToString([]byte(namespace))
+}
+
+func TestConformance(t *testing.T) {
+	report := conformance.TestCache(t, harness(t))
+	// memcached has no quota of a proof key.
+	wantSkipped(t, report, "quota-is-per-proof-key")
+}
+
+// wantSkipped compares what was skipped with the limits of this backend.
+func wantSkipped(t *testing.T, report conformance.Report, want ...string) {
+	t.Helper()
+	var got []string
+	for _, skipped := range report.With(conformance.Skipped) {
+		if !slices.Contains(want, skipped.Check) {
+			t.Errorf("%s was skipped: %s", skipped.Check, skipped.Detail)
+		}
+		got = append(got, skipped.Check)
+	}
+	t.Logf("%d checks passed, skipped: %q", report.Count(conformance.Passed), got)
+}

@@ -1,0 +1,78 @@
+package memory_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/cacheadapter/memory"
+	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+// TestConformance runs the suites over stores of different makes. What shares
+// entries and records in one process is the Store itself.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	one := func(options memory.Options) func(*testing.T) {
+		return func(t *testing.T) {
+			clock := verifiertest.NewClock(time.Time{})
+			options.Now = clock.Now
+			var stores sync.Map // namespace -> *memory.Store
+			report := conformance.TestCache(t, conformance.CacheHarness{
+				New: func(env *conformance.Env) (verifier.Cache, error) {
+					options := options
+					options.Prefix = env.Namespace
+					made, err := memory.New(nil, options)
+					if err != nil {
+						return nil, err
+					}
+					store, _ := stores.LoadOrStore(env.Namespace, made)
+					return store.(*memory.Store), nil
+				},
+				Advance: clock.Advance, Shared: true,
+			})
+			wantSkipped(t, report)
+		}
+	}
+	t.Run("defaults", one(memory.Options{MaxRecordsPerPrefix: 2900}))
+	t.Run("few entries", one(memory.Options{MaxRecordsPerPrefix: 2900, MaxEntries: 10}))
+	t.Run("a caller's bigcache", func(t *testing.T) {
+		clock, cache := verifiertest.NewClock(time.Time{}), newBigCache(t)
+		report := conformance.TestCache(t, conformance.CacheHarness{
+			New: func(env *conformance.Env) (verifier.Cache, error) {
+				return memory.New(cache, memory.Options{Prefix: env.Namespace, Now: clock.Now, MaxRecordsPerPrefix: 2900})
+			},
+			Advance: clock.Advance,
+		})
+		wantSkipped(t, report, "entries-are-shared", "records-are-shared", "one-of-many-adds-by-two-stores")
+	})
+	t.Run("full replay store", func(t *testing.T) {
+		clock := verifiertest.NewClock(time.Time{})
+		report := conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
+			New: func(*conformance.Env) (verifier.ReplayStore, error) {
+				return memory.New(nil, memory.Options{Now: clock.Now, MaxRecords: 2000, MaxRecordsPerPrefix: 1000})
+			},
+			Advance: clock.Advance, Capacity: 2000,
+		})
+		wantSkipped(t, report, "records-are-shared", "one-of-many-adds-by-two-stores")
+	})
+}
+
+// wantSkipped compares what was skipped with what memory cannot do: fail, hang,
+// or keep a nanosecond for as long as a test takes to look.
+func wantSkipped(t *testing.T, report conformance.Report, want ...string) {
+	t.Helper()
+	var got []string
+	for _, skipped := range report.With(conformance.Skipped) {
+		backend := strings.Contains(skipped.Check, "backend") || skipped.Check == "calls-in-flight-are-bounded" || skipped.Check == "tiny-ttl-is-rounded-up"
+		if !backend && !slices.Contains(want, skipped.Check) {
+			t.Errorf("%s was skipped: %s", skipped.Check, skipped.Detail)
+		}
+		got = append(got, skipped.Check)
+	}
+	t.Logf("%d checks passed, skipped: %q", report.Count(conformance.Passed), got)
+}

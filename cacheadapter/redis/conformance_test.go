@@ -1,0 +1,87 @@
+package redis_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/portcullis-go/portcullis/cacheadapter/redis"
+	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// TestConformance runs the suites against every kind of Redis. Each store has a
+// network of its own, so that one can fail without the others.
+func TestConformance(t *testing.T) {
+	t.Run("single", func(t *testing.T) {
+		t.Parallel()
+		server := redistest.Start(t, "--maxclients", "4096")
+		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial})
+		})
+	})
+	t.Run("Cluster", func(t *testing.T) {
+		t.Parallel()
+		cluster := redistest.StartCluster(t, "--maxclients", "4096")
+		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial})
+		})
+	})
+	t.Run("Sentinel", func(t *testing.T) {
+		t.Parallel()
+		sentinel := redistest.StartSentinel(t, "--maxclients", "4096")
+		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+			return goredis.NewFailoverClient(&goredis.FailoverOptions{
+				MasterName: redistest.MasterName, SentinelAddrs: sentinel.Addrs(), Dialer: n.Dial,
+			})
+		})
+	})
+}
+
+func conform(t *testing.T, dial func(*redistest.Network) goredis.UniversalClient) {
+	var networks sync.Map // *redis.Store -> *redistest.Network
+	networkOf := func(cache verifier.Cache) *redistest.Network {
+		network, _ := networks.Load(cache)
+		return network.(*redistest.Network)
+	}
+	report := conformance.TestCache(t, conformance.CacheHarness{
+		New: func(env *conformance.Env) (verifier.Cache, error) {
+			network := new(redistest.Network)
+			client := dial(network)
+			env.Cleanup(func() {
+				network.Close()
+				_ = client.Close()
+			})
+			store, err := redis.New(client, redis.Options{Prefix: env.Namespace})
+			if err != nil {
+				return nil, err
+			}
+			networks.Store(store, network)
+			return store, nil
+		},
+		MinTTL: time.Millisecond,
+		Shared: true,
+		Break:  func(cache verifier.Cache) (repair func()) { return networkOf(cache).Break() },
+		Hang:   func(cache verifier.Cache) (release func()) { return networkOf(cache).Hang() },
+	})
+	// Redis has no quota of a proof key, and a ttl below its millisecond is a
+	// millisecond, which is over before a test looks.
+	wantSkipped(t, report, "quota-is-per-proof-key", "tiny-ttl-is-rounded-up")
+}
+
+// wantSkipped compares what was skipped with the limits of this backend.
+func wantSkipped(t *testing.T, report conformance.Report, want ...string) {
+	t.Helper()
+	var got []string
+	for _, skipped := range report.With(conformance.Skipped) {
+		if !slices.Contains(want, skipped.Check) {
+			t.Errorf("%s was skipped: %s", skipped.Check, skipped.Detail)
+		}
+		got = append(got, skipped.Check)
+	}
+	t.Logf("%d checks passed, skipped: %q", report.Count(conformance.Passed), got)
+}

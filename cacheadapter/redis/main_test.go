@@ -1,0 +1,19 @@
+package redis_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// TestMain silences the client, which logs every connection that a test cuts.
+func TestMain(m *testing.M) {
+	goredis.SetLogger(silence{})
+	os.Exit(m.Run())
+}
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
