@@ -1,0 +1,84 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// flights are the calls under way, of which equal ones share one.
+type flights struct {
+	mu    sync.Mutex
+	byKey map[string]*flight
+}
+
+type flight struct {
+	done   chan struct{}
+	tokens *Tokens
+	err    error
+}
+
+// share runs work once for all callers of a key that come while it runs. It
+// runs on a context of its own, so that one caller who leaves does not end it
+// for the others; each caller obeys its own.
+func (c *Client) share(ctx context.Context, key string, work func(context.Context) (*Tokens, error)) (*Tokens, error) {
+	f, err := c.flight(ctx, key, work)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, ended(ctx)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	own := *f.tokens
+	return &own, nil
+}
+
+// flight joins a call, or starts one.
+func (c *Client) flight(ctx context.Context, key string, work func(context.Context) (*Tokens, error)) (*flight, error) {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if f := c.flights.byKey[key]; f != nil {
+		return f, nil
+	}
+	finished, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	f := &flight{done: make(chan struct{})}
+	if c.flights.byKey == nil {
+		c.flights.byKey = make(map[string]*flight)
+	}
+	c.flights.byKey[key] = f
+	go func() {
+		defer finished()
+		defer c.land(key, f)
+		// The first caller's values, such as a trace, stay; its end does not.
+		shared, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+		defer cancel(nil)
+		stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
+		defer stop()
+		shared, release := context.WithTimeout(shared, c.timeout)
+		defer release()
+		f.tokens, f.err = work(shared)
+	}()
+	return f, nil
+}
+
+// land ends a call. A panic of a Doer, cache or key given by the user would end
+// the program here, where no server catches it.
+func (c *Client) land(key string, f *flight) {
+	if recover() != nil {
+		f.tokens, f.err = nil, unanswered(context.Background(), errPanic)
+	}
+	c.flights.mu.Lock()
+	delete(c.flights.byKey, key)
+	c.flights.mu.Unlock()
+	close(f.done)
+}
+
+var errPanic = errors.New("exchange: something that the configuration gave panicked")
