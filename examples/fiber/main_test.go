@@ -2,16 +2,9 @@ package main
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"testing"
@@ -108,29 +101,24 @@ func TestRequestLines(t *testing.T) {
 // TestCertificateBoundToken: the certificate of the connection counts (RFC
 // 8705), and https is in the URL that proofs are for.
 func TestCertificateBoundToken(t *testing.T) {
-	server, client := newCertificate(t), newCertificate(t)
+	server, client := apitest.NewCertificate(t), apitest.NewCertificate(t)
 	issuer := verifiertest.NewIssuer(t)
 	l := tls.NewListener(apitest.Listen(t), &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert,
 	})
 	serve(t, apitest.NewVerifier(t, issuer.Config(apitest.Audience)), "", l)
-	sum := sha256.Sum256(client.Leaf.Raw)
-	token := issuer.Sign(apitest.Audience, map[string]any{
-		"cnf": map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])},
-	})
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Leaf)
+	token := issuer.Sign(apitest.Audience, map[string]any{"cnf": apitest.Bound(client)})
 	for _, c := range []struct {
 		name        string
 		certificate []tls.Certificate
 		want        int
 	}{
 		{"its certificate", []tls.Certificate{client}, http.StatusOK},
-		{"another certificate", []tls.Certificate{newCertificate(t)}, http.StatusUnauthorized},
+		{"another certificate", []tls.Certificate{apitest.NewCertificate(t)}, http.StatusUnauthorized},
 		{"no certificate", nil, http.StatusUnauthorized},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: c.certificate, MinVersion: tls.VersionTLS12}}
+			transport := &http.Transport{TLSClientConfig: apitest.Trust(server, c.certificate...)}
 			defer transport.CloseIdleConnections()
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+l.Addr().String()+"/orders", nil)
 			if err != nil {
@@ -144,7 +132,7 @@ func TestCertificateBoundToken(t *testing.T) {
 	}
 	t.Run("DPoP over TLS", func(t *testing.T) {
 		holder := verifiertest.NewDPoPClient(t, nil, "")
-		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+		transport := &http.Transport{TLSClientConfig: apitest.Trust(server)}
 		defer transport.CloseIdleConnections()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+l.Addr().String()+"/orders", nil)
 		if err != nil {
@@ -171,27 +159,4 @@ func status(t *testing.T, client *http.Client, req *http.Request) int {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
-}
-
-// newCertificate signs itself, for 127.0.0.1.
-func newCertificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
