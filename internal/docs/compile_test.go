@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,10 +83,13 @@ func compile(t *testing.T, blocks []block) (problems []string) {
 	problems = append(problems, m.run(t, "list", "-export", "-test", "-f", "{{if .Incomplete}}{{.ImportPath}}{{end}}", "./...")...)
 	problems = append(problems, m.run(t, "vet", "./...")...)
 	if len(m.executed) > 0 {
-		problems = append(problems, m.run(t, append([]string{"test", "-vet=off"}, m.executed...)...)...)
+		problems = append(problems, m.run(t, "test", "-vet=off", "-ldflags=-s -w", "./run")...)
 	}
 	return problems
 }
+
+// execution is a test function of a block that is marked "go test".
+type execution struct{ name, pkg, function string }
 
 // module is the temporary one.
 type module struct {
@@ -95,7 +99,7 @@ type module struct {
 	versions map[string]string // other modules that those require
 	required map[string]bool
 	packages []string
-	executed []string
+	executed []execution
 }
 
 func newModule(t *testing.T) *module {
@@ -166,7 +170,13 @@ func (m *module) add(t *testing.T, b block) (fault string) {
 	}
 	name := fmt.Sprintf("b%03d", len(m.packages))
 	target := "block.go"
-	if hasTests(file) {
+	tests := testsOf(file)
+	switch {
+	case b.info == "go test": // imported by the one test that executes all
+		for _, function := range tests {
+			m.executed = append(m.executed, execution{fmt.Sprintf("%s:%d", b.page, b.first), name, function})
+		}
+	case len(tests) > 0:
 		target = "block_test.go"
 	}
 	if err := os.MkdirAll(filepath.Join(m.dir, name), 0o700); err != nil {
@@ -177,23 +187,24 @@ func (m *module) add(t *testing.T, b block) (fault string) {
 		t.Fatal(err)
 	}
 	m.packages = append(m.packages, name)
-	if b.info == "go test" {
-		m.executed = append(m.executed, "./"+name)
-	}
 	if pretty, err := format.Source([]byte(b.source)); err != nil || string(pretty) != b.source {
 		return "not formatted as gofmt does"
 	}
 	return ""
 }
 
-func hasTests(file *ast.File) bool {
-	return slices.ContainsFunc(file.Decls, func(d ast.Decl) bool {
+// testsOf returns the functions that go test calls.
+func testsOf(file *ast.File) (names []string) {
+	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		return ok && f.Recv == nil && slices.ContainsFunc([]string{"Test", "Benchmark", "Fuzz", "Example"}, func(prefix string) bool {
-			return strings.HasPrefix(f.Name.Name, prefix)
-		})
-	})
+		if ok && f.Recv == nil && testName.MatchString(f.Name.Name) {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
 }
+
+var testName = regexp.MustCompile(`^(?:Test|Benchmark|Fuzz|Example)(?:[^a-z]|$)`)
 
 // require notes the module that an import comes from.
 func (m *module) require(path string) (fault string) {
@@ -215,8 +226,9 @@ func (m *module) require(path string) (fault string) {
 	return ""
 }
 
-// write writes go.mod and go.sum: every module of the repository replaced by
-// its folder, and the sums that these modules know.
+// write writes go.mod and go.sum, with every module of the repository replaced
+// by its folder, and the sums that these modules know; and the test that
+// executes blocks, which is one because linking is what costs.
 func (m *module) write(t *testing.T) {
 	t.Helper()
 	var mod, sum bytes.Buffer
@@ -236,7 +248,18 @@ func (m *module) write(t *testing.T) {
 		}
 		fmt.Fprintf(&mod, "require %s %s\n", name, version)
 	}
-	for name, data := range map[string][]byte{"go.mod": mod.Bytes(), "go.sum": sum.Bytes()} {
+	var imports, calls bytes.Buffer
+	for i, e := range m.executed {
+		if i == 0 || e.pkg != m.executed[i-1].pkg {
+			fmt.Fprintf(&imports, "import %s %q\n", e.pkg, "example.com/documentation/"+e.pkg)
+		}
+		fmt.Fprintf(&calls, "\tt.Run(%q, %s.%s)\n", e.name+" "+e.function, e.pkg, e.function)
+	}
+	if err := os.Mkdir(filepath.Join(m.dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run := fmt.Appendf(nil, "package run\n\nimport \"testing\"\n\n%s\nfunc TestBlocks(t *testing.T) {\n%s}\n", imports.Bytes(), calls.Bytes())
+	for name, data := range map[string][]byte{"go.mod": mod.Bytes(), "go.sum": sum.Bytes(), "run/run_test.go": run} {
 		if err := os.WriteFile(filepath.Join(m.dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
