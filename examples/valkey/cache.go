@@ -1,0 +1,97 @@
+// Package valkeycache is a cache and replay store for Portcullis on a client
+// that Portcullis does not know: valkey-go, for Valkey and Redis. It imports
+// nothing of Portcullis but in its test.
+package valkeycache
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// Cache is a verifier.Cache, verifier.Clearer and verifier.ReplayStore. The
+// server must not evict (maxmemory-policy noeviction) if it is used as a
+// store.
+type Cache struct {
+	client          valkey.Client
+	entries, proofs string // prefixes, neither of which begins the other
+}
+
+// New returns a cache whose keys begin with prefix. The caller owns client,
+// and should make it with DisableRetry: it otherwise repeats what failed until
+// the context of the call is done.
+func New(client valkey.Client, prefix string) (*Cache, error) {
+	if client == nil || prefix == "" {
+		return nil, errors.New("valkeycache: no client or no prefix")
+	}
+	return &Cache{client, prefix + "c:", prefix + "r:"}, nil
+}
+
+// Get returns the value of key.
+func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	value, err := c.client.Do(ctx, c.client.B().Get().Key(c.entries+key).Build()).AsBytes()
+	if valkey.IsValkeyNil(err) {
+		return nil, false, nil
+	}
+	return value, err == nil, err
+}
+
+// Set copies the value with the conversion; valkey.BinaryString would not.
+func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if ttl <= 0 {
+		return c.Delete(ctx, key)
+	}
+	return c.client.Do(ctx, c.client.B().Set().Key(c.entries+key).Value(string(value)).PxMilliseconds(milliseconds(ttl)).Build()).Error()
+}
+
+// Delete removes key.
+func (c *Cache) Delete(ctx context.Context, key string) error {
+	return c.client.Do(ctx, c.client.B().Del().Key(c.entries+key).Build()).Error()
+}
+
+// Add reports whether key was not there, and remembers it.
+func (c *Cache) Add(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	if ttl <= 0 {
+		return true, ctx.Err()
+	}
+	err := c.client.Do(ctx, c.client.B().Set().Key(c.proofs+key).Value("").Nx().PxMilliseconds(milliseconds(ttl)).Build()).Error()
+	if valkey.IsValkeyNil(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Clear removes the entries, on every node, and no proofs.
+func (c *Cache) Clear(ctx context.Context) error {
+	for _, node := range c.client.Nodes() {
+		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(literal(c.entries)+"*").Count(1000).Build()).AsScanEntry()
+			if err != nil {
+				return err
+			}
+			cursor = page.Cursor
+			for _, key := range page.Elements {
+				if err := c.client.Do(ctx, c.client.B().Unlink().Key(key).Build()).Error(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// milliseconds rounds up: 0 is refused by the server.
+func milliseconds(ttl time.Duration) int64 {
+	if ttl%time.Millisecond != 0 {
+		return ttl.Milliseconds() + 1
+	}
+	return ttl.Milliseconds()
+}
+
+// literal is the pattern that fits s only.
+func literal(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
+}
