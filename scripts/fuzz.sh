@@ -11,7 +11,7 @@ targets=0 crashers=0 began=$SECONDS
 while read -r dir target; do
 	targets=$((targets + 1))
 	echo "== $dir $target"
-	(cd "$dir" && $go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" ${FUZZPARALLEL:+-parallel "$FUZZPARALLEL"} . </dev/null) ||
+	(cd "$dir" && $go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 200x ${FUZZPARALLEL:+-parallel "$FUZZPARALLEL"} . </dev/null) ||
 		{ crashers=$((crashers + 1)); echo "!! $dir $target failed"; }
 done < <(grep -rE --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]+' . |
 	sed -E 's#/[^/]+:func # #' | grep -E "$only" | sort -u)
