@@ -80,11 +80,11 @@ func lifetime(v strictjson.Value) (seconds int64, ok bool) {
 		return wholeNumber(v.Raw())
 	case strictjson.String:
 		text, _ := v.Text()
-		digits := strings.TrimPrefix(text, "+")
+		digits := strings.TrimPrefix(strings.TrimPrefix(text, "+"), "-")
 		if digits == "" || len(digits) > maxDigits || strings.Trim(digits, "0123456789") != "" {
 			return 0, false
 		}
-		return wholeNumber(digits)
+		return wholeNumber(text)
 	default:
 		return 0, false
 	}
