@@ -93,7 +93,7 @@ func cacheClears(c *cacheCase, clearer verifier.Clearer) error {
 		return err
 	}
 	for i := range n {
-		if err := c.missing(c.key(fmt.Sprint(i)), "after Clear"); err != nil {
+		if err := c.unseen(c.key(fmt.Sprint(i)), "after Clear"); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func cacheClearsHostile(c *cacheCase, clearer verifier.Clearer) error {
 		return err
 	}
 	for _, name := range hostileKeys() {
-		if err := c.missing(c.key(name), "after Clear"); err != nil {
+		if err := c.unseen(c.key(name), "after Clear"); err != nil {
 			return err
 		}
 	}

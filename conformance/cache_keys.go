@@ -49,7 +49,7 @@ func cacheKeysWork(c *cacheCase, names []string) error {
 		if err := c.delete(key); err != nil {
 			return err
 		}
-		if err := c.missing(key, "after Delete"); err != nil {
+		if err := c.unseen(key, "after Delete"); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func cacheKeysDiffer(c *cacheCase, pairs [][2]string) error {
 			if err := c.stored(first, "first", time.Hour); err != nil {
 				return err
 			}
-			if err := c.missing(second, "after Set of "+show(first)); err != nil {
+			if err := c.unseen(second, "after Set of "+show(first)); err != nil {
 				return err
 			}
 			if err := c.stored(second, "second", time.Hour); err != nil {
@@ -89,7 +89,7 @@ func cacheHashedKeys(c *cacheCase) error {
 		}
 		for _, input := range []string{key, c.env.Namespace + key, c.env.Namespace + ":" + key} {
 			for _, hash := range hashesOf(input) {
-				if err := c.missing(hash, "after Set of "+show(key)+", of which it is the hash"); err != nil {
+				if err := c.unseen(hash, "after Set of "+show(key)+", of which it is the hash"); err != nil {
 					return err
 				}
 			}

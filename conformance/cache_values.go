@@ -24,7 +24,7 @@ func cacheValues() []Check[CacheHarness] {
 		cacheCheck("set-does-not-retain-the-slice", slice, cacheSetSlice),
 		cacheCheck("get-returns-a-slice-of-its-own", slice, cacheGetSlice),
 		cacheCheck("get-returns-no-room-of-others", slice, cacheGetRoom),
-		cacheCheck("set-does-not-change-what-get-returned", slice, cacheGetStable),
+		cacheCheck("later-calls-do-not-change-what-get-returned", slice, cacheGetStable),
 	}
 }
 

@@ -43,9 +43,10 @@ func skip(format string, args ...any) error { return &SkipError{fmt.Sprintf(form
 // defaultTimeout of a check, beside the time that it waits for ttls.
 const defaultTimeout = 10 * time.Second
 
-func timeout(configured, minTTL time.Duration) time.Duration {
+// timeout of a check; waits is the resolution of ttls that it waits for.
+func timeout(configured, waits time.Duration) time.Duration {
 	if configured > 0 {
 		return configured
 	}
-	return defaultTimeout + 24*minTTL
+	return defaultTimeout + 24*waits
 }

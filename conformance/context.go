@@ -44,7 +44,7 @@ func (d doneContext) refusal(call string, err error) error {
 }
 
 // hungAnswer is how soon the context of a call to a hanging backend is done.
-const hungAnswer = 50 * time.Millisecond
+const hungAnswer = 25 * time.Millisecond
 
 // promptly makes a call that hangs until its deadline and wants it back soon
 // after, with an error that matches.

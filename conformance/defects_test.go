@@ -1,0 +1,59 @@
+package conformance_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-go/portcullis/conformance"
+)
+
+// defect is an implementation with one mistake, and the checks that find it.
+// It knows no key, value or time that the suite chooses.
+type defect[T any] struct {
+	name  string
+	fails string // names of checks, with spaces between
+	make  T
+	alone bool // it leaves goroutines behind for a while, which others count
+}
+
+// failed returns the names of the checks that failed, sorted.
+func failed(r conformance.Report) []string {
+	var names []string
+	for _, one := range r.With(conformance.Failed) {
+		names = append(names, one.Check)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// testDefects enforces both directions: each defect fails the checks that it
+// declares and no other one, and each check has a defect that fails it alone.
+func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, subject T) conformance.Report) {
+	alone := make(map[string]bool)
+	for _, d := range defects {
+		want := strings.Fields(d.fails)
+		slices.Sort(want)
+		if len(want) == 1 {
+			alone[want[0]] = true
+		}
+		t.Run(d.name, func(t *testing.T) {
+			if !d.alone {
+				t.Parallel()
+			}
+			report := run(t.Context(), d.make)
+			if got := failed(report); !slices.Equal(got, want) {
+				t.Errorf("fails %q; want %q", got, want)
+				for _, one := range report.With(conformance.Failed) {
+					t.Logf("%s: %s", one.Check, one.Detail)
+				}
+			}
+		})
+	}
+	for _, c := range checks {
+		if !alone[c.Name] {
+			t.Errorf("no defect fails only %s", c.Name)
+		}
+	}
+}
