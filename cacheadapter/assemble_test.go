@@ -68,16 +68,16 @@ func decorators(clock verifier.Clock) map[string]func(verifier.Cache) (verifier.
 	return map[string]func(verifier.Cache) (verifier.Cache, error){
 		"Prefixed": func(c verifier.Cache) (verifier.Cache, error) { return cacheadapter.Prefixed(c, "p:") },
 		"Sealed": func(c verifier.Cache) (verifier.Cache, error) {
-			return cacheadapter.Sealed(c, cacheadapter.SealedOptions{Keys: [][]byte{sealKey(1)}, Clock: clock})
+			return cacheadapter.Sealed(c, cacheadapter.SealedConfig{Keys: [][]byte{sealKey(1)}, Clock: clock})
 		},
 		"Tiered": func(c verifier.Cache) (verifier.Cache, error) {
-			return cacheadapter.Tiered(verifiertest.NewCache(clock, 0), c, cacheadapter.TieredOptions{Clock: clock})
+			return cacheadapter.Tiered(verifiertest.NewCache(clock, 0), c, cacheadapter.TieredConfig{Clock: clock})
 		},
 		"Timeout": func(c verifier.Cache) (verifier.Cache, error) {
-			return cacheadapter.Timeout(c, cacheadapter.TimeoutOptions{Wait: time.Minute, Clock: clock})
+			return cacheadapter.Timeout(c, cacheadapter.TimeoutConfig{Wait: time.Minute, Clock: clock})
 		},
 		"Observed": func(c verifier.Cache) (verifier.Cache, error) {
-			return cacheadapter.Observed(c, cacheadapter.ObservedOptions{Observe: func(cacheadapter.Event) {}, Clock: clock})
+			return cacheadapter.Observed(c, cacheadapter.ObservedConfig{Observe: func(cacheadapter.Event) {}, Clock: clock})
 		},
 	}
 }
@@ -135,7 +135,7 @@ func TestConstructorsRefuse(t *testing.T) {
 	cache := verifiertest.NewCache(nil, 0)
 	long := make([]byte, 1<<10+1)
 	sealed := func(keys ...[]byte) error {
-		_, err := cacheadapter.Sealed(cache, cacheadapter.SealedOptions{Keys: keys})
+		_, err := cacheadapter.Sealed(cache, cacheadapter.SealedConfig{Keys: keys})
 		return err
 	}
 	prefixed := func(cache verifier.Cache, prefix string) error {
@@ -143,18 +143,18 @@ func TestConstructorsRefuse(t *testing.T) {
 		return err
 	}
 	tiered := func(near, far verifier.Cache, ttl time.Duration) error {
-		_, err := cacheadapter.Tiered(near, far, cacheadapter.TieredOptions{NearTTL: ttl})
+		_, err := cacheadapter.Tiered(near, far, cacheadapter.TieredConfig{NearTTL: ttl})
 		return err
 	}
-	timeout := func(cache verifier.Cache, options cacheadapter.TimeoutOptions) error {
-		_, err := cacheadapter.Timeout(cache, options)
+	timeout := func(cache verifier.Cache, cfg cacheadapter.TimeoutConfig) error {
+		_, err := cacheadapter.Timeout(cache, cfg)
 		return err
 	}
 	observed := func(cache verifier.Cache, observe func(cacheadapter.Event)) error {
-		_, err := cacheadapter.Observed(cache, cacheadapter.ObservedOptions{Observe: observe})
+		_, err := cacheadapter.Observed(cache, cacheadapter.ObservedConfig{Observe: observe})
 		return err
 	}
-	_, nilSealed := cacheadapter.Sealed(nil, cacheadapter.SealedOptions{Keys: [][]byte{sealKey(1)}})
+	_, nilSealed := cacheadapter.Sealed(nil, cacheadapter.SealedConfig{Keys: [][]byte{sealKey(1)}})
 	for name, err := range map[string]error{
 		"Prefixed, nil cache":          prefixed(nil, "p:"),
 		"Prefixed, empty prefix":       prefixed(cache, ""),
@@ -174,18 +174,18 @@ func TestConstructorsRefuse(t *testing.T) {
 		"Tiered, nil far":              tiered(cache, nil, 0),
 		"Tiered, negative NearTTL":     tiered(cache, cache, -1),
 		"Tiered, NearTTL over an hour": tiered(cache, cache, time.Hour+1),
-		"Timeout, nil cache":           timeout(nil, cacheadapter.TimeoutOptions{}),
-		"Timeout, negative Wait":       timeout(cache, cacheadapter.TimeoutOptions{Wait: -1}),
-		"Timeout, huge Wait":           timeout(cache, cacheadapter.TimeoutOptions{Wait: time.Hour}),
-		"Timeout, negative ClearWait":  timeout(cache, cacheadapter.TimeoutOptions{ClearWait: -1}),
-		"Timeout, negative Cooldown":   timeout(cache, cacheadapter.TimeoutOptions{Cooldown: -1}),
-		"Timeout, negative SlowCalls":  timeout(cache, cacheadapter.TimeoutOptions{SlowCalls: -1}),
-		"Timeout, negative calls":      timeout(cache, cacheadapter.TimeoutOptions{MaxInFlight: -1}),
+		"Timeout, nil cache":           timeout(nil, cacheadapter.TimeoutConfig{}),
+		"Timeout, negative Wait":       timeout(cache, cacheadapter.TimeoutConfig{Wait: -1}),
+		"Timeout, huge Wait":           timeout(cache, cacheadapter.TimeoutConfig{Wait: time.Hour}),
+		"Timeout, negative ClearWait":  timeout(cache, cacheadapter.TimeoutConfig{ClearWait: -1}),
+		"Timeout, negative Cooldown":   timeout(cache, cacheadapter.TimeoutConfig{Cooldown: -1}),
+		"Timeout, negative SlowCalls":  timeout(cache, cacheadapter.TimeoutConfig{SlowCalls: -1}),
+		"Timeout, negative calls":      timeout(cache, cacheadapter.TimeoutConfig{MaxInFlight: -1}),
 		"Observed, nil cache":          observed(nil, func(cacheadapter.Event) {}),
 		"Observed, nil observer":       observed(cache, nil),
 	} {
-		if !errors.Is(err, cacheadapter.ErrOptions) {
-			t.Errorf("%s: %v; want ErrOptions", name, err)
+		if !errors.Is(err, cacheadapter.ErrConfig) {
+			t.Errorf("%s: %v; want ErrConfig", name, err)
 		}
 	}
 	if err := sealed(manyKeys(16)...); err != nil {

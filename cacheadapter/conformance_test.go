@@ -192,7 +192,7 @@ func TestConformanceOfTimeoutOverAnIgnorantCache(t *testing.T) {
 		New: func(*conformance.Env) (verifier.Cache, error) {
 			b := newBackend(clock)
 			inner := &ignorant{Cache: b.cache, store: b.store}
-			c, err := cacheadapter.Timeout(inner, cacheadapter.TimeoutOptions{Wait: time.Minute, MaxInFlight: 100})
+			c, err := cacheadapter.Timeout(inner, cacheadapter.TimeoutConfig{Wait: time.Minute, MaxInFlight: 100})
 			wrapped.Store(c, inner)
 			return c, err
 		},

@@ -18,15 +18,15 @@ func Example() {
 	keys := [][]byte{[]byte("32 random bytes, from a vault...")}
 	hits := 0
 
-	cache, err := cacheadapter.Timeout(server, cacheadapter.TimeoutOptions{Wait: 100 * time.Millisecond})
+	cache, err := cacheadapter.Timeout(server, cacheadapter.TimeoutConfig{Wait: 100 * time.Millisecond})
 	if err == nil {
-		cache, err = cacheadapter.Sealed(cache, cacheadapter.SealedOptions{Keys: keys})
+		cache, err = cacheadapter.Sealed(cache, cacheadapter.SealedConfig{Keys: keys})
 	}
 	if err == nil {
-		cache, err = cacheadapter.Tiered(near, cache, cacheadapter.TieredOptions{NearTTL: 5 * time.Second})
+		cache, err = cacheadapter.Tiered(near, cache, cacheadapter.TieredConfig{NearTTL: 5 * time.Second})
 	}
 	if err == nil {
-		cache, err = cacheadapter.Observed(cache, cacheadapter.ObservedOptions{Observe: func(e cacheadapter.Event) {
+		cache, err = cacheadapter.Observed(cache, cacheadapter.ObservedConfig{Observe: func(e cacheadapter.Event) {
 			if e.Outcome == cacheadapter.OutcomeHit {
 				hits++
 			}
@@ -58,7 +58,7 @@ func Example() {
 func ExampleSealed() {
 	ctx := context.Background()
 	server := verifiertest.NewCache(nil, 0)
-	sealed, err := cacheadapter.Sealed(server, cacheadapter.SealedOptions{
+	sealed, err := cacheadapter.Sealed(server, cacheadapter.SealedConfig{
 		Keys:    [][]byte{[]byte("32 random bytes, from a vault...")},
 		Observe: func(e cacheadapter.Event) { fmt.Println("event:", e.Outcome, e.Problem) },
 	})

@@ -7,8 +7,8 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// ObservedOptions are the settings of [Observed].
-type ObservedOptions struct {
+// ObservedConfig are the settings of [Observed].
+type ObservedConfig struct {
 	// Observe is told of every call, after it. It is called on the path of
 	// requests and must be safe for concurrent use and return quickly; a panic
 	// in it is swallowed. Required.
@@ -21,14 +21,14 @@ type ObservedOptions struct {
 // it took and how large the value was; never the key, since names of keys may
 // hold whom a token belongs to, nor the value. The result is a Clearer and a
 // ReplayStore when cache is.
-func Observed(cache verifier.Cache, options ObservedOptions) (verifier.Cache, error) {
+func Observed(cache verifier.Cache, cfg ObservedConfig) (verifier.Cache, error) {
 	if cache == nil {
 		return nil, refuse("the cache is nil")
 	}
-	if options.Observe == nil {
+	if cfg.Observe == nil {
 		return nil, refuse("Observe is nil")
 	}
-	o := &observed{cache: cache, observe: options.Observe, now: nowOf(options.Clock)}
+	o := &observed{cache: cache, observe: cfg.Observe, now: nowOf(cfg.Clock)}
 	return assemble(o, o.clear(clearOf(cache)), o.add(addOf(cache))), nil
 }
 

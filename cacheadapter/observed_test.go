@@ -31,7 +31,7 @@ func TestObservedTells(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
 	b := newBackend(clock)
 	var events []cacheadapter.Event
-	c := must(t)(cacheadapter.Observed(ticking{b.complete().(complete), clock}, cacheadapter.ObservedOptions{
+	c := must(t)(cacheadapter.Observed(ticking{b.complete().(complete), clock}, cacheadapter.ObservedConfig{
 		Observe: func(e cacheadapter.Event) { events = append(events, e) }, Clock: clock,
 	}))
 	add := c.(verifier.ReplayStore).Add
@@ -80,7 +80,7 @@ func TestObservedTells(t *testing.T) {
 }
 
 func TestObservedSurvivesItsObserver(t *testing.T) {
-	c := must(t)(cacheadapter.Observed(verifiertest.NewCache(nil, 0), cacheadapter.ObservedOptions{
+	c := must(t)(cacheadapter.Observed(verifiertest.NewCache(nil, 0), cacheadapter.ObservedConfig{
 		Observe: func(cacheadapter.Event) { panic("observer") },
 	}))
 	set(t, c, "k", "v", time.Minute)

@@ -21,8 +21,8 @@ const (
 	maxSealKeys = 16
 )
 
-// SealedOptions are the settings of [Sealed].
-type SealedOptions struct {
+// SealedConfig are the settings of [Sealed].
+type SealedConfig struct {
 	// Keys are one to 16 keys of 32 random bytes each. The first seals; all of
 	// them open. To rotate, put the new key behind the first everywhere, then
 	// in front everywhere, then drop the old one. Rotate before a key has
@@ -53,16 +53,16 @@ type SealedOptions struct {
 //     on top of the largest value.
 //   - The result is a Clearer and a ReplayStore when cache is. Replay records
 //     have no value to seal; a writer of the store can remove them.
-func Sealed(cache verifier.Cache, options SealedOptions) (verifier.Cache, error) {
+func Sealed(cache verifier.Cache, cfg SealedConfig) (verifier.Cache, error) {
 	if cache == nil {
 		return nil, refuse("the cache is nil")
 	}
-	if len(options.Keys) == 0 || len(options.Keys) > maxSealKeys {
+	if len(cfg.Keys) == 0 || len(cfg.Keys) > maxSealKeys {
 		return nil, refuse("not 1 to %d seal keys", maxSealKeys)
 	}
-	s := &sealed{cache: cache, observe: options.Observe, now: nowOf(options.Clock)}
+	s := &sealed{cache: cache, observe: cfg.Observe, now: nowOf(cfg.Clock)}
 	seen := make(map[string]bool)
-	for i, raw := range options.Keys {
+	for i, raw := range cfg.Keys {
 		if seen[string(raw)] {
 			return nil, refuse("seal key %d is there twice", i)
 		}

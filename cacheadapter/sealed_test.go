@@ -16,7 +16,7 @@ import (
 func sealedOver(t *testing.T, cache verifier.Cache, clock verifier.Clock, keys ...[]byte) (verifier.Cache, *[]cacheadapter.Event) {
 	t.Helper()
 	var events []cacheadapter.Event
-	c := must(t)(cacheadapter.Sealed(cache, cacheadapter.SealedOptions{
+	c := must(t)(cacheadapter.Sealed(cache, cacheadapter.SealedConfig{
 		Keys: keys, Clock: clock, Observe: func(e cacheadapter.Event) { events = append(events, e) },
 	}))
 	return c, &events
@@ -150,7 +150,7 @@ func FuzzSealed(f *testing.F) {
 	f.Add("k", []byte("value"), []byte("\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 20, byte(1), 0)
 	f.Add("", []byte{}, []byte{1, 2, 3}, 3, byte(255), 40)
 	inner := verifiertest.NewCache(nil, 0)
-	c, err := cacheadapter.Sealed(inner, cacheadapter.SealedOptions{Keys: [][]byte{sealKey(1), sealKey(2)}})
+	c, err := cacheadapter.Sealed(inner, cacheadapter.SealedConfig{Keys: [][]byte{sealKey(1), sealKey(2)}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// TieredOptions are the settings of [Tiered].
-type TieredOptions struct {
+// TieredConfig are the settings of [Tiered].
+type TieredConfig struct {
 	// NearTTL is how long the near cache may serve a value without asking the
 	// far one, and so how long this process may miss what another process
 	// wrote or deleted. Default 10 seconds, at most 1 hour.
@@ -45,19 +45,19 @@ const (
 //     of the largest value. So all users of a far cache reach it through
 //     Tiered, or none does.
 //   - Values are believed as they come from far: seal it, as in
-//     Tiered(near, sealed, options).
+//     Tiered(near, sealed, cfg).
 //   - The result is a Clearer when both caches are, and a ReplayStore when far
 //     is one: Add asks far only.
-func Tiered(near, far verifier.Cache, options TieredOptions) (verifier.Cache, error) {
+func Tiered(near, far verifier.Cache, cfg TieredConfig) (verifier.Cache, error) {
 	switch {
 	case near == nil:
 		return nil, refuse("the near cache is nil")
 	case far == nil:
 		return nil, refuse("the far cache is nil")
-	case options.NearTTL < 0 || options.NearTTL > maxNearTTL:
+	case cfg.NearTTL < 0 || cfg.NearTTL > maxNearTTL:
 		return nil, refuse("NearTTL is not 0 to %v", maxNearTTL)
 	}
-	t := &tiered{near: near, far: far, nearTTL: options.NearTTL, observe: options.Observe, now: nowOf(options.Clock), writes: newWrites()}
+	t := &tiered{near: near, far: far, nearTTL: cfg.NearTTL, observe: cfg.Observe, now: nowOf(cfg.Clock), writes: newWrites()}
 	if t.nearTTL == 0 {
 		t.nearTTL = defaultNearTTL
 	}

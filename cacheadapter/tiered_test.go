@@ -65,10 +65,10 @@ func newTiers(t *testing.T) *tiers {
 	clock := verifiertest.NewClock(time.Time{})
 	x := &tiers{clock: clock, near: verifiertest.NewCache(clock, 0), far: newBackend(clock)}
 	x.hooks = &hooked{complete: x.far.complete().(complete)}
-	x.Cache = must(t)(cacheadapter.Tiered(x.near, x.hooks, cacheadapter.TieredOptions{
+	x.Cache = must(t)(cacheadapter.Tiered(x.near, x.hooks, cacheadapter.TieredConfig{
 		NearTTL: 10 * time.Second, Clock: clock, Observe: func(e cacheadapter.Event) { x.events = append(x.events, e) },
 	}))
-	x.other = must(t)(cacheadapter.Tiered(verifiertest.NewCache(clock, 0), x.hooks, cacheadapter.TieredOptions{NearTTL: 10 * time.Second, Clock: clock}))
+	x.other = must(t)(cacheadapter.Tiered(verifiertest.NewCache(clock, 0), x.hooks, cacheadapter.TieredConfig{NearTTL: 10 * time.Second, Clock: clock}))
 	return x
 }
 
@@ -117,7 +117,7 @@ func TestTieredEndsWithTheTTL(t *testing.T) {
 func TestTieredEndsWithTheTTLWhateverTheBackends(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
 	still := verifiertest.NewClock(time.Time{})
-	c := must(t)(cacheadapter.Tiered(verifiertest.NewCache(still, 0), verifiertest.NewCache(still, 0), cacheadapter.TieredOptions{Clock: clock}))
+	c := must(t)(cacheadapter.Tiered(verifiertest.NewCache(still, 0), verifiertest.NewCache(still, 0), cacheadapter.TieredConfig{Clock: clock}))
 	set(t, c, "near", "v", time.Second)
 	set(t, c, "far", "v", time.Second)
 	wantHit(t, c, "near", "v")
@@ -281,7 +281,7 @@ func TestTieredRejectsWhatItDidNotWrite(t *testing.T) {
 
 func TestTieredAddsToFarOnly(t *testing.T) {
 	near, far := newBackend(nil), newBackend(nil)
-	c := must(t)(cacheadapter.Tiered(near.complete(), far.complete(), cacheadapter.TieredOptions{}))
+	c := must(t)(cacheadapter.Tiered(near.complete(), far.complete(), cacheadapter.TieredConfig{}))
 	for _, want := range []bool{true, false} {
 		if added, err := c.(verifier.ReplayStore).Add(t.Context(), "a.b", time.Minute); added != want || err != nil {
 			t.Errorf("Add = %v, %v; want %v, nil", added, err, want)
@@ -298,7 +298,7 @@ func TestTieredAddsToFarOnly(t *testing.T) {
 		"clearer near only": {near.complete(), far.addable(), false, true},
 		"clearer far only":  {near.bare(), far.complete(), false, true},
 	} {
-		c := must(t)(cacheadapter.Tiered(test.near, test.far, cacheadapter.TieredOptions{}))
+		c := must(t)(cacheadapter.Tiered(test.near, test.far, cacheadapter.TieredConfig{}))
 		_, clear := c.(verifier.Clearer)
 		_, add := c.(verifier.ReplayStore)
 		if clear != test.clear || add != test.add {

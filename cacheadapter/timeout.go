@@ -8,8 +8,8 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// TimeoutOptions are the settings of [Timeout]. Zero means the default.
-type TimeoutOptions struct {
+// TimeoutConfig are the settings of [Timeout]. Zero means the default.
+type TimeoutConfig struct {
 	// Wait is how long a call may take. Default 250 ms, at most 1 minute.
 	Wait time.Duration
 	// ClearWait is how long Clear may take, which may have much to remove.
@@ -51,7 +51,7 @@ type TimeoutOptions struct {
 //   - A panic of the cache is ErrPanic.
 //   - The result is a Clearer and a ReplayStore when cache is. After an error,
 //     a write or an Add may still land.
-func Timeout(cache verifier.Cache, options TimeoutOptions) (verifier.Cache, error) {
+func Timeout(cache verifier.Cache, cfg TimeoutConfig) (verifier.Cache, error) {
 	if cache == nil {
 		return nil, refuse("the cache is nil")
 	}
@@ -61,9 +61,9 @@ func Timeout(cache verifier.Cache, options TimeoutOptions) (verifier.Cache, erro
 		normal time.Duration
 		most   time.Duration
 	}{
-		{"Wait", &options.Wait, 250 * time.Millisecond, time.Minute},
-		{"ClearWait", &options.ClearWait, time.Minute, time.Hour},
-		{"Cooldown", &options.Cooldown, 5 * time.Second, time.Hour},
+		{"Wait", &cfg.Wait, 250 * time.Millisecond, time.Minute},
+		{"ClearWait", &cfg.ClearWait, time.Minute, time.Hour},
+		{"Cooldown", &cfg.Cooldown, 5 * time.Second, time.Hour},
 	} {
 		if *d.value < 0 || *d.value > d.most {
 			return nil, refuse("%s is not 0 to %v", d.name, d.most)
@@ -72,23 +72,23 @@ func Timeout(cache verifier.Cache, options TimeoutOptions) (verifier.Cache, erro
 			*d.value = d.normal
 		}
 	}
-	if options.SlowCalls < 0 || options.MaxInFlight < 0 {
+	if cfg.SlowCalls < 0 || cfg.MaxInFlight < 0 {
 		return nil, refuse("SlowCalls or MaxInFlight is negative")
 	}
-	if options.SlowCalls == 0 {
-		options.SlowCalls = 3
+	if cfg.SlowCalls == 0 {
+		cfg.SlowCalls = 3
 	}
-	if options.MaxInFlight == 0 {
-		options.MaxInFlight = 256
+	if cfg.MaxInFlight == 0 {
+		cfg.MaxInFlight = 256
 	}
 	t := &timeout{
-		cache: cache, wait: options.Wait, slots: make(chan struct{}, options.MaxInFlight), observe: options.Observe,
-		circuit: circuit{now: nowOf(options.Clock), slowCalls: options.SlowCalls, cooldown: options.Cooldown},
+		cache: cache, wait: cfg.Wait, slots: make(chan struct{}, cfg.MaxInFlight), observe: cfg.Observe,
+		circuit: circuit{now: nowOf(cfg.Clock), slowCalls: cfg.SlowCalls, cooldown: cfg.Cooldown},
 	}
 	var clear clearFunc
 	if inner := clearOf(cache); inner != nil {
 		clear = func(ctx context.Context) error {
-			_, err := bounded(ctx, t.slots, options.ClearWait, func(ctx context.Context) (struct{}, error) {
+			_, err := bounded(ctx, t.slots, cfg.ClearWait, func(ctx context.Context) (struct{}, error) {
 				return struct{}{}, inner(ctx)
 			})
 			return err

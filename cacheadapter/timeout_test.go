@@ -42,7 +42,7 @@ func TestTimeoutOfAFrozenServer(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
 	b := newBackend(clock)
 	var events []cacheadapter.Outcome
-	c := must(t)(cacheadapter.Timeout(b.complete(), cacheadapter.TimeoutOptions{
+	c := must(t)(cacheadapter.Timeout(b.complete(), cacheadapter.TimeoutConfig{
 		Wait: 5 * time.Millisecond, SlowCalls: 3, Cooldown: time.Minute, Clock: clock,
 		Observe: func(e cacheadapter.Event) { events = append(events, e.Outcome) },
 	}))
@@ -88,7 +88,7 @@ func TestTimeoutOfAFrozenServer(t *testing.T) {
 
 func TestTimeoutGivesUpACacheThatIgnoresItsContext(t *testing.T) {
 	d := newDeaf()
-	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutOptions{Wait: time.Millisecond, SlowCalls: 100, MaxInFlight: 2}))
+	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutConfig{Wait: time.Millisecond, SlowCalls: 100, MaxInFlight: 2}))
 	for i, want := range []error{cacheadapter.ErrTimeout, cacheadapter.ErrTimeout, cacheadapter.ErrBusy, cacheadapter.ErrBusy} {
 		if err := get(t.Context(), c, "k"); !errors.Is(err, want) {
 			t.Errorf("call %d: Get = %v; want %v", i, err, want)
@@ -106,7 +106,7 @@ func TestTimeoutGivesUpACacheThatIgnoresItsContext(t *testing.T) {
 func TestTimeoutCallerWhoIsDone(t *testing.T) {
 	d := newDeaf()
 	defer close(d.release)
-	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutOptions{Wait: time.Minute}))
+	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutConfig{Wait: time.Minute}))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-d.entered; cancel() }()
 	if err := get(ctx, c, "k"); !errors.Is(err, context.Canceled) {
@@ -148,7 +148,7 @@ func TestTimeoutWhatOpensTheCircuit(t *testing.T) {
 		"callers who cancel":   {nil, canceled, false},
 	} {
 		b := newBackend(nil)
-		c := must(t)(cacheadapter.Timeout(b.complete(), cacheadapter.TimeoutOptions{Wait: time.Minute, SlowCalls: 3}))
+		c := must(t)(cacheadapter.Timeout(b.complete(), cacheadapter.TimeoutConfig{Wait: time.Minute, SlowCalls: 3}))
 		b.store.FailNext(-1, test.fault)
 		if test.fault == nil {
 			b.store.Hang()
@@ -172,7 +172,7 @@ func TestTimeoutWhatOpensTheCircuit(t *testing.T) {
 
 func TestTimeoutCountsSlowCallsInARow(t *testing.T) {
 	b := newBackend(nil)
-	c := must(t)(cacheadapter.Timeout(b.bare(), cacheadapter.TimeoutOptions{SlowCalls: 3}))
+	c := must(t)(cacheadapter.Timeout(b.bare(), cacheadapter.TimeoutConfig{SlowCalls: 3}))
 	for range 10 {
 		b.cache.FailNext(2, os.ErrDeadlineExceeded)
 		for _, slow := range []bool{true, true, false} {
@@ -187,7 +187,7 @@ func TestTimeoutCountsSlowCallsInARow(t *testing.T) {
 func openCircuit(t *testing.T, clock verifier.Clock) (verifier.Cache, *deaf) {
 	t.Helper()
 	d := newDeaf()
-	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutOptions{Wait: time.Minute, SlowCalls: 1, Cooldown: time.Minute, Clock: clock}))
+	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutConfig{Wait: time.Minute, SlowCalls: 1, Cooldown: time.Minute, Clock: clock}))
 	if err := get(t.Context(), c, "late"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Get = %v; want %v", err, os.ErrDeadlineExceeded)
 	}
@@ -230,7 +230,7 @@ func TestTimeoutProbeThatIsCanceled(t *testing.T) {
 // TestTimeoutOldAnswerDoesNotClose: it was on its way before the server froze.
 func TestTimeoutOldAnswerDoesNotClose(t *testing.T) {
 	d := newDeaf()
-	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutOptions{Wait: time.Minute, SlowCalls: 1}))
+	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutConfig{Wait: time.Minute, SlowCalls: 1}))
 	old := make(chan error)
 	go func() { old <- get(t.Context(), c, "k") }()
 	<-d.entered
@@ -258,7 +258,7 @@ func (s slowSet) Set(_ context.Context, _ string, value []byte, _ time.Duration)
 
 func TestTimeoutSetCopiesTheValue(t *testing.T) {
 	s := slowSet{verifiertest.NewCache(nil, 0), make(chan struct{}), make(chan string, 1)}
-	c := must(t)(cacheadapter.Timeout(s, cacheadapter.TimeoutOptions{Wait: time.Millisecond}))
+	c := must(t)(cacheadapter.Timeout(s, cacheadapter.TimeoutConfig{Wait: time.Millisecond}))
 	value := []byte("as it was set")
 	if err := c.Set(t.Context(), "k", value, time.Minute); !errors.Is(err, cacheadapter.ErrTimeout) {
 		t.Errorf("Set = %v; want ErrTimeout", err)
@@ -275,7 +275,7 @@ type panicking struct{ verifier.Cache }
 func (panicking) Get(context.Context, string) ([]byte, bool, error) { panic("secret") }
 
 func TestTimeoutPanic(t *testing.T) {
-	c := must(t)(cacheadapter.Timeout(panicking{}, cacheadapter.TimeoutOptions{}))
+	c := must(t)(cacheadapter.Timeout(panicking{}, cacheadapter.TimeoutConfig{}))
 	for range 10 {
 		if err := get(t.Context(), c, "k"); err != cacheadapter.ErrPanic {
 			t.Errorf("Get = %v; want ErrPanic", err)
@@ -285,7 +285,7 @@ func TestTimeoutPanic(t *testing.T) {
 
 func TestTimeoutClear(t *testing.T) {
 	b := newBackend(nil)
-	c := must(t)(cacheadapter.Timeout(b.clearable(), cacheadapter.TimeoutOptions{SlowCalls: 1, ClearWait: time.Millisecond}))
+	c := must(t)(cacheadapter.Timeout(b.clearable(), cacheadapter.TimeoutConfig{SlowCalls: 1, ClearWait: time.Millisecond}))
 	clear := c.(verifier.Clearer).Clear
 	b.cache.Hang()
 	for range 3 {
