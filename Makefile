@@ -16,7 +16,7 @@ REPORTS := $(CURDIR)/bin/reports
 
 each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(strip $(1))" && $(1) ); done
 
-.PHONY: test servers build vet unit table drift tidy-check generate tidy lint vuln fuzz soak mutate bench
+.PHONY: test servers build vet unit table conformance-table drift tidy-check generate tidy lint vuln fuzz soak mutate bench
 
 test: servers build vet unit table drift tidy-check
 
@@ -32,11 +32,15 @@ vet:
 
 unit:
 	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
-	@export PORTCULLIS_REPORTS=$(REPORTS); $(call each, $(GO) test -race -timeout 10m ./...)
+	@export PORTCULLIS_REPORTS=$$(mktemp -d -p $(REPORTS)); $(call each, $(GO) test -race -timeout 10m ./...)
 
 # The README's table of implementations and rules is what this run reported.
 table:
-	@GOWORK=off $(GO) run ./internal/conformancetable -check $(REPORTS)
+	@GOWORK=off $(GO) run ./internal/conformancetable -check $(REPORTS)/*
+
+# Rewrites that table from the last `make unit`.
+conformance-table:
+	@GOWORK=off $(GO) run ./internal/conformancetable $(REPORTS)/*
 
 # Generated files must be what the generators write.
 drift: generate

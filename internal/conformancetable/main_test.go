@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-go/portcullis/conformance"
+)
+
+func TestTable(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(conformance.RecordVariable, dir)
+	record := func(subject string, results ...conformance.Result) {
+		t.Helper()
+		if err := (conformance.Report{Results: results}).Record(subject); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := conformance.Result{Interface: "Cache", Check: "get", Rule: "Get | gives.", Status: conformance.Passed}
+	hang := conformance.Result{Interface: "Cache", Check: "hang", Rule: "Done contexts end calls.", Status: conformance.Skipped, Detail: "no backend"}
+	add := conformance.Result{Interface: "ReplayStore", Check: "add", Rule: "Add adds.", Status: conformance.Passed}
+	record("two", get, hang)
+	record("two", add)
+	record("one", get)
+
+	readme := filepath.Join(dir, "README.md")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(readme, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("before\n" + begin + "old\n" + end + "after\n")
+	if err := run(dir, readme, true); err == nil {
+		t.Error("-check of an old table: no error")
+	}
+	if err := run(dir, readme, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(dir, readme, true); err != nil {
+		t.Errorf("-check after writing: %v", err)
+	}
+	page, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"before\n", "\nafter\n", "\n| one | 1 |", "\n| two | 1 (1 n/a) |  | 1 |", `| Get \| gives. | ✓ | ✓ |`, "| Done contexts end calls. |  | n/a |", "The 2 rules of Cache", "The 1 rules of ReplayStore"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+
+	record("one", conformance.Result{Interface: "Cache", Check: "get", Rule: "Get gives.", Status: conformance.Failed})
+	if err := run(dir, readme, false); err == nil {
+		t.Error("a failed check: no error")
+	}
+	write("no marks")
+	if err := run(dir, readme, false); err == nil {
+		t.Error("a page without marks: no error")
+	}
+	if err := run(t.TempDir(), readme, false); err == nil {
+		t.Error("a folder without reports: no error")
+	}
+}
