@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -438,3 +439,6 @@ func TestConfig(t *testing.T) {
 		t.Errorf("after Close: %v; want ErrClosed", err)
 	}
 }
+
+// yieldOnce lets other goroutines run.
+func yieldOnce() { runtime.Gosched() }

@@ -57,7 +57,8 @@ func (h *holds) note(key string, failure *Error, now time.Time) {
 	h.byKey[key] = hold{now.Add(min(failure.RetryAfter, maxHold)), failure}
 }
 
-// shrink drops what is over, and at least one.
+// shrink drops what is over, and an eighth at least, so that a flood does not
+// come here for each request.
 func (h *holds) shrink(now time.Time) {
 	for key, held := range h.byKey {
 		if !held.until.After(now) {
@@ -65,7 +66,7 @@ func (h *holds) shrink(now time.Time) {
 		}
 	}
 	for key := range h.byKey {
-		if len(h.byKey) < maxHolds {
+		if len(h.byKey) <= maxHolds-maxHolds/8 {
 			return
 		}
 		delete(h.byKey, key)
