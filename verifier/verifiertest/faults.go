@@ -30,7 +30,9 @@ func (f *failure) next() error {
 	if f.left == 0 {
 		return nil
 	}
-	f.left = max(f.left-1, -1)
+	if f.left > 0 {
+		f.left--
+	}
 	return f.err
 }
 

@@ -2,10 +2,12 @@ package verifiertest_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,8 +92,12 @@ func TestProofOptions(t *testing.T) {
 // two parts.
 func TestAuthorizeInboundRequests(t *testing.T) {
 	p := newProofs(t)
-	for _, url := range []string{"/orders?x=1", "https://api.example/orders?x=1", "https://user@api.example:8443/a%2Fb"} {
-		r := httptest.NewRequest("PUT", url, nil)
+	for _, url := range []string{"/orders?x=1", "tls:/orders", "https://api.example/orders?x=1", "https://user@api.example:8443/a%2Fb"} {
+		path, encrypted := strings.CutPrefix(url, "tls:")
+		r := httptest.NewRequest("PUT", path, nil)
+		if encrypted {
+			r.TLS = &tls.ConnectionState{}
+		}
 		p.client.Authorize(r, p.token)
 		token, err := p.v.VerifyHTTPRequest(r)
 		if err != nil {
@@ -157,6 +163,48 @@ func TestNonces(t *testing.T) {
 		if body != "order" {
 			t.Errorf("request %d had the body %q", i, body)
 		}
+	}
+}
+
+// TestRepeatedBodies: a body that can be had once only is sent once only.
+func TestRepeatedBodies(t *testing.T) {
+	p := newProofs(t)
+	for _, tt := range []struct {
+		name string
+		body io.Reader
+		want []string
+	}{
+		{"again", strings.NewReader("order"), []string{"order", "order"}},
+		{"once", io.MultiReader(strings.NewReader("order")), []string{"order"}},
+		{"none", nil, []string{"", ""}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var bodies []string
+			doer := verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+				var body []byte
+				if r.Body != nil {
+					body, _ = io.ReadAll(r.Body)
+				}
+				bodies = append(bodies, string(body))
+				w := httptest.NewRecorder()
+				w.Header().Set("DPoP-Nonce", "n")
+				w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return w.Result(), nil
+			})
+			r, err := http.NewRequest("POST", target, tt.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := p.client.Do(doer, r, p.token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if !slices.Equal(bodies, tt.want) {
+				t.Errorf("bodies %q; want %q", bodies, tt.want)
+			}
+		})
 	}
 }
 
