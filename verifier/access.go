@@ -82,6 +82,10 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 	return t, err
 }
 
+// maxScratch is how long a list of members may have become to be used again:
+// one odd token must not make all others pay for clearing it.
+const maxScratch = 128
+
 // scratch holds the members of payloads while they are looked at.
 var scratch = sync.Pool{New: func() any {
 	s := make([]strictjson.Member, 0, 32)
@@ -102,8 +106,10 @@ func sum256(text string) [sha256.Size]byte {
 func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (t *Token, origin provenance, err error) {
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
-		clear((*members)[:cap(*members)]) // they hold on to the token
-		scratch.Put(members)
+		if cap(*members) <= maxScratch {
+			clear((*members)[:cap(*members)]) // they hold on to the token
+			scratch.Put(members)
+		}
 	}()
 	parsed, err := jws.Parse(compact, v.headers, (*members)[:0])
 	if err != nil {
@@ -131,8 +137,11 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	if err := v.checkClaims(t, parsed.Members, now, o); err != nil {
 		return nil, origin, err
 	}
-	origin, err = v.checkSignature(ctx, name, now, algorithm, &parsed, t.Issuer)
+	held, err := v.keys.getAt(ctx, name, now)
 	if err != nil {
+		return nil, origin, err
+	}
+	if origin, err = v.checkSignature(ctx, name, &held, algorithm, &parsed, t.Issuer); err != nil {
 		return nil, origin, err
 	}
 	if t.Confirmation, err = parseConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
@@ -198,10 +207,10 @@ type provenance struct {
 
 // checkSignature finds the key and checks the signature with it, and that the
 // token's issuer is, byte by byte, the one whose key it is.
-func (v *Verifier) checkSignature(ctx context.Context, name string, now time.Time, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
+func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKeys, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
 	var space [2]*keyset.Key
 	header := parsed.Header
-	candidates, snap, stated, err := v.keys.candidates(ctx, name, now, header.KeyID, header.HasKeyID, a, space[:0])
+	candidates, snap, err := v.keys.candidates(ctx, name, held, header, a, space[:0])
 	if err != nil {
 		return provenance{}, err
 	}
@@ -210,7 +219,7 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, now time.Tim
 	}) {
 		return provenance{}, refuse(ReasonSignature)
 	}
-	if iss != stated {
+	if iss != held.stated {
 		return provenance{}, refuse(ReasonIssuerMismatch)
 	}
 	v.headers.Remember(header)

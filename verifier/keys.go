@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
@@ -68,56 +69,60 @@ func (k *keySource) discovers(name string) bool {
 	return k.fetcher == nil && (k.urls == nil || k.urls[name] == "")
 }
 
-// get returns the key set of an allowed issuer; its Stated is the issuer as the
-// source states it.
-func (k *keySource) get(ctx context.Context, name string) (snap *keySnapshot, stated string, waited bool, err error) {
+// heldKeys is the key set of an issuer as one verification found it.
+type heldKeys struct {
+	snap   *keySnapshot
+	stated string // the issuer as the source of the keys states it
+	waited bool   // the set was fetched while the request waited
+}
+
+// get returns the key set of an allowed issuer.
+func (k *keySource) get(ctx context.Context, name string) (heldKeys, error) {
 	return k.getAt(ctx, name, k.now())
 }
 
 // getAt is get for a caller that has just looked at the clock.
-func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (snap *keySnapshot, stated string, waited bool, err error) {
+func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (held heldKeys, err error) {
 	if k.discovers(name) {
 		// The metadata is kept fresh in its own right: it says whose keys
 		// these are.
 		document, waited, err := k.metadata.GetAt(ctx, name, now)
 		if err != nil {
-			return nil, "", false, documentFailure(ReasonDiscovery, err)
+			return held, documentFailure(ReasonDiscovery, err)
 		}
-		stated = document.Value.Issuer
+		held.stated = document.Value.Issuer
 		if waited {
 			now = k.now()
 		}
 	}
-	snap, waited, err = k.sets.GetAt(ctx, name, now)
+	held.snap, held.waited, err = k.sets.GetAt(ctx, name, now)
 	if err != nil {
-		return nil, "", false, documentFailure(ReasonKeys, err)
+		return held, documentFailure(ReasonKeys, err)
 	}
-	if stated == "" {
-		stated = snap.Stated
+	if held.stated == "" {
+		held.stated = held.snap.Stated
 	}
-	return snap, stated, waited, nil
+	return held, nil
 }
 
 // candidates returns the keys that may have signed a token with this header,
-// after a refetch when its kid is unknown.
-func (k *keySource) candidates(ctx context.Context, name string, now time.Time, kid string, hasKID bool, a *keyset.Algorithm, dst []*keyset.Key) (keys []*keyset.Key, snap *keySnapshot, stated string, err error) {
-	snap, stated, waited, err := k.getAt(ctx, name, now)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if hasKID && !snap.Value.HasID(kid) && (!waited || snap.Shared) {
+// and the set that they are of: another one than is held when the kid was
+// unknown and a refetch brought it.
+func (k *keySource) candidates(ctx context.Context, name string, held *heldKeys, h *jws.Header, a *keyset.Algorithm, dst []*keyset.Key) (keys []*keyset.Key, snap *keySnapshot, err error) {
+	snap = held.snap
+	if h.HasKeyID && !snap.Value.HasID(h.KeyID) && (!held.waited || snap.Shared) {
 		// A set that was fetched for this very request has all there is.
-		fresh, outcome, err := k.sets.RefreshMissing(ctx, name, kid, snap, func(s *keyset.Set) bool { return s.HasID(kid) })
+		fresh, outcome, err := k.sets.RefreshMissing(ctx, name, h.KeyID, snap, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
 		if outcome == lifecycle.Failed {
-			return nil, nil, "", undecided(ReasonKeys, err, time.Second)
+			return nil, nil, undecided(ReasonKeys, err, time.Second)
 		}
 		snap = fresh
 	}
-	keys = snap.Value.Candidates(dst, kid, hasKID, a)
+	keys = snap.Value.Candidates(dst, h.KeyID, h.HasKeyID, a)
 	if len(keys) == 0 {
-		return nil, nil, "", refuse(ReasonKeyUnknown)
+		return nil, nil, refuse(ReasonKeyUnknown)
 	}
-	return keys, snap, stated, nil
+	return keys, snap, nil
 }
 
 // documentFailure tells an outage from a set without usable keys.

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync/atomic"
+
+	"github.com/portcullis-go/portcullis/internal/jws"
 )
 
 // memoWays is how many places there are for one token, so that two tokens that
@@ -108,17 +110,17 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 			return nil, refuseClaim(ReasonClaimMissing, name)
 		}
 	}
-	snap, stated, _, err := v.keys.getAt(ctx, r.origin.issuer, now)
+	held, err := v.keys.getAt(ctx, r.origin.issuer, now)
 	if err != nil {
 		return nil, err
 	}
-	if snap.Generation != r.origin.generation || stated != r.token.Issuer {
-		v.memo.drop(&key)
-		return v.verifyAndRemember(ctx, compact, &key, o)
+	if held.snap.Generation != r.origin.generation || held.stated != r.token.Issuer {
+		return v.verifySignatureAgain(ctx, compact, r, &held)
 	}
 	return r.issue(), nil
 }
 
+// verifyAndRemember verifies a token that is not in the memo.
 func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, o *options) (*Token, error) {
 	t, origin, err := v.verifyFresh(ctx, compact, o)
 	if err != nil {
@@ -126,4 +128,23 @@ func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *m
 	}
 	v.memo.put(&remembered{key: *key, token: t.copy(), origin: origin})
 	return t, nil
+}
+
+// verifySignatureAgain judges a token by other keys than those that it was
+// remembered with. All but the signature has been checked.
+func (v *Verifier) verifySignatureAgain(ctx context.Context, compact string, r *remembered, held *heldKeys) (*Token, error) {
+	v.memo.drop(&r.key)
+	parsed, err := jws.Parse(compact, v.headers, nil)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	name := r.origin.issuer
+	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
+	origin, err := v.checkSignature(ctx, name, held, algorithm, &parsed, r.token.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	again := &remembered{key: r.key, token: r.token, origin: origin}
+	v.memo.put(again)
+	return again.issue(), nil
 }

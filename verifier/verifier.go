@@ -114,7 +114,7 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			_, _, _, failures[i] = v.keys.get(ctx, name)
+			_, failures[i] = v.keys.get(ctx, name)
 		})
 	}
 	wg.Wait()
