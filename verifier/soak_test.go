@@ -1,0 +1,764 @@
+package verifier_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/replay"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+// The times of the defaults, which the oracle reckons with.
+const (
+	soakTTL   = 10 * time.Minute
+	soakStale = time.Hour
+	soakPause = 31 * time.Second // longer than the back-off and the window for unknown kids
+)
+
+// soakKey is a key of an issuer. Its kid is its number, the same at every
+// issuer.
+type soakKey struct {
+	kid  string
+	jwk  map[string]any
+	alg  string
+	sign func(input []byte) []byte
+}
+
+// keySet is a set of kids.
+type kidSet map[string]bool
+
+// soakIssuer is an issuer with what the oracle knows of it.
+type soakIssuer struct {
+	name string
+
+	mu        sync.Mutex
+	published []*soakKey // newest last
+	fault     string     // "" when healthy
+	etags     bool
+	control   string // Cache-Control
+
+	// former sets with the time until which they were published, and the times
+	// of the last fetch that surely worked and of the fault.
+	former    []formerKeys
+	touched   time.Time
+	downSince time.Time
+}
+
+type formerKeys struct {
+	kids  kidSet
+	until time.Time
+}
+
+func (i *soakIssuer) kids() kidSet {
+	set := make(kidSet)
+	for _, key := range i.published {
+		set[key.kid] = true
+	}
+	return set
+}
+
+var soakFaults = []string{"500", "network", "html", "empty", "truncated", "redirect", "other issuer", "keys only", "metadata only"}
+
+// serve answers for the issuer.
+func (i *soakIssuer) serve(req *http.Request) (*http.Response, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	metadata := strings.HasSuffix(req.URL.Path, "/openid-configuration")
+	var body any = map[string]any{"issuer": i.name, "jwks_uri": i.name + "jwks"}
+	if !metadata {
+		keys := make([]any, 0, len(i.published))
+		for _, key := range i.published {
+			keys = append(keys, key.jwk)
+		}
+		body = map[string]any{"keys": keys}
+	}
+	fault := i.fault
+	if fault == "keys only" && metadata || fault == "metadata only" && !metadata {
+		fault = ""
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{"Cache-Control": {i.control}}
+	status := http.StatusOK
+	switch fault {
+	case "":
+		if etag := `"` + strconv.Itoa(len(i.published)) + i.published[len(i.published)-1].kid + `"`; i.etags {
+			header.Set("ETag", etag)
+			if req.Header.Get("If-None-Match") == etag {
+				status, data = http.StatusNotModified, nil
+			}
+		}
+	case "network":
+		return nil, errors.New("connection refused")
+	case "html":
+		data = []byte("<html>down for maintenance</html>")
+	case "empty":
+		data = []byte(`{"issuer":"` + i.name + `","keys":[]}`)
+		if metadata {
+			data = []byte(`{}`)
+		}
+	case "truncated":
+		data = data[:len(data)/2]
+	case "redirect":
+		status = http.StatusFound
+		header.Set("Location", "https://evil.example/")
+	case "other issuer":
+		data = []byte(`{"issuer":"https://evil.example/","jwks_uri":"https://evil.example/jwks"}`)
+	default:
+		status = http.StatusInternalServerError
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(data)), ContentLength: -1, Request: req}, nil
+}
+
+// soakCache is a shared cache that can fail and lie.
+type soakCache struct {
+	*verifiertest.Cache
+	failing, garbage atomic.Bool
+}
+
+func (c *soakCache) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if c.failing.Load() {
+		return nil, false, errors.New("cache is down")
+	}
+	value, ok, err := c.Cache.Get(ctx, key)
+	if ok && c.garbage.Load() {
+		value = value[:len(value)/2]
+	}
+	return value, ok, err
+}
+
+func (c *soakCache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if c.failing.Load() {
+		return errors.New("cache is down")
+	}
+	return c.Cache.Set(ctx, key, value, ttl)
+}
+
+// soakReplays is a replay store that can fail.
+type soakReplays struct {
+	verifier.ReplayStore
+	failing atomic.Bool
+}
+
+func (s *soakReplays) Add(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	if s.failing.Load() {
+		return false, errors.New("store is down")
+	}
+	return s.ReplayStore.Add(ctx, key, ttl)
+}
+
+// soakToken is a token that was issued, good while its key and time are.
+type soakToken struct {
+	text    string
+	issuer  *soakIssuer
+	kid     string
+	expires time.Time
+	client  int // it is bound to, or -1
+}
+
+// outcomes is a set of statuses.
+type outcomes map[int]bool
+
+func statuses(list ...int) outcomes {
+	set := make(outcomes)
+	for _, status := range list {
+		set[status] = true
+	}
+	return set
+}
+
+// instead returns the outcomes of a request that fails with a status where the
+// token alone would be accepted.
+func (o outcomes) instead(status int) outcomes {
+	set := maps.Clone(o)
+	if set[http.StatusOK] {
+		delete(set, http.StatusOK)
+		set[status] = true
+	}
+	return set
+}
+
+type soakRequest struct {
+	what    string
+	v       int
+	req     verifier.Request
+	allowed outcomes
+	copies  int // of a proof that is used several times, at once
+	status  []int
+	reason  []verifier.Reason
+}
+
+// soak is the world, the Verifiers and the oracle.
+type soak struct {
+	t         *testing.T
+	rng       *rand.Rand
+	clock     *verifiertest.Clock
+	top       time.Time // the latest that the clock has shown
+	issuers   []*soakIssuer
+	cache     *soakCache
+	replays   *soakReplays
+	verifiers []*verifier.Verifier
+	clients   []*verifiertest.DPoPClient
+	rsaKeys   []*rsa.PrivateKey
+	tokens    []soakToken
+	fetching  atomic.Int64
+	serial    int
+
+	requests, exact, wrong int
+	answers                map[int]int
+	events                 map[string]int
+}
+
+func newSoak(t *testing.T, seed uint64) *soak {
+	s := &soak{t: t, rng: rand.New(rand.NewPCG(seed, 1)), clock: verifiertest.NewClock(time.Unix(fuzzNow, 0)), answers: make(map[int]int), events: make(map[string]int)}
+	s.top = s.clock.Now()
+	for range 4 {
+		s.rsaKeys = append(s.rsaKeys, testKey(t))
+	}
+	for _, name := range []string{"https://a.example.com/", "https://b.example.com/", "https://c.example.com/"} {
+		i := &soakIssuer{name: name, control: "max-age=600"}
+		s.issuers = append(s.issuers, i)
+		i.published = []*soakKey{s.newKey(i)}
+	}
+	s.cache = &soakCache{Cache: verifiertest.NewCache(s.clock, 100)}
+	store, err := replay.New(replay.Config{Now: s.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.replays = &soakReplays{ReplayStore: store}
+	for _, memo := range []int{0, 256} {
+		v, err := verifier.New(verifier.Config{
+			Domains: staticDomains{"a.example.com", "b.example.com", "c.example.com"}, Audience: fuzzAudience,
+			Algorithms: []string{"EdDSA", "RS256"}, TokenMemo: memo, Clock: s.clock, Cache: s.cache,
+			Doer: verifier.DoerFunc(s.do), DPoP: verifier.DPoPConfig{ReplayStore: s.replays},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.verifiers = append(s.verifiers, v)
+	}
+	for range 3 {
+		s.clients = append(s.clients, verifiertest.NewDPoPClient(t, s.clock, "ES256"))
+	}
+	return s
+}
+
+func (s *soak) do(req *http.Request) (*http.Response, error) {
+	s.fetching.Add(1)
+	defer s.fetching.Add(-1)
+	for _, i := range s.issuers {
+		if strings.HasPrefix(req.URL.String(), i.name) {
+			return i.serve(req)
+		}
+	}
+	s.t.Errorf("asked %s", req.URL.Host)
+	return nil, errors.New("no such host")
+}
+
+// newKey makes a key: of the last issuer an RSA key, of which there are a few
+// only, of the others a new one.
+func (s *soak) newKey(i *soakIssuer) *soakKey {
+	s.serial++
+	key := &soakKey{kid: "k" + strconv.Itoa(s.serial/len(s.issuers))}
+	if i.name == "https://c.example.com/" {
+		key.kid += "-" + strconv.Itoa(s.serial)
+		private := s.rsaKeys[s.serial%len(s.rsaKeys)]
+		key.alg = "RS256"
+		key.jwk = map[string]any{"kty": "RSA", "n": b64(private.N.Bytes()), "e": "AQAB"}
+		key.sign = func(input []byte) []byte {
+			sum := sha256.Sum256(input)
+			signature, err := rsa.SignPKCS1v15(nil, private, crypto.SHA256, sum[:])
+			if err != nil {
+				s.t.Error(err)
+			}
+			return signature
+		}
+	} else {
+		key.kid += "-" + strconv.Itoa(s.serial)
+		seed := sha256.Sum256(fmt.Appendf(nil, "%d", s.serial))
+		private := ed25519.NewKeyFromSeed(seed[:])
+		key.alg = "EdDSA"
+		key.jwk = map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64(private.Public().(ed25519.PublicKey))}
+		key.sign = func(input []byte) []byte { return ed25519.Sign(private, input) }
+	}
+	key.jwk["kid"] = key.kid
+	return key
+}
+
+func (s *soak) signed(key *soakKey, header, claims map[string]any) string {
+	h := map[string]any{"alg": key.alg, "typ": "at+jwt", "kid": key.kid}
+	maps.Copy(h, header)
+	head, err := json.Marshal(h)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	input := b64(head) + "." + b64(payload)
+	return input + "." + b64(key.sign([]byte(input)))
+}
+
+func (s *soak) claims(i *soakIssuer, extra map[string]any) map[string]any {
+	now := s.clock.Now().Unix()
+	s.serial++
+	c := map[string]any{"iss": i.name, "sub": "s", "aud": fuzzAudience, "iat": now, "exp": now + 60 + s.rng.Int64N(3600), "jti": s.serial}
+	c["jti"] = strconv.Itoa(s.serial)
+	for name, value := range extra {
+		if c[name] = value; value == nil {
+			delete(c, name)
+		}
+	}
+	return c
+}
+
+// issue makes a good token, signed by one of the keys that are published.
+func (s *soak) issue(i *soakIssuer, client int) soakToken {
+	key := i.published[s.rng.IntN(len(i.published))]
+	var extra map[string]any
+	if client >= 0 {
+		extra = map[string]any{"cnf": s.clients[client].Confirmation()}
+	}
+	claims := s.claims(i, extra)
+	return soakToken{
+		text: s.signed(key, nil, claims), issuer: i, kid: key.kid, client: client,
+		expires: time.Unix(claims["exp"].(int64), 0),
+	}
+}
+
+// held returns the sets of kids that a Verifier may hold.
+func (i *soakIssuer) held() []kidSet {
+	sets := []kidSet{i.kids()}
+	for _, f := range i.former {
+		if !f.until.Before(i.touched.Add(-soakTTL)) {
+			sets = append(sets, f.kids)
+		}
+	}
+	return sets
+}
+
+// judgeToken is the oracle: what may be answered to a token with a good
+// signature, right now.
+func (s *soak) judgeToken(i *soakIssuer, kid string, expires time.Time) outcomes {
+	now := s.clock.Now()
+	if !now.Before(expires) {
+		return statuses(401)
+	}
+	in := 0
+	sets := i.held()
+	for _, set := range sets {
+		if set[kid] {
+			in++
+		}
+	}
+	known := statuses(200, 401)
+	switch in {
+	case len(sets):
+		known = statuses(200)
+	case 0:
+		known = statuses(401)
+	}
+	switch {
+	case i.fault == "":
+		return known
+	case now.After(i.downSince.Add(soakTTL + soakStale)):
+		return statuses(503)
+	case in == len(sets) && !now.After(i.touched.Add(soakStale)):
+		return known
+	default:
+		// A refetch for a kid that is unknown fails.
+		known[503] = true
+		if in != len(sets) {
+			known[401] = true
+		}
+		return known
+	}
+}
+
+// event changes the world between batches.
+func (s *soak) event() {
+	i := s.issuers[s.rng.IntN(len(s.issuers))]
+	switch s.rng.IntN(10) {
+	case 0, 1:
+		s.rotate(i)
+	case 2:
+		if i.fault == "" {
+			s.count("outage")
+			i.mu.Lock()
+			i.fault, i.downSince = soakFaults[s.rng.IntN(len(soakFaults))], s.top
+			i.mu.Unlock()
+		}
+	case 3:
+		if i.fault != "" {
+			s.recover(i)
+		}
+	case 4:
+		s.count("clock back")
+		s.clock.Advance(-time.Duration(s.rng.IntN(60)) * time.Second)
+	case 5:
+		s.count("cache fault")
+		s.cache.failing.Store(s.rng.IntN(2) == 0)
+		s.cache.garbage.Store(s.rng.IntN(2) == 0)
+	case 6:
+		s.count("replay store fault")
+		s.replays.failing.Store(!s.replays.failing.Load())
+	case 7:
+		i.mu.Lock()
+		i.etags = s.rng.IntN(2) == 0
+		i.control = []string{"", "max-age=15", "max-age=600", "no-store", "max-age=99999999", "private, max-age=\"x"}[s.rng.IntN(6)]
+		i.mu.Unlock()
+	case 8:
+		s.advance(time.Duration(s.rng.IntN(90)) * time.Minute)
+	default:
+		s.advance(time.Duration(s.rng.IntN(900)) * time.Second)
+	}
+}
+
+func (s *soak) count(event string) { s.events[event]++ }
+
+func (s *soak) advance(d time.Duration) {
+	s.count("clock forward")
+	s.clock.Advance(d)
+	if now := s.clock.Now(); now.After(s.top) {
+		s.top = now
+	}
+}
+
+// rotate publishes a new key; old ones go one by one, or all at once.
+func (s *soak) rotate(i *soakIssuer) {
+	s.count("rotation")
+	key := s.newKey(i)
+	i.mu.Lock()
+	i.former = append(slices.DeleteFunc(i.former, func(f formerKeys) bool { return f.until.Before(i.touched.Add(-soakTTL)) }),
+		formerKeys{i.kids(), s.top})
+	keep := min(len(i.published), s.rng.IntN(3))
+	i.published = append(slices.Clone(i.published[len(i.published)-keep:]), key)
+	i.mu.Unlock()
+	if i.fault != "" || s.rng.IntN(3) == 0 {
+		return
+	}
+	// A new key is accepted at once, and then it is all new.
+	s.advance(soakPause)
+	s.touchAll()
+	token := s.signed(key, nil, s.claims(i, nil))
+	for n := range s.verifiers {
+		s.expect("a new key", n, token, statuses(200))
+	}
+	i.former = nil
+}
+
+// recover ends a fault. It must not leave traces for longer than the back-off.
+func (s *soak) recover(i *soakIssuer) {
+	s.count("recovery")
+	i.mu.Lock()
+	i.fault = ""
+	i.mu.Unlock()
+	for range 3 {
+		s.advance(soakPause)
+		for n := range s.verifiers {
+			s.send(&soakRequest{v: n, req: bearer(s.issue(i, -1).text), copies: 1})
+		}
+		eventually(s.t, "the fetches end", func() bool { return s.fetching.Load() == 0 })
+	}
+	eventually(s.t, "no failures", func() bool {
+		for _, v := range s.verifiers {
+			for _, h := range v.Health() {
+				if h.Issuer == i.name && h.Failures != 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	s.touch(i)
+}
+
+// touch makes every Verifier have what is fresh.
+func (s *soak) touch(i *soakIssuer) {
+	if i.fault != "" {
+		return
+	}
+	for n := range s.verifiers {
+		s.send(&soakRequest{v: n, req: bearer(s.issue(i, -1).text), copies: 1})
+	}
+	i.touched = s.clock.Now()
+}
+
+func (s *soak) touchAll() {
+	for _, i := range s.issuers {
+		s.touch(i)
+	}
+	eventually(s.t, "the fetches end", func() bool { return s.fetching.Load() == 0 })
+}
+
+func bearer(token string) verifier.Request {
+	return verifier.Request{Method: "GET", URL: fuzzURL, Header: http.Header{"Authorization": {"Bearer " + token}}}
+}
+
+func dpop(token string, proofs ...string) verifier.Request {
+	return verifier.Request{Method: "GET", URL: fuzzURL, Header: http.Header{"Authorization": {"DPoP " + token}, "Dpop": proofs}}
+}
+
+// someToken returns a token that was issued before, or a new one.
+func (s *soak) someToken(client int) soakToken {
+	if len(s.tokens) > 0 && s.rng.IntN(2) == 0 {
+		if token := s.tokens[s.rng.IntN(len(s.tokens))]; (token.client >= 0) == (client >= 0) {
+			return token
+		}
+	}
+	token := s.issue(s.issuers[s.rng.IntN(len(s.issuers))], client)
+	if len(s.tokens) < 400 {
+		s.tokens = append(s.tokens, token)
+	} else {
+		s.tokens[s.rng.IntN(len(s.tokens))] = token
+	}
+	return token
+}
+
+// request makes one request, and what it must be answered with.
+func (s *soak) request() *soakRequest {
+	r := &soakRequest{v: s.rng.IntN(len(s.verifiers)), copies: 1}
+	client := s.rng.IntN(len(s.clients))
+	kind := s.rng.IntN(20)
+	if kind < 5 {
+		token := s.someToken(-1)
+		r.what, r.req, r.allowed = "good", bearer(token.text), s.judgeToken(token.issuer, token.kid, token.expires)
+		return r
+	}
+	if kind < 12 {
+		s.boundRequest(r, kind, s.someToken(client))
+		return r
+	}
+	i := s.issuers[s.rng.IntN(len(s.issuers))]
+	key := i.published[s.rng.IntN(len(i.published))]
+	now := s.clock.Now()
+	valid := s.judgeToken(i, key.kid, now.Add(time.Hour))
+	var header, claims map[string]any
+	r.allowed = statuses(401)
+	switch kind {
+	case 12:
+		r.what, claims = "expired", map[string]any{"exp": now.Unix()}
+	case 13:
+		r.what, claims = "not yet valid", map[string]any{"nbf": now.Unix() + 1}
+	case 14:
+		r.what, claims = "other audience", map[string]any{"aud": []string{"x", fuzzIssuer}}
+	case 15:
+		r.what, claims = "issuer that is not allowed", map[string]any{"iss": "https://evil.example/"}
+	case 16:
+		r.what, header = "junk kid", map[string]any{"kid": "junk" + strconv.Itoa(s.rng.IntN(1000))}
+		r.allowed = s.judgeToken(i, "junk", now.Add(time.Hour))
+	case 17:
+		r.what, header = "algorithm", map[string]any{"alg": []string{"none", "HS256", "PS256", "eddsa"}[s.rng.IntN(4)]}
+	case 18:
+		r.what, claims, r.allowed = "confirmation", map[string]any{"cnf": map[string]any{"x": 1}}, valid.instead(401)
+	default:
+		r.what, r.allowed = "bad signature", valid.instead(401)
+		token := s.signed(key, nil, s.claims(i, nil))
+		r.req = bearer(token[:len(token)-6] + "AAAAA" + string("AQgw"[s.rng.IntN(4)]))
+		return r
+	}
+	r.req = bearer(s.signed(key, header, s.claims(i, claims)))
+	return r
+}
+
+// boundRequest makes a request with a token that is bound to a client.
+func (s *soak) boundRequest(r *soakRequest, kind int, token soakToken) {
+	client := s.clients[token.client]
+	alone := s.judgeToken(token.issuer, token.kid, token.expires)
+	proof := client.Proof("GET", fuzzURL, token.text)
+	r.what, r.req, r.allowed = "bound", dpop(token.text, proof), alone
+	switch kind {
+	case 5, 6:
+		if s.replays.failing.Load() {
+			r.allowed = alone.instead(503)
+		}
+	case 7:
+		r.what, r.req, r.allowed = "bound as Bearer", bearer(token.text), alone.instead(401)
+	case 8:
+		r.what, r.req, r.allowed = "proof of another client", dpop(token.text, s.clients[(token.client+1)%len(s.clients)].Proof("GET", fuzzURL, token.text)), alone.instead(401)
+	case 9:
+		r.what, r.req, r.allowed = "proof for another request", dpop(token.text, client.Proof("POST", fuzzURL, token.text)), alone.instead(401)
+	case 10:
+		r.what, r.req, r.allowed = "no proof", dpop(token.text), statuses(401)
+	default:
+		r.what, r.copies = "proof used several times", 2+s.rng.IntN(3)
+		if s.replays.failing.Load() {
+			r.allowed = alone.instead(503)
+		} else if alone[200] {
+			r.allowed = maps.Clone(alone)
+			r.allowed[401] = true
+		}
+	}
+}
+
+// send sends a request, as often as it says, to one Verifier or several.
+func (s *soak) send(r *soakRequest) {
+	r.status, r.reason = make([]int, r.copies), make([]verifier.Reason, r.copies)
+	one := func(n int) {
+		_, err := s.verifiers[(r.v+n)%len(s.verifiers)].VerifyRequest(s.t.Context(), r.req)
+		var e *verifier.Error
+		switch {
+		case err == nil:
+			r.status[n] = 200
+		case errors.As(err, &e):
+			r.status[n], r.reason[n] = e.Status, e.Reason
+		}
+	}
+	if r.copies == 1 {
+		one(0)
+		return
+	}
+	var group sync.WaitGroup
+	for n := range r.copies {
+		group.Go(func() { one(n) })
+	}
+	group.Wait()
+}
+
+// judge compares the answers with what the oracle allows.
+func (s *soak) judge(r *soakRequest) {
+	accepted := 0
+	for n, status := range r.status {
+		s.requests++
+		s.answers[status]++
+		if len(r.allowed) == 1 {
+			s.exact++
+		}
+		if status == 200 {
+			accepted++
+		}
+		if !r.allowed[status] {
+			s.fail("%s: answered with %d %s; want one of %v", r.what, status, r.reason[n], slices.Sorted(maps.Keys(r.allowed)))
+		}
+	}
+	if r.copies > 1 && accepted > 1 {
+		s.fail("%s: accepted %d times", r.what, accepted)
+	}
+	if r.copies > 1 && accepted == 0 && !r.allowed[503] && slices.Contains(r.reason, verifier.ReasonProofReplayed) {
+		s.fail("%s: refused as replayed, but never accepted", r.what)
+	}
+}
+
+func (s *soak) fail(format string, args ...any) {
+	s.wrong++
+	if s.wrong <= 20 {
+		state := ""
+		for _, i := range s.issuers {
+			state += fmt.Sprintf(" %s %q touched %v ago, %d former;", i.name, i.fault, s.clock.Now().Sub(i.touched), len(i.former))
+		}
+		s.t.Errorf("after %d requests: "+format+"; %s", append(append([]any{s.requests}, args...), state)...)
+	}
+}
+
+func (s *soak) expect(what string, n int, token string, allowed outcomes) {
+	r := &soakRequest{what: what, v: n, req: bearer(token), allowed: allowed, copies: 1}
+	s.send(r)
+	s.judge(r)
+}
+
+// batch sends a number of requests at once and judges them.
+func (s *soak) batch(size int) {
+	requests := make([]*soakRequest, size)
+	for n := range requests {
+		requests[n] = s.request()
+	}
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for n := next.Add(1); n <= int64(size); n = next.Add(1) {
+				s.send(requests[n-1])
+			}
+		})
+	}
+	group.Wait()
+	for _, r := range requests {
+		s.judge(r)
+	}
+}
+
+func (s *soak) run(d time.Duration) (early, late int64) {
+	s.touchAll()
+	began := time.Now()
+	for rounds := 0; rounds < 20 || time.Since(began) < d; rounds++ {
+		s.event()
+		s.touchAll()
+		s.batch(40 + s.rng.IntN(160))
+		eventually(s.t, "the fetches end", func() bool { return s.fetching.Load() == 0 })
+		if early == 0 && time.Since(began) > d/4 {
+			early = soakHeap()
+		}
+	}
+	return early, soakHeap()
+}
+
+func soakHeap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestSoak sends a random mix of good and bad requests through rotations,
+// outages, faults of the cache and the replay store and steps of the clock, and
+// compares every answer with an oracle that knows what it may be.
+// PORTCULLIS_SOAK says for how long, PORTCULLIS_SOAK_SEED repeats a run.
+func TestSoak(t *testing.T) {
+	d := 4 * time.Second
+	if text := os.Getenv("PORTCULLIS_SOAK"); text != "" {
+		var err error
+		if d, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	} else if testing.Short() {
+		d = 0
+	}
+	seed := rand.Uint64()
+	if text := os.Getenv("PORTCULLIS_SOAK_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goroutines := runtime.NumGoroutine()
+	s := newSoak(t, seed)
+	early, late := s.run(d)
+	t.Logf("seed %d: %d requests (%v by status), %d of which had one right answer; %v; heap %d KiB early, %d KiB late: %d wrong answers",
+		seed, s.requests, s.answers, s.exact, s.events, early>>10, late>>10, s.wrong)
+	if s.answers[200] == 0 || s.answers[401] == 0 || s.exact < s.requests/2 {
+		t.Error("the mix is not what it should be")
+	}
+	if late > 2*early+(16<<20) {
+		t.Errorf("the heap grew from %d to %d bytes", early, late)
+	}
+	for _, v := range s.verifiers {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
+}
