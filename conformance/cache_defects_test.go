@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -205,9 +204,7 @@ func presenceDefects() []cacheDefect {
 				mu.Lock()
 				current = key
 				mu.Unlock()
-				for range 10 {
-					runtime.Gosched() // the way to the backend
-				}
+				yield()
 				mu.Lock()
 				key = current
 				mu.Unlock()
@@ -274,14 +271,6 @@ func keepNegative(a *altered) {
 
 func timeDefects() []cacheDefect {
 	const day = 24 * time.Hour
-	positive := func(f func(ttl time.Duration) time.Duration) func(a *altered) {
-		return timed(func(ttl time.Duration) time.Duration {
-			if ttl <= 0 {
-				return ttl
-			}
-			return f(ttl)
-		})
-	}
 	return []cacheDefect{
 		{name: "the backend has no expiry", fails: "entry-expires get-does-not-extend-the-ttl tiny-ttl-is-not-for-ever set-shortens-the-ttl ttl-beyond-30-days", make: positive(func(time.Duration) time.Duration { return forEver })},
 		{name: "an entry that nobody has read does not expire", fails: "entry-expires", make: func(a *altered) {

@@ -13,31 +13,31 @@ func replayAdds() []Check[ReplayStoreHarness] {
 		one   = "Of any number of concurrent Adds of one key, in every process that shares the store, exactly one reports added."
 	)
 	return []Check[ReplayStoreHarness]{
-		replayCheck("first-add-is-added", added, func(c *replayCase) error { return c.firstAdd(c.key("k"), time.Hour) }),
+		replayCheck("first-add-is-added", added, replayMany),
 		replayCheck("second-add-is-not-added", added, func(c *replayCase) error {
 			if err := c.firstAdd(c.key("k"), time.Hour); err != nil {
 				return err
 			}
-			for range 3 {
+			for range 300 {
 				if err := c.repeated(c.key("k"), " again"); err != nil {
 					return err
 				}
 			}
 			return nil
 		}),
-		replayCheck("one-of-many-concurrent-adds", one, func(c *replayCase) error { return replayRace(c, c) }),
+		replayCheck("one-of-many-concurrent-adds", one, func(c *replayCase) error { return replayRace(16, c) }),
 		replayCheck("one-of-many-adds-by-two-stores", one, func(c *replayCase) error {
 			peer, err := c.peer()
 			if err != nil {
 				return err
 			}
-			return replayRace(c, peer)
+			return replayRace(2, c, peer)
 		}),
 		replayCheck("records-are-shared", one, replayShared),
 		replayCheck("concurrent-adds-of-many-keys", "Safe for concurrent use.", func(c *replayCase) error {
 			return together(16, func(i int) error {
 				for round := range 25 {
-					if err := c.firstAdd(c.key(fmt.Sprintf("%d-%d", i, round)), time.Hour); err != nil {
+					if err := c.firstAdd(c.env.key(fmt.Sprintf("proof-key-%d.%d", i, round)), time.Hour); err != nil {
 						return err
 					}
 				}
@@ -57,14 +57,26 @@ func (c *replayCase) peer() (*replayCase, error) {
 	return newReplayCase(c.env, c.h)
 }
 
-// replayRace adds one key at once from many goroutines, over and over.
-func replayRace(a, b *replayCase) error {
-	const rounds, racers = 40, 16
+// replayMany adds enough keys to meet the end of small tables and filters.
+func replayMany(c *replayCase) error {
+	for i := range 1000 {
+		if err := c.firstAdd(c.env.key(fmt.Sprintf("proof-key-%d.k", i)), time.Hour); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayRace adds one key at once from many goroutines, over and over. Each of
+// two stores gets one call at a time, as what they share is to be seen.
+func replayRace(racers int, stores ...*replayCase) error {
+	const rounds = 60
 	for round := range rounds {
-		key := a.key(fmt.Sprint("race-", round))
+		key := stores[0].key(fmt.Sprint("race-", round))
 		var winners atomic.Int64
 		err := together(racers, func(i int) error {
-			added, err := [...]*replayCase{a, b}[i%2].add(a.ctx, key, time.Hour)
+			store := stores[i%len(stores)]
+			added, err := store.add(store.ctx, key, time.Hour)
 			if err != nil {
 				return fmt.Errorf("Add(%s) by one of %d at once = %w; want nil", show(key), racers, err)
 			}
@@ -88,7 +100,7 @@ func replayShared(c *replayCase) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range append(hostileKeys(), "plain") {
+	for _, name := range []string{"plain", strings.Repeat("a", 251), strings.Repeat("b", 4000)} {
 		if err := c.firstAdd(c.key(name), time.Hour); err != nil {
 			return err
 		}
@@ -122,8 +134,6 @@ func replayPressure(c *replayCase) error {
 		switch {
 		case added && err != nil:
 			return fmt.Errorf("Add(%s) = true, %w; want false with an error", show(key), err)
-		case err == nil && !added:
-			return fmt.Errorf("Add(%s) = false, nil; want true, or an error when the store is full", show(key))
 		case added:
 			live = append(live, key)
 		}

@@ -40,7 +40,7 @@ func replayStays(c *replayCase) error {
 		if err := c.firstAdd(key, ttl); err != nil {
 			return err
 		}
-		wait := ttl - ttl/100
+		wait := ttl - time.Millisecond
 		if c.advance == nil {
 			wait = ttl - ttl/8
 		}
@@ -106,6 +106,7 @@ func replayTiny(c *replayCase) error {
 		if err := c.firstAdd(c.key(fmt.Sprint(i)), ttl); err != nil {
 			return err
 		}
+		_, _ = c.add(c.ctx, c.key(fmt.Sprint(i)), ttl) // asked for again
 		longest = max(longest, ttl)
 	}
 	if err := c.pass(longest + c.grace()); err != nil {
@@ -146,19 +147,19 @@ func replayLong(c *replayCase) error {
 		return err
 	}
 	key := c.key("kept")
-	if err := c.firstAdd(key, 40*day); err != nil {
+	if err := c.firstAdd(key, 400*day); err != nil {
 		return err
 	}
-	if err := c.pass(39 * day); err != nil {
+	if err := c.pass(31 * day); err != nil {
 		return err
 	}
-	if err := c.repeated(key, " 39 days after Add with a ttl of 40 days"); err != nil {
+	if err := c.repeated(key, " 31 days after Add with a ttl of 400 days"); err != nil {
 		return err
 	}
-	if err := c.pass(day + c.grace()); err != nil {
+	if err := c.pass(369*day + c.grace()); err != nil {
 		return err
 	}
-	return c.ended(key, "after the 40 days")
+	return c.ended(key, "after the 400 days")
 }
 
 func replayNothing(c *replayCase, ttls ...time.Duration) error {
@@ -180,9 +181,7 @@ func replaySpared(c *replayCase) error {
 	if err := c.firstAdd(c.key("k"), time.Hour); err != nil {
 		return err
 	}
-	if _, err := c.add(c.ctx, c.key("k"), 0); err != nil {
-		return fmt.Errorf("Add(%s, 0) = %w; want nil", show(c.key("k")), err)
-	}
+	_, _ = c.add(c.ctx, c.key("k"), 0)
 	return c.repeated(c.key("k"), " after Add with a ttl of 0 of the live key")
 }
 
@@ -240,21 +239,14 @@ func replayKeys() []Check[ReplayStoreHarness] {
 		replayCheck("keys-up-to-64-kib", rule, func(c *replayCase) error {
 			var keys []string
 			for _, n := range []int{251, 256, 1025, 4097, maxKey} {
-				keys = append(keys, strings.Repeat("k", n-len(c.key(""))))
+				name := fmt.Sprint(n, "-")
+				keys = append(keys, name+strings.Repeat("k", n-len(c.key(name))))
 			}
 			return works(keys)(c)
 		}),
 		replayCheck("keys-that-differ-by-case", rule, differ(caseKeys())),
 		replayCheck("keys-that-differ-by-other-bytes", rule, differ(append(append(append(blankKeys(), unicodeForms()...), nulKeys()...), escapeKeys()...))),
 		replayCheck("long-keys-that-differ", rule, differ(longKeys())),
-		replayCheck("keys-of-one-proof-key-that-differ", "The Verifier's keys have the form hash \".\" hash; the part before the dot is the same for all proofs of one DPoP key, so a store may bound each.", func(c *replayCase) error {
-			for i := range 20 {
-				if err := c.firstAdd(c.env.key("proof-key."+randomHex(16)), time.Hour); err != nil {
-					return fmt.Errorf("after %d others of one proof key: %w", i, err)
-				}
-			}
-			return nil
-		}),
 		replayCheck("hashed-keys-do-not-collide", rule, func(c *replayCase) error {
 			key := c.key(strings.Repeat("k", 300))
 			if err := c.firstAdd(key, time.Hour); err != nil {
@@ -262,6 +254,9 @@ func replayKeys() []Check[ReplayStoreHarness] {
 			}
 			for _, input := range []string{key, c.env.Namespace + key, c.env.Namespace + ":" + key} {
 				for _, hash := range unique(hashesOf(input)) {
+					if strings.ContainsAny(hash, "+/=") { // of one that is there in another form
+						continue
+					}
 					if err := c.adds(hash, time.Hour, true, " after that of the key of which it is the hash"); err != nil {
 						return err
 					}
