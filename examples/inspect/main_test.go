@@ -130,9 +130,9 @@ func TestIssuerDown(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	issuer.Hang()
-	code, _ := inspect(t, issuer, issuer.Sign(audience, nil), "-timeout", "20ms")
-	if code != exitUndecided {
-		t.Errorf("exit status = %d; want %d", code, exitUndecided)
+	code, out := inspect(t, issuer, issuer.Sign(audience, nil), "-timeout", "20ms")
+	if code != exitUndecided || strings.Contains(out, "fetch failed") { // as it does at the Verifier's own limit
+		t.Errorf("exit status = %d; want %d before the fetch has failed:\n%s", code, exitUndecided, out)
 	}
 }
 

@@ -135,10 +135,15 @@ func (a *attempt) refusedAt(t *testing.T) string {
 	token := a.finish(a.issuer.SignWith(a.header, a.claims))
 	proof := a.finishProof(a.signer.ProofWith(http.MethodGet, url, token, a.proofHeader, a.proofClaims))
 	_, out := inspect(t, a.issuer, token, "-algorithms", a.algorithms, "-proof", proof, "-method", http.MethodGet, "-url", url)
-	for name, outcome := range outcomes(out) {
-		if !strings.HasPrefix(outcome, "ok") && !strings.HasPrefix(outcome, "not reached") {
-			return name
+	at, got := "", outcomes(out)
+	for _, s := range steps(true) {
+		outcome := got[s.name]
+		switch {
+		case at == "" && (strings.HasPrefix(outcome, "REFUSED") || strings.HasPrefix(outcome, "UNDECIDED")):
+			at = s.name
+		case at == "" && !strings.HasPrefix(outcome, "ok"), at != "" && !strings.HasPrefix(outcome, "not reached"):
+			t.Errorf("%s = %q; want ok before the step that failed, and not reached after it", s.name, outcome)
 		}
 	}
-	return ""
+	return at
 }
