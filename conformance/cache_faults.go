@@ -183,9 +183,9 @@ func cacheSilent(c *cacheCase) error {
 	if err := try(c.ctx, secret, "of a small value"); err != nil {
 		return err
 	}
-	large := make([]byte, 3<<20)
+	large := make([]byte, 2<<20)
 	copy(large, secret)
-	if err := try(c.ctx, string(large), "of a value of 3 MiB"); err != nil {
+	if err := try(c.ctx, string(large), "of a value of 2 MiB"); err != nil {
 		return err
 	}
 	if err := c.set(key, secret, time.Hour); err != nil {

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -99,8 +100,9 @@ func randomHex(bytes int) string {
 	return hex.EncodeToString(b)
 }
 
+// randomBytes are a random block, repeated: cheap, and of any bytes.
 func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b)
-	return b
+	block := make([]byte, 251)
+	_, _ = rand.Read(block)
+	return bytes.Repeat(block, n/len(block)+1)[:n:n]
 }

@@ -162,7 +162,8 @@ func (c *resolverCase) outside(req verifier.ResolveRequest, mark, what string) e
 	}
 	allowed := issuerNames(slices.Concat(slices.Collect(maps.Keys(c.h.Known)), c.h.Issuers))
 	for _, name := range issuerNames(domains) {
-		if strings.Contains(strings.ToLower(name), mark) || len(allowed) > 0 && !slices.Contains(allowed, name) {
+		_, valid := issuerName(name) // or nobody's issuer
+		if strings.Contains(strings.ToLower(name), mark) || valid && len(allowed) > 0 && !slices.Contains(allowed, name) {
 			return fmt.Errorf("ResolveDomains of a request with %s = %q; want no issuer that the request has made up", what, domains)
 		}
 	}
@@ -231,7 +232,7 @@ func resolverHosts(c *resolverCase) error {
 
 func resolverTexts(c *resolverCase) error {
 	for _, text := range []string{
-		"", " ", "\x00", "\r\n", "\xff\xfe", "%", "%zz", "://", "https://", "https:///", "https://[", "https://[::1", "https://[::1]:x/", ":", "@", "..",
+		" ", "\x00", "\r\n", "\xff\xfe", "%", "%zz", "://", "https://", "https:///", "https://[", "https://[::1", "https://[::1]:x/", "[", "[::1", "]", ":", "@", "..",
 		"*", "{{.}}", "' OR 1=1", strings.Repeat("a", 1<<20), strings.Repeat(".", 1<<16), strings.Repeat("a.", 1<<15), "\u202e\ufeff", "xn--", "-1",
 	} {
 		for _, req := range []verifier.ResolveRequest{
@@ -343,7 +344,11 @@ func resolverStatic() []Check[DomainResolverHarness] {
 			return nil
 		}),
 		check("domains-are-the-answer-to-every-request", static, func(c *resolverCase, s verifier.StaticDomains) error {
-			want := outcome(s.Domains(), nil)
+			domains := s.Domains()
+			if len(domains) == 0 || slices.ContainsFunc(domains, func(domain string) bool { _, ok := issuerName(domain); return !ok }) {
+				return skip("Domains is no list of issuers, which is another check's finding")
+			}
+			want := outcome(domains, nil)
 			for _, req := range append(c.known(), verifier.ResolveRequest{}, verifier.ResolveRequest{UnverifiedIssuer: "https://" + randomHex(8) + ".example/"}) {
 				if got := outcome(c.resolve(c.ctx, req)); got != want {
 					return fmt.Errorf("ResolveDomains = %s; want %s, as Domains says", got, want)
