@@ -202,7 +202,7 @@ const clockSkew = 2 * time.Minute
 // refreshAhead starts a refresh in the background, unless one is under way or
 // the back-off forbids it.
 func (s *Store[T]) refreshAhead(e *entry[T], held *Snapshot[T], now time.Time) {
-	if now.UnixNano() < e.nextTry.Load() || !e.mu.TryLock() {
+	if s.pausing(e, now) > 0 || !e.mu.TryLock() {
 		return // whoever has the lock is at it
 	}
 	defer e.mu.Unlock()
@@ -219,7 +219,7 @@ func (s *Store[T]) slow(ctx context.Context, e *entry[T], held *Snapshot[T], now
 		e.mu.Unlock()
 		return snap, true, nil
 	}
-	if e.call == nil && now.UnixNano() < e.nextTry.Load() {
+	if e.call == nil && s.pausing(e, now) > 0 {
 		err := e.lastErr
 		e.mu.Unlock()
 		snap, err = s.serveStale(e, held, stale, err, now)
@@ -281,8 +281,19 @@ func (s *Store[T]) unavailable(e *entry[T], cause error, now time.Time) error {
 	if cause == nil {
 		cause = errStillWaiting
 	}
-	after := time.Duration(e.nextTry.Load() - now.UnixNano())
-	return &Unavailable{Cause: cause, RetryAfter: max(after, 0)}
+	return &Unavailable{Cause: cause, RetryAfter: s.pausing(e, now)}
+}
+
+// pausing returns how much of the back-off is left. One that is longer than any
+// back-off was begun before the clock was set back, and is over: a clock that
+// was wrong for a moment must not keep a source from being asked for as long as
+// it was wrong by.
+func (s *Store[T]) pausing(e *entry[T], now time.Time) time.Duration {
+	left := time.Duration(e.nextTry.Load() - now.UnixNano())
+	if left < 0 || left > s.cfg.Policy.BackoffMax {
+		return 0
+	}
+	return left
 }
 
 // Forced is the outcome of RefreshMissing.
@@ -349,10 +360,10 @@ func (s *Store[T]) allowForced(e *entry[T], name string, now time.Time) (Forced,
 	if e.failures > 0 {
 		outcome = Failed
 	}
-	if p.ForcedMax == 0 || now.UnixNano() < e.nextTry.Load() {
+	if p.ForcedMax == 0 || s.pausing(e, now) > 0 {
 		return outcome, false
 	}
-	if until, ok := e.missing[name]; ok && now.Before(until) {
+	if until, ok := e.missing[name]; ok && now.Before(until) && until.Sub(now) <= p.ForcedWindow {
 		return outcome, false
 	}
 	if now.Sub(e.forced.start) >= p.ForcedWindow || now.Before(e.forced.start) {
