@@ -72,7 +72,7 @@ func (s *Server) Restart() {
 		_ = cmd.Wait()
 		close(done)
 	}(s.cmd, s.done)
-	if err := Poll(20*time.Second, func() error { return s.ping() }); err != nil {
+	if err := Poll(time.Minute, s.ping); err != nil {
 		text, _ := os.ReadFile(s.log)
 		s.t.Fatalf("memcached does not answer: %v\n%s", err, text)
 	}

@@ -75,7 +75,7 @@ func (s *Server) Restart() {
 		_ = cmd.Wait()
 		close(done)
 	}(s.cmd, s.done)
-	if err := Poll(20*time.Second, func() error { return s.ping() }); err != nil {
+	if err := Poll(time.Minute, s.ping); err != nil {
 		text, _ := os.ReadFile(s.log)
 		s.t.Fatalf("redis-server does not answer: %v\n%s", err, text)
 	}
@@ -199,7 +199,7 @@ func StartCluster(t testing.TB, options ...string) *Cluster {
 			server.Do("CLUSTER", "MEET", "127.0.0.1", port, busPort(c.Servers[0]))
 		}
 	}
-	err := Poll(30*time.Second, func() error {
+	err := Poll(time.Minute, func() error {
 		for _, server := range c.Servers {
 			info := server.Do("CLUSTER", "INFO")
 			for _, want := range []string{"cluster_state:ok", "cluster_slots_ok:16384", "cluster_known_nodes:3"} {
@@ -242,7 +242,7 @@ func (c *Cluster) Client(change func(*goredis.ClusterOptions)) *goredis.ClusterC
 }
 
 // MoveSlot moves a slot with its keys, key by key, as an operator's tool does.
-func (c *Cluster) MoveSlot(slot int, from, to *Server) {
+func (c *Cluster) MoveSlot(slot string, from, to *Server) {
 	c.t.Helper()
 	fromID, toID := from.Do("CLUSTER", "MYID"), to.Do("CLUSTER", "MYID")
 	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", fromID)
@@ -251,16 +251,18 @@ func (c *Cluster) MoveSlot(slot int, from, to *Server) {
 	client := goredis.NewClient(&goredis.Options{Addr: from.Addr})
 	defer client.Close()
 	for {
-		keys, err := client.ClusterGetKeysInSlot(c.t.Context(), slot, 100).Result()
+		keys, err := client.Do(c.t.Context(), "CLUSTER", "GETKEYSINSLOT", slot, 100).StringSlice()
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		if len(keys) == 0 {
 			break
 		}
+		command := []any{"MIGRATE", host, port, "", 0, 5000, "KEYS"}
 		for _, key := range keys {
-			from.Do("MIGRATE", host, port, key, 0, 5000)
+			command = append(command, key)
 		}
+		from.Do(command...)
 	}
 	for _, server := range append([]*Server{to, from}, c.Servers...) {
 		server.Do("CLUSTER", "SETSLOT", slot, "NODE", toID)
@@ -284,7 +286,7 @@ func StartSentinel(t testing.TB, options ...string) *Sentinel {
 	s := &Sentinel{t: t, Master: Start(t, options...)}
 	host, port, _ := net.SplitHostPort(s.Master.Addr)
 	s.Replica = Start(t, append(slices.Clip(options), "--replicaof", host+" "+port)...)
-	if err := Poll(20*time.Second, func() error {
+	if err := Poll(time.Minute, func() error {
 		if info := s.Replica.Do("INFO", "replication"); !bytes.Contains([]byte(info), []byte("master_link_status:up")) {
 			return fmt.Errorf("the replica is not in step: %s", info)
 		}
@@ -302,7 +304,7 @@ func StartSentinel(t testing.TB, options ...string) *Sentinel {
 		}
 		s.Sentinels = append(s.Sentinels, start(t, own, dir, file, "--sentinel"))
 	}
-	if err := Poll(30*time.Second, func() error {
+	if err := Poll(time.Minute, func() error {
 		for _, sentinel := range s.Sentinels {
 			info := sentinel.Do("INFO", "sentinel")
 			if !bytes.Contains([]byte(info), []byte("status=ok")) || !bytes.Contains([]byte(info), []byte("slaves=1,sentinels=3")) {
@@ -334,7 +336,7 @@ func (s *Sentinel) Client(change func(*goredis.FailoverOptions)) *goredis.Client
 // WaitForFailover waits until the replica is a master.
 func (s *Sentinel) WaitForFailover() {
 	s.t.Helper()
-	if err := Poll(30*time.Second, func() error {
+	if err := Poll(time.Minute, func() error {
 		if info := s.Replica.Do("INFO", "replication"); !bytes.Contains([]byte(info), []byte("role:master")) {
 			return fmt.Errorf("no fail-over: %s", info)
 		}
