@@ -102,6 +102,9 @@ func members(set verifier.KeySet) []map[string]any {
 func thumbs(set verifier.KeySet) []string {
 	var all []string
 	for _, key := range members(set) {
+		if key["n"] == nil && key["x"] == nil { // no public key
+			continue
+		}
 		all = append(all, fmt.Sprint(key["kty"], key["n"], key["e"], key["crv"], key["x"], key["y"]))
 	}
 	return all

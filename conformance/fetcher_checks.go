@@ -56,15 +56,17 @@ func fetcherDocument(c *fetcherCase) error {
 	return c.each(func(issuer string, set verifier.KeySet) error {
 		var document struct {
 			Keys []struct {
-				KTY string `json:"kty"`
+				KTY, N, E, CRV, X, Y string
 			} `json:"keys"`
 		}
 		if err := json.Unmarshal(set.JWKS, &document); err != nil || len(document.Keys) == 0 {
 			return fmt.Errorf("FetchKeys(%s).JWKS = %s; want a JSON object with at least one of \"keys\"", issuer, show(set.JWKS))
 		}
 		for i, key := range document.Keys {
-			if key.KTY == "" {
-				return fmt.Errorf("FetchKeys(%s): key %d has no \"kty\"; want one (RFC 7517, Section 4.1)", issuer, i)
+			short := key.KTY == "" || key.KTY == "RSA" && (key.N == "" || key.E == "") ||
+				key.KTY == "EC" && (key.CRV == "" || key.X == "" || key.Y == "") || key.KTY == "OKP" && (key.CRV == "" || key.X == "")
+			if short {
+				return fmt.Errorf("FetchKeys(%s): key %d lacks a member; want \"kty\" and the public key (RFC 7517, Section 4.1; RFC 7518, Section 6)", issuer, i)
 			}
 		}
 		return nil
