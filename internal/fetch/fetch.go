@@ -39,9 +39,14 @@ const (
 type Error struct {
 	Kind   Kind
 	Status int // for Kind Status
+
+	ended error // ctx.Err() when the request's context was done
 }
 
 func (e *Error) Error() string { return "fetch: " + string(e.Kind) }
+
+// Unwrap returns the error of the request's context, if that was done, or nil.
+func (e *Error) Unwrap() error { return e.ended }
 
 // Response is a document and what its source said about keeping it.
 type Response struct {
@@ -138,7 +143,7 @@ func entityTag(tag string) string {
 func failure(ctx context.Context, err error) error {
 	var timeout net.Error
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
-		return &Error{Kind: Timeout}
+		return &Error{Kind: Timeout, ended: ctx.Err()}
 	}
-	return &Error{Kind: Network}
+	return &Error{Kind: Network, ended: ctx.Err()}
 }

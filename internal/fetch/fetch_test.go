@@ -167,3 +167,24 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("%v; want %s", err, fetch.Timeout)
 	}
 }
+
+func TestErrorsMatchTheEndOfTheContext(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancelLate := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancelLate()
+	refuse := doer(func(r *http.Request) (*http.Response, error) {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("refused")
+	})
+	for want, ctx := range map[error]context.Context{context.Canceled: ended, context.DeadlineExceeded: late} {
+		if _, err := fetch.Get(ctx, refuse, "https://a.example/", ""); !errors.Is(err, want) {
+			t.Errorf("Get: %v; want an error that matches %v", err, want)
+		}
+	}
+	if _, err := fetch.Get(t.Context(), refuse, "https://a.example/", ""); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get with a good context: %v; want no context error", err)
+	}
+}
