@@ -222,6 +222,20 @@ func TestContextThatIsDone(t *testing.T) {
 	}
 }
 
+// TestTinyTTL: decorators that carry the end of an entry round it up.
+func TestTinyTTL(t *testing.T) {
+	clock := verifiertest.NewClock(time.Time{})
+	for name, decorate := range decorators(clock) {
+		c := must(t)(decorate(newBackend(clock).complete()))
+		set(t, c, "k", "v", 1)
+		if _, ok, err := c.Get(t.Context(), "k"); !ok || err != nil {
+			t.Errorf("%s: Get right after Set with a ttl of 1ns = %v, %v; want true, nil", name, ok, err)
+		}
+		clock.Advance(time.Microsecond)
+		wantMiss(t, c, "k")
+	}
+}
+
 // wantHit and wantMiss look a key up.
 func wantHit(t *testing.T, c verifier.Cache, key, want string) {
 	t.Helper()

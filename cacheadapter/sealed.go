@@ -130,9 +130,6 @@ func (s *sealed) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 func (s *sealed) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	if ttl <= 0 {
-		return s.cache.Set(ctx, key, nil, ttl)
-	}
 	return s.cache.Set(ctx, key, s.seal(key, value, s.now().Add(ttl)), ttl)
 }
 

@@ -167,9 +167,9 @@ func verdictOf(ctx context.Context, err error) verdict {
 		return verdictAnswered
 	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrBusy):
 		return verdictNone
-	case errors.Is(err, ErrTimeout), ctx.Err() != nil:
+	case errors.Is(err, ErrTimeout):
 		return verdictSlow
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &timeout) && timeout.Timeout(): // as that of a deadline does
 		return verdictSlow
 	default:
 		return verdictAnswered

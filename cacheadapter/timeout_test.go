@@ -13,8 +13,9 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
-// deaf waits for release in every Get, whatever its context says, and answers
-// keys that begin with "late" with the error of a client's own timeout.
+// deaf waits for release in every Get, whatever its context says. It answers
+// "late" with the error of a client's own timeout at once, and "slow" after
+// release.
 type deaf struct {
 	verifier.Cache
 	entered, release chan struct{}
@@ -30,6 +31,9 @@ func (d *deaf) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	}
 	d.entered <- struct{}{}
 	<-d.release
+	if key == "slow" {
+		return nil, false, os.ErrDeadlineExceeded
+	}
 	return d.Cache.Get(context.WithoutCancel(ctx), key)
 }
 
@@ -242,6 +246,40 @@ func TestTimeoutOldAnswerDoesNotClose(t *testing.T) {
 	if err := get(t.Context(), c, "k"); !errors.Is(err, cacheadapter.ErrCircuitOpen) {
 		t.Errorf("Get = %v; want ErrCircuitOpen", err)
 	}
+}
+
+// TestTimeoutOldTimeoutDoesNotCount: it was on its way before the circuit
+// opened, and would keep it open for longer.
+func TestTimeoutOldTimeoutDoesNotCount(t *testing.T) {
+	clock := verifiertest.NewClock(time.Time{})
+	d := newDeaf()
+	c := must(t)(cacheadapter.Timeout(d, cacheadapter.TimeoutConfig{Wait: time.Minute, SlowCalls: 1, Cooldown: time.Minute, Clock: clock}))
+	old := make(chan error)
+	go func() { old <- get(t.Context(), c, "slow") }()
+	<-d.entered
+	_ = get(t.Context(), c, "late")
+	clock.Advance(time.Minute / 2)
+	close(d.release)
+	if err := <-old; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Get from before = %v; want %v", err, os.ErrDeadlineExceeded)
+	}
+	clock.Advance(time.Minute / 2)
+	wantMiss(t, c, "k") // the cooldown is that of the first
+}
+
+// TestTimeoutCountsAnewOnceClosed: one slow call right after the probe does not
+// open the circuit again.
+func TestTimeoutCountsAnewOnceClosed(t *testing.T) {
+	clock := verifiertest.NewClock(time.Time{})
+	b := newBackend(clock)
+	c := must(t)(cacheadapter.Timeout(b.bare(), cacheadapter.TimeoutConfig{SlowCalls: 2, Cooldown: time.Minute, Clock: clock}))
+	b.cache.FailNext(2, os.ErrDeadlineExceeded)
+	_, _ = get(t.Context(), c, "k"), get(t.Context(), c, "k")
+	clock.Advance(time.Minute)
+	wantMiss(t, c, "k")
+	b.cache.FailNext(1, os.ErrDeadlineExceeded)
+	_ = get(t.Context(), c, "k")
+	wantMiss(t, c, "k")
 }
 
 type slowSet struct {
