@@ -120,7 +120,7 @@ func doerWhole(c *doerCase) error {
 }
 
 // ahead is far more than all buffers on the way take.
-const ahead = 96 << 20
+const ahead = 32 << 20
 
 func doerReadAhead(c *doerCase) error {
 	var sent atomic.Int64
@@ -140,8 +140,10 @@ func doerReadAhead(c *doerCase) error {
 	}
 	_, _ = io.ReadFull(resp.Body, make([]byte, 1024))
 	wait := pace{ctx: c.ctx}
-	for before := int64(-1); sent.Load() != before && sent.Load() < ahead; {
-		before = sent.Load()
+	for before, still := int64(-1), 0; still < 10 && sent.Load() < ahead; still++ {
+		if n := sent.Load(); n != before {
+			before, still = n, 0
+		}
 		if err := wait.pass(50 * time.Millisecond); err != nil {
 			return err
 		}
