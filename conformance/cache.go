@@ -247,7 +247,7 @@ func (c *cacheCase) attempt(what string, f func(try int) (lost bool, err error))
 			return err
 		}
 	}
-	return fmt.Errorf("%s: a miss in each of %d tries; want the value at least once, as eviction is not the reason each time", what, tries)
+	return fmt.Errorf("%s = (nil, false, nil) in each of %d tries; want the value at least once, as eviction is not the reason each time", what, tries)
 }
 
 // stored sets a value and sees it there.

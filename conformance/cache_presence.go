@@ -71,11 +71,11 @@ func cacheMissIsNil(c *cacheCase) error {
 }
 
 func cacheEmptyValue(c *cacheCase) error {
-	for name, value := range map[string][]byte{"empty": {}, "nil": nil} {
+	for name, value := range map[string][]byte{"[]byte{}": {}, "nil": nil} {
 		key := c.key(name)
-		err := c.attempt("Get after Set of an "+name+" slice", func(int) (bool, error) {
+		err := c.attempt("Get after Set of "+name, func(int) (bool, error) {
 			if err := c.rawSet(c.ctx, key, value, time.Hour); err != nil {
-				return false, fmt.Errorf("Set(%s, %s slice, 1h) = %w; want nil", show(key), name, err)
+				return false, fmt.Errorf("Set(%s, %s, 1h) = %w; want nil", show(key), name, err)
 			}
 			return c.holds(key, "")
 		})
