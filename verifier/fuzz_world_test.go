@@ -201,3 +201,10 @@ func mustBeLegal(t *testing.T, err error) *verifier.Error {
 	}
 	return e
 }
+
+// fixedPublicKey is a key of nobody.
+func fixedPublicKey(seed byte) ed25519.PublicKey {
+	text := make([]byte, ed25519.SeedSize)
+	text[0] = seed
+	return ed25519.NewKeyFromSeed(text).Public().(ed25519.PublicKey)
+}

@@ -52,3 +52,33 @@ func TestAClockThatIsSetBackEndsPauses(t *testing.T) {
 	now = now.Add(-time.Minute)
 	check("the clock set back", next, "")
 }
+
+// TestUnknownKidInAnOutageIsUndecided: a token with a kid that the keys held do
+// not have is not bad while the source cannot be asked, whatever else the
+// request caused.
+func TestUnknownKidInAnOutageIsUndecided(t *testing.T) {
+	now := time.Unix(fuzzNow, 0)
+	var w *fuzzWorld
+	var broken error
+	w = newFuzzWorld(t, func(cfg *verifier.Config) {
+		cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
+		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			return verifier.KeySet{Issuer: req.Issuer, JWKS: w.jwks()}, broken
+		})
+	})
+	known, unknown := w.token(fuzzHeader, fuzzClaims), w.token(strings.Replace(fuzzHeader, `"kid":"1"`, `"kid":"2"`, 1), fuzzClaims)
+	if _, err := w.v.VerifyAccessToken(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	broken = errors.New("down")
+	for _, later := range []time.Duration{11 * time.Minute, 0, time.Second, 31 * time.Second, 0} {
+		now = now.Add(later)
+		_, err := w.v.VerifyAccessToken(t.Context(), unknown)
+		if got := reasonOf(t, err); got != verifier.ReasonKeys {
+			t.Errorf("%v later: %q; want %q", later, got, verifier.ReasonKeys)
+		}
+		if _, err := w.v.VerifyAccessToken(t.Context(), known); err != nil {
+			t.Errorf("%v later, a known kid: %v", later, err)
+		}
+	}
+}

@@ -440,6 +440,10 @@ func (s *soak) event() {
 
 func (s *soak) count(event string) { s.events[event]++ }
 
+// pass makes every back-off and window end, also those that began before the
+// clock was set back.
+func (s *soak) pass() { s.advance(s.top.Sub(s.clock.Now()) + soakPause) }
+
 func (s *soak) advance(d time.Duration) {
 	s.count("clock forward")
 	s.clock.Advance(d)
@@ -462,7 +466,7 @@ func (s *soak) rotate(i *soakIssuer) {
 		return
 	}
 	// A new key is accepted at once, and then it is all new.
-	s.advance(soakPause)
+	s.pass()
 	s.touchAll()
 	token := s.signed(key, nil, s.claims(i, nil))
 	for n := range s.verifiers {
@@ -477,7 +481,7 @@ func (s *soak) recover(i *soakIssuer) {
 	i.mu.Lock()
 	i.fault = ""
 	i.mu.Unlock()
-	s.advance(soakPause)
+	s.pass()
 	s.touch(i)
 }
 

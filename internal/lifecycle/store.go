@@ -239,8 +239,10 @@ func (s *Store[T]) slow(ctx context.Context, e *entry[T], held *Snapshot[T], now
 	if snap := e.snap.Load(); snap != nil && snap != held && (err == nil || snap.servable(s.cfg.Now())) {
 		return snap, true, nil
 	}
+	// What was waited for, if anything, did not come: a name that is missing in
+	// the document held may well be in the one that could not be fetched.
 	snap, err = s.serveStale(e, held, stale, err, now)
-	return snap, true, err
+	return snap, false, err
 }
 
 var errStillWaiting = errors.New("lifecycle: refresh is still under way")
