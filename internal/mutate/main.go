@@ -37,6 +37,7 @@ func main() {
 	only := flag.String("only", "", "identifiers of the changes to try, separated by commas")
 	slowest := flag.Duration("slowest", 4*time.Second, "tests that take longer take no part")
 	budget := flag.Duration("budget", 6*time.Second, "processor time of the tests of a package for one change")
+	skip := flag.String("skip", "Soak|Budget|SteadyLoad|MemoryIs|MillionEntries", "tests that take no part, as a regular expression")
 	least := flag.Float64("min", 90, "percentage of changes that must be noticed")
 	flag.Parse()
 
@@ -45,7 +46,7 @@ func main() {
 	began := time.Now()
 	err := run(ctx, options{
 		files: strings.Split(*files, ","), report: *report, sample: *sample, list: *list,
-		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget,
+		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget, skip: *skip,
 	})
 	fmt.Fprintf(os.Stderr, "mutate: %v\n", time.Since(began).Round(time.Second))
 	if err != nil {

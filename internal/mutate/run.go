@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type options struct {
 	least        float64
 	slowest      time.Duration
 	budget       time.Duration
+	skip         string
 }
 
 // test is one top-level test of a binary.
@@ -158,8 +160,12 @@ func (s *session) build(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	skip, err := regexp.Compile(s.skip)
+	if err != nil {
+		return err
+	}
 	for name := range strings.Lines(string(out)) {
-		if name = strings.TrimSpace(name); !strings.HasPrefix(name, "Benchmark") {
+		if name = strings.TrimSpace(name); !strings.HasPrefix(name, "Benchmark") && (s.skip == "" || !skip.MatchString(name)) {
 			b.tests = append(b.tests, &test{binary: b, name: name, passes: make(map[int]bool), noticed: make(map[string]int)})
 		}
 	}
