@@ -257,7 +257,7 @@ func TestPlainHTTP(t *testing.T) {
 		body                      string
 	}{
 		{"GET", "/healthz", "", http.StatusOK, ""},
-		{"PUT", "/anything", "text/plain", http.StatusUnauthorized, `"message":"no access token was sent"`},
+		{"PUT", "/anything", "text/plain", http.StatusUnauthorized, `{"message":"no access token was sent"}`},
 		{"POST", procedureCreate, "application/json", http.StatusUnauthorized, `"code":"unauthenticated"`},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {

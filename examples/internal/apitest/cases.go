@@ -125,6 +125,11 @@ var cases = []testCase{
 		r.headers = append(r.headers, "X-Forwarded-Host", "elsewhere.example.com", "X-Forwarded-Proto", "https")
 		return r
 	}, refused("DPoP", "invalid_dpop_proof", "the DPoP proof is for another URL")},
+	{"DPoP, forwarded host of anybody", func(w *world) request {
+		r := w.proven("GET", "/orders", "GET", "http://elsewhere.example.com/orders")
+		r.headers = append(r.headers, "X-Forwarded-Host", "elsewhere.example.com")
+		return r
+	}, refused("DPoP", "invalid_dpop_proof", "the DPoP proof is for another URL")},
 	{"DPoP, proof for another method", func(w *world) request { return w.proven("GET", "/orders", "POST", w.api+"/orders") },
 		refused("DPoP", "invalid_dpop_proof", "the DPoP proof is for another method")},
 	{"DPoP, proof missing", func(w *world) request {
