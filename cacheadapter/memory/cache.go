@@ -20,6 +20,8 @@ const (
 	expirySize = 8
 	// entryOverhead is more than bigcache and we add to a key and a value.
 	entryOverhead = 64
+	// maxPooled is the largest buffer for an entry that is kept for another.
+	maxPooled = 64 << 10
 	// maxKey is the longest key that is used as it is. bigcache keeps the
 	// length of keys in 16 bits, and counts its header in them.
 	maxKey = 1024
@@ -31,15 +33,10 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err
 		return nil, false, err
 	}
 	entry, err := s.cache.Get(s.key(key))
-	switch {
-	case errors.Is(err, bigcache.ErrEntryNotFound):
-		return nil, false, nil
-	case err != nil:
-		return nil, false, errBroken
-	case s.expired(entry):
-		return nil, false, nil
+	if err == nil && !s.expired(entry) {
+		return entry[expirySize:], true, nil // a copy already
 	}
-	return entry[expirySize:], true, nil // a copy already
+	return nil, false, broken(err)
 }
 
 // Set implements verifier.Cache. It refuses values beyond
@@ -54,10 +51,15 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if len(value) > s.maxValue {
 		return ErrTooLarge
 	}
-	entry := make([]byte, expirySize, expirySize+len(value))
-	binary.LittleEndian.PutUint64(entry, uint64(deadline(s.now(), ttl)))
+	entry := s.entries.Get().(*[]byte)
+	*entry = binary.LittleEndian.AppendUint64((*entry)[:0], uint64(deadline(s.now(), ttl)))
+	*entry = append(*entry, value...)
 	name := s.key(key)
-	if err := s.cache.Set(name, append(entry, value...)); err != nil {
+	err := s.cache.Set(name, *entry) // which copies it
+	if cap(*entry) <= maxPooled {
+		s.entries.Put(entry)
+	}
+	if err != nil {
 		return ErrTooLarge // for the shards of a caller's bigcache
 	}
 	if s.maxEntries > 0 && s.cache.Len() > s.maxEntries {
@@ -71,10 +73,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.cache.Delete(s.key(key)); err != nil && !errors.Is(err, bigcache.ErrEntryNotFound) {
-		return errBroken
-	}
-	return nil
+	return broken(s.cache.Delete(s.key(key)))
 }
 
 // Clear implements verifier.Clearer: it removes the entries under the prefix.
@@ -94,11 +93,19 @@ func (s *Store) Clear(ctx context.Context) error {
 
 var errBroken = errors.New("cacheadapter/memory: bigcache is broken")
 
+// broken returns nil when err says no more than that there is no entry.
+func broken(err error) error {
+	if err == nil || err == bigcache.ErrEntryNotFound { // as it is, for speed
+		return nil
+	}
+	return errBroken
+}
+
 // key returns the key in bigcache. The mark after the prefix tells keys that
 // are used as they are from hashes of long ones.
 func (s *Store) key(key string) string {
-	if len(s.prefix)+1+len(key) <= maxKey {
-		return s.prefix + "=" + key
+	if len(s.raw)+len(key) <= maxKey {
+		return s.raw + key
 	}
 	sum := sha256.Sum256([]byte(key))
 	return s.prefix + "#" + hex.EncodeToString(sum[:])

@@ -78,10 +78,12 @@ func (quotaError) QuotaExceeded() bool { return true }
 type Store struct {
 	cache      *bigcache.BigCache
 	prefix     string // begins the keys of cache entries
+	raw        string // and of those that are used as they are
 	maxValue   int
 	maxEntries int // 0: not bounded
 	now        func() time.Time
 	sweeping   sync.Mutex // one sweep makes room for all
+	entries    sync.Pool  // *[]byte, to put entries together
 
 	records *records
 }
@@ -117,12 +119,15 @@ func New(cache *bigcache.BigCache, options Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	prefix := options.Prefix + separator + "c" + separator
 	return &Store{
 		cache:      cache,
-		prefix:     options.Prefix + separator + "c" + separator,
+		prefix:     prefix,
+		raw:        prefix + "=",
 		maxValue:   options.MaxValueSize,
 		maxEntries: options.MaxEntries,
 		now:        options.Now,
+		entries:    sync.Pool{New: func() any { return new([]byte) }},
 		records:    newRecords(options.MaxRecords, options.MaxRecordsPerPrefix),
 	}, nil
 }
