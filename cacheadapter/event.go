@@ -48,7 +48,9 @@ const (
 
 // Event is one thing that a decorator tells. It holds neither key nor value.
 type Event struct {
-	Op      Op
+	// Op is the method that was called.
+	Op Op
+	// Outcome is how it ended.
 	Outcome Outcome
 	// Problem of OutcomeRejected.
 	Problem Problem
