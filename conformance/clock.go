@@ -14,6 +14,7 @@ import (
 // ClockHarness says how to test a [verifier.Clock]. Only New is required.
 // Nobody may set the clock while a check runs.
 type ClockHarness struct {
+	// New makes what is tested, afresh for each check.
 	New func(env *Env) (verifier.Clock, error)
 	// Real: the clock shows the time of this machine, as time.Now does.
 	Real bool

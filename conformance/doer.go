@@ -16,6 +16,7 @@ import (
 // DoerHarness says how to test a [verifier.Doer]. Only New is required. The
 // suite talks to servers of its own on this machine.
 type DoerHarness struct {
+	// New makes what is tested, afresh for each check.
 	New func(env *Env) (verifier.Doer, error)
 	// Serve starts a server that the Doer can reach and trusts, and returns its
 	// URL without a trailing slash. Default: plain HTTP on a loopback address.

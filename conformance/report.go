@@ -20,6 +20,7 @@ const (
 
 // Result is the outcome of one check.
 type Result struct {
+	// Interface, Check and Rule are those of the [Check], Status its outcome.
 	Interface string `json:"interface"`
 	Check     string `json:"check"`
 	Rule      string `json:"rule"`

@@ -14,6 +14,7 @@ import (
 // RequestVerifier is what [NewVerifier] wraps; a [*verifier.Verifier] is one.
 type RequestVerifier interface {
 	verifier.RequestVerifier
+	// VerifyRequest is that of [verifier.Verifier].
 	VerifyRequest(ctx context.Context, req verifier.Request, opts ...verifier.VerifyOption) (*verifier.Token, error)
 }
 

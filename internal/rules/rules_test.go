@@ -34,6 +34,9 @@ var bans = []struct{ from, never, why string }{
 	{"cacheadapter/memory", core, "an adapter needs no import of ours"},
 	{"cacheadapter/redis", core, "an adapter needs no import of ours"},
 	{"cacheadapter/memcache", core, "an adapter needs no import of ours"},
+	{"otel", "go.opentelemetry.io/otel/sdk", "which SDK records is the program's choice"},
+	{"otel", core + "/verifier/verifiertest", "fakes are for tests"},
+	{"conformance", core + "/verifier/verifiertest", "the suite brings the core and the standard library alone"},
 }
 
 // modules are those that a released module may depend on, by the folder of its
@@ -44,12 +47,15 @@ var modules = map[string][]string{
 	"cacheadapter/redis":    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "github.com/dgryski/go-rendezvous"},
 	"cacheadapter/memcache": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/bradfitz/gomemcache"},
 	"mocks":                 {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.uber.org/mock"},
+	"otel": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
+		"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/auto/sdk",
+		"github.com/go-logr/logr", "github.com/go-logr/stdr", "github.com/google/uuid", "github.com/cespare/xxhash/v2", "golang.org/x/sys"},
 }
 
 // unreleased are the modules that nobody requires, with what they may require
 // directly: an example shows one thing and brings in what that needs.
 var unreleased = map[string][]string{
-	"bench":               {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3", "github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/auth0/go-jwt-middleware/v3"},
+	"bench":               {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3", "github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3"},
 	"difffuzz":            {core, "github.com/lestrrat-go/jwx/v3"},
 	"examples/chi":        {core, "github.com/go-chi/chi/v5"},
 	"examples/connect":    {core, "connectrpc.com/connect", "google.golang.org/protobuf"},

@@ -53,10 +53,14 @@ type issuerKey struct {
 }
 
 // Counts is how many requests came in.
-type Counts struct{ Discovery, JWKS, Token int }
+type Counts struct {
+	// Discovery, JWKS and Token are the requests of each endpoint.
+	Discovery, JWKS, Token int
+}
 
 // Exchange is a request that the token endpoint got.
 type Exchange struct {
+	// Form and Header as they came in.
 	Form   url.Values
 	Header http.Header
 }
