@@ -1,0 +1,62 @@
+package keyset_test
+
+import (
+	"encoding/base64"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/strictjson"
+)
+
+// modulus returns an odd number of so many bits.
+func modulus(bits int) string {
+	n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+	return base64.RawURLEncoding.EncodeToString(n.Bytes())
+}
+
+func TestSizesOfRSAKeys(t *testing.T) {
+	for _, c := range []struct {
+		bits int
+		e    string
+		want bool
+	}{
+		{2048, "AQAB", true}, {2047, "AQAB", false}, {1024, "AQAB", false}, {4096, "AQAB", true}, {8192, "AQAB", true}, {8193, "AQAB", false}, {8200, "AQAB", false}, {16384, "AQAB", false},
+		{2048, "Aw", true}, {2048, "Ag", false}, {2048, "BA", false}, {2048, "AQ", false}, {2048, "BQ", true}, {2048, "AQAAAAE", false}, {2048, "AAAAAAM", false}, {2048, "f____w", true}, {2048, "", false}, {2048, "AQAB=", false},
+	} {
+		members, err := strictjson.Parse(`{"kty":"RSA","n":"`+modulus(c.bits)+`","e":"`+c.e+`"}`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keyset.ParseKey(members); (err == nil) != c.want {
+			t.Errorf("%d bits, e %q: %v; want it taken: %v", c.bits, c.e, err, c.want)
+		}
+	}
+}
+
+func TestNumberOfKeys(t *testing.T) {
+	const key = `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"a"}`
+	for count, want := range map[int]bool{1: true, keyset.MaxKeys: true, keyset.MaxKeys + 1: false} {
+		set, err := keyset.Parse([]byte(`{"keys":[` + strings.Repeat(key+",", count-1) + key + `]}`))
+		if (err == nil) != want || err == nil && set.Len() != count {
+			t.Errorf("%d keys: %v; want them taken: %v", count, err, want)
+		}
+	}
+}
+
+func TestUses(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{}`: true, `{"use":"sig"}`: true, `{"use":"enc"}`: false, `{"use":"SIG"}`: false, `{"use":1}`: false, `{"use":null}`: false,
+		`{"key_ops":["verify"]}`: true, `{"key_ops":["sign","verify"]}`: true, `{"key_ops":["sign"]}`: false, `{"key_ops":[]}`: false, `{"key_ops":"verify"}`: false,
+		`{"key_ops":[1,"verify"]}`: true, `{"use":"sig","key_ops":["encrypt"]}`: false, `{"use":"enc","key_ops":["verify"]}`: false,
+	} {
+		members, err := strictjson.Parse(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := keyset.ForSignatures(members); got != want {
+			t.Errorf("ForSignatures(%s) = %v; want %v", text, got, want)
+		}
+	}
+}
