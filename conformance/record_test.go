@@ -7,20 +7,17 @@ import (
 	"testing"
 
 	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
 func TestRecord(t *testing.T) {
 	report := conformance.Report{Results: []conformance.Result{{Interface: "Cache", Check: "miss", Rule: "A rule.", Status: conformance.Passed}}}
 	t.Setenv(conformance.RecordVariable, "")
-	if err := report.Record("x"); err != nil {
-		t.Errorf("without a folder: %v", err)
-	}
+	report.Record(t, "x") // nowhere
 	dir := t.TempDir()
 	t.Setenv(conformance.RecordVariable, dir)
 	for range 2 { // the same subject again is a file of its own
-		if err := report.Record("redis (../Cluster)"); err != nil {
-			t.Fatal(err)
-		}
+		report.Record(t, "redis (../Cluster)")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) != 2 {
@@ -35,7 +32,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("report %+v, %v; want what was recorded", got, err)
 	}
 	t.Setenv(conformance.RecordVariable, filepath.Join(dir, "missing"))
-	if err := report.Record("x"); err == nil {
+	if err := verifiertest.Run(func(tb testing.TB) { report.Record(tb, "x") }); err == nil {
 		t.Error("a folder that is not there: no error")
 	}
 }
