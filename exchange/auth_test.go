@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/exchange"
+	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -391,6 +393,32 @@ func TestDPoPProblems(t *testing.T) {
 		change(&cfg)
 		if _, err := exchange.New(cfg); !errors.Is(err, exchange.ErrConfig) {
 			t.Errorf("New() = %v; want ErrConfig", err)
+		}
+	}
+}
+
+// TestEndpointAlias: the alias is for certificates; other ways of
+// authentication stay at the ordinary endpoint.
+func TestEndpointAlias(t *testing.T) {
+	const alias = "https://mtls.tenant.example/oauth/token"
+	for want, auth := range map[string]exchange.Auth{tokenURL: exchange.ClientSecretBasic(secret), alias: exchange.MutualTLS()} {
+		got := ""
+		e := answering(200, `{"access_token":"t"}`)
+		c := e.client(t, func(cfg *exchange.Config) {
+			cfg.Auth = auth
+			cfg.Metadata = metadataFunc(func(context.Context, string) (verifier.Metadata, error) {
+				return verifier.Metadata{Issuer: "https://tenant.example/", TokenEndpoint: tokenURL, MTLSTokenEndpoint: alias}, nil
+			})
+			cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+				got = r.URL.String()
+				return e.Do(r)
+			})
+		})
+		if _, err := c.ExchangeProfile(t.Context(), profile("subject-token")); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("sent to %s; want %s", got, want)
 		}
 	}
 }

@@ -186,10 +186,14 @@ func TestConcurrentEqualRequests(t *testing.T) {
 		for range callers {
 			wg.Go(func() {
 				arrived.Done()
-				_, err := c.ExchangeProfile(t.Context(), profile("subject"))
+				got, err := c.ExchangeProfile(t.Context(), profile("subject"))
 				var failure *exchange.Error
 				switch {
 				case err == nil:
+					if got.AccessToken != "t" {
+						t.Error("another caller's changes are seen")
+					}
+					got.AccessToken = "changed" // it is this caller's own
 					good.Add(1)
 				case errors.As(err, &failure) && failure.Code == "invalid_grant":
 					bad.Add(1)
@@ -388,13 +392,21 @@ func TestCacheFaults(t *testing.T) {
 // the result.
 func TestWaiterLeaves(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
-	e := &endpoint{answer: func(url.Values, http.Header) (int, http.Header, string) {
-		close(started)
-		<-release
-		return 200, nil, `{"access_token":"t"}`
-	}}
-	cache := verifiertest.NewCache(nil, 0)
-	c := e.client(t, cached(cache))
+	e := answering(200, `{"access_token":"t"}`)
+	c := e.client(t, func(cfg *exchange.Config) {
+		cached(verifiertest.NewCache(nil, 0))(cfg)
+		cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost {
+				close(started)
+				select {
+				case <-release:
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return e.Do(r)
+		})
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error), make(chan error)
 	go func() {

@@ -204,9 +204,7 @@ func addExtra(form url.Values, extra url.Values) string {
 // around a name: a server that trims must not see another parameter than we.
 func isReserved(name string) bool {
 	name = strings.TrimFunc(name, func(r rune) bool { return isSpace(r) || unicode.IsControl(r) || !unicode.IsPrint(r) })
-	return name == "" || slices.ContainsFunc(reserved[:], func(r string) bool {
-		return strings.EqualFold(r, name) || r == strings.ToLower(name)
-	})
+	return name == "" || slices.ContainsFunc(reserved[:], func(r string) bool { return strings.EqualFold(r, name) })
 }
 
 // ownHeaders are those that this package or the transport sets.

@@ -107,7 +107,7 @@ func (r *anyRequest) change(random *rand.Rand) {
 		}
 		return list
 	}
-	switch random.IntN(8) {
+	switch random.IntN(9) {
 	case 0:
 		r.client = random.IntN(4)
 	case 1:
@@ -125,6 +125,8 @@ func (r *anyRequest) change(random *rand.Rand) {
 		r.refresh = !r.refresh
 	case 6:
 		r.domain = domains[random.IntN(len(domains))]
+	case 7:
+		r.fields[5] = word(random) // scope, the one that is more than a text
 	default:
 		r.fields[random.IntN(len(r.fields))] = word(random)
 	}
