@@ -118,7 +118,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &server{clock: verifiertest.NewClock(time.Time{}), backends: make(map[string]sharedBackend), of: make(map[verifier.Cache]backend)}
 			decorate = compositions(s.clock)[name]
-			conformance.TestCache(t, conformance.CacheHarness{
+			report := conformance.TestCache(t, conformance.CacheHarness{
 				New: func(env *conformance.Env) (verifier.Cache, error) {
 					b := s.backend(env.Namespace)
 					c, err := decorate(complete{bare{b.roomy}, b.cache, b.store})
@@ -132,6 +132,9 @@ func TestConformance(t *testing.T) {
 				Break:   s.fault(func(b backend) { b.cache.FailNext(-1, down{}); b.store.FailNext(-1, down{}) }),
 				Hang:    s.fault(func(b backend) { b.cache.Hang(); b.store.Hang() }),
 			})
+			if _, one := decorators(nil)[name]; one {
+				report.Record(t, "cacheadapter."+name)
+			}
 		})
 	}
 }

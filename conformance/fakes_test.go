@@ -14,7 +14,7 @@ var errDown = errors.New("the backend is down")
 
 func TestFakeCache(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
-	conformance.TestCache(t, conformance.CacheHarness{
+	report := conformance.TestCache(t, conformance.CacheHarness{
 		New:     func(*conformance.Env) (verifier.Cache, error) { return verifiertest.NewCache(clock, 0), nil },
 		Advance: clock.Advance,
 		Break: func(c verifier.Cache) func() {
@@ -26,6 +26,7 @@ func TestFakeCache(t *testing.T) {
 			return c.(*verifiertest.Cache).Recover
 		},
 	})
+	report.Record(t, "verifiertest.Cache")
 }
 
 // TestFakeCacheOnRealTime also drops what was used longest ago.
@@ -37,7 +38,7 @@ func TestFakeCacheOnRealTime(t *testing.T) {
 
 func TestFakeReplayStore(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
-	conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
+	report := conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
 		New:     func(*conformance.Env) (verifier.ReplayStore, error) { return verifiertest.NewReplayStore(clock), nil },
 		Advance: clock.Advance,
 		Break: func(s verifier.ReplayStore) func() {
@@ -49,6 +50,7 @@ func TestFakeReplayStore(t *testing.T) {
 			return s.(*verifiertest.ReplayStore).Recover
 		},
 	})
+	report.Record(t, "verifiertest.ReplayStore")
 }
 
 func TestFakeReplayStoreOnRealTime(t *testing.T) {

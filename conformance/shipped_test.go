@@ -32,20 +32,22 @@ var knownHosts = map[string]verifier.ResolveRequest{
 }
 
 func TestStaticResolver(t *testing.T) {
-	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
 		New: func(*conformance.Env) (verifier.DomainResolver, error) {
 			return resolver.Static("a.example", "b.example"), nil
 		},
 		Known: map[string]verifier.ResolveRequest{"a.example": byIssuer("https://a.example/"), "b.example": {}},
 	})
+	report.Record(t, "resolver.Static")
 }
 
 func TestByHostResolver(t *testing.T) {
-	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{New: newByHost, Known: knownHosts})
+	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{New: newByHost, Known: knownHosts})
+	report.Record(t, "resolver.ByHost")
 }
 
 func TestChainOfResolvers(t *testing.T) {
-	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			first, err := newByHost(env)
 			return resolver.Chain(first, resolver.Static("d.example")), err
@@ -53,6 +55,7 @@ func TestChainOfResolvers(t *testing.T) {
 		Known:   knownHosts,
 		Issuers: []string{"d.example"},
 	})
+	report.Record(t, "resolver.Chain")
 }
 
 // lookup is a resolver that asks elsewhere, as one over a database does.
@@ -78,7 +81,7 @@ func (l *lookup) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 
 func TestCachedResolver(t *testing.T) {
 	var last *lookup // of the resolver that the check at work made last
-	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			inner, err := newByHost(env)
 			if err != nil {
@@ -97,6 +100,7 @@ func TestCachedResolver(t *testing.T) {
 			return func() { close(last.hang) }
 		},
 	})
+	report.Record(t, "resolver.Cached")
 }
 
 // source is a fake issuer as the harness of a fetcher.
@@ -137,18 +141,20 @@ func either(a, b *verifiertest.Issuer) verifier.Doer {
 }
 
 func TestDiscoveryKeys(t *testing.T) {
-	conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return verifier.NewDiscoveryKeys(either(a, b)), nil
 	}))
+	report.Record(t, "verifier.NewDiscoveryKeys")
 }
 
 func TestKeysByIssuer(t *testing.T) {
-	conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
 			a.Domain(): verifier.NewDiscoveryKeys(a.Client()),
 			b.Domain(): verifier.NewJWKSURLKeys(b.URL(), b.URL()+".well-known/jwks.json", b.Client()),
 		})
 	}))
+	report.Record(t, "verifier.NewKeysByIssuer")
 }
 
 func TestJWKSURLKeys(t *testing.T) {
@@ -156,7 +162,8 @@ func TestJWKSURLKeys(t *testing.T) {
 		return verifier.NewJWKSURLKeys(a.URL(), a.URL()+".well-known/jwks.json", a.Client()), nil
 	})
 	h.Issuers = h.Issuers[:1]
-	conformance.TestKeyFetcher(t, h)
+	report := conformance.TestKeyFetcher(t, h)
+	report.Record(t, "verifier.NewJWKSURLKeys")
 }
 
 const (
@@ -165,7 +172,7 @@ const (
 )
 
 func TestStaticKeys(t *testing.T) {
-	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
 				"a.example": verifier.NewStaticKeys("a.example", []byte(p256)), "b.example": verifier.NewStaticKeys("b.example", []byte(okp)),
@@ -173,6 +180,7 @@ func TestStaticKeys(t *testing.T) {
 		},
 		Issuers: []string{"https://a.example/", "https://b.example/"},
 	})
+	report.Record(t, "verifier.NewStaticKeys")
 }
 
 func TestFileKeys(t *testing.T) {
@@ -191,7 +199,7 @@ func TestFileKeys(t *testing.T) {
 	if err := rotate(); err != nil {
 		t.Fatal(err)
 	}
-	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return verifier.NewFileKeys("a.example", path), nil
 		},
@@ -208,26 +216,28 @@ func TestFileKeys(t *testing.T) {
 			}
 		},
 	})
+	report.Record(t, "verifier.NewFileKeys")
 }
 
 func TestClocks(t *testing.T) {
 	fake := verifiertest.NewClock(time.Time{})
 	for name, h := range map[string]conformance.ClockHarness{
-		"fake": {New: func(*conformance.Env) (verifier.Clock, error) { return fake, nil }},
-		"real": {New: func(*conformance.Env) (verifier.Clock, error) { return verifier.ClockFunc(time.Now), nil }, Real: true},
+		"verifiertest.Clock": {New: func(*conformance.Env) (verifier.Clock, error) { return fake, nil }},
+		"time.Now":           {New: func(*conformance.Env) (verifier.Clock, error) { return verifier.ClockFunc(time.Now), nil }, Real: true},
 	} {
-		t.Run(name, func(t *testing.T) { conformance.TestClock(t, h) })
+		t.Run(name, func(t *testing.T) { conformance.TestClock(t, h).Record(t, name) })
 	}
 }
 
 func TestDoers(t *testing.T) {
 	for name, doer := range map[string]verifier.Doer{
-		"NewHTTPClient":  verifier.NewHTTPClient(verifier.HTTPClientConfig{}),
-		"a plain client": &http.Client{Transport: &http.Transport{}},
-		"DoerFunc":       verifier.DoerFunc(verifier.NewHTTPClient(verifier.HTTPClientConfig{}).Do),
+		"verifier.NewHTTPClient": verifier.NewHTTPClient(verifier.HTTPClientConfig{}),
+		"*http.Client":           &http.Client{Transport: &http.Transport{}},
+		"verifier.DoerFunc":      verifier.DoerFunc(verifier.NewHTTPClient(verifier.HTTPClientConfig{}).Do),
 	} {
 		t.Run(name, func(t *testing.T) {
-			conformance.TestDoer(t, conformance.DoerHarness{New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }})
+			conformance.TestDoer(t, conformance.DoerHarness{New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }}).
+				Record(t, name)
 		})
 	}
 }

@@ -54,6 +54,7 @@ func prefix(namespace string) string {
 
 func TestConformance(t *testing.T) {
 	report := conformance.TestCache(t, harness(t))
+	report.Record(t, "cacheadapter/memcache")
 	// memcached has no quota of a proof key.
 	wantSkipped(t, report, "quota-is-per-proof-key")
 }

@@ -20,21 +20,21 @@ func TestConformance(t *testing.T) {
 	t.Run("single", func(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t, "--maxclients", "4096")
-		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+		conform(t, "cacheadapter/redis", func(n *redistest.Network) goredis.UniversalClient {
 			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial})
 		})
 	})
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		cluster := redistest.StartCluster(t, "--maxclients", "4096")
-		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+		conform(t, "cacheadapter/redis (Cluster)", func(n *redistest.Network) goredis.UniversalClient {
 			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial})
 		})
 	})
 	t.Run("Sentinel", func(t *testing.T) {
 		t.Parallel()
 		sentinel := redistest.StartSentinel(t, "--maxclients", "4096")
-		conform(t, func(n *redistest.Network) goredis.UniversalClient {
+		conform(t, "cacheadapter/redis (Sentinel)", func(n *redistest.Network) goredis.UniversalClient {
 			return goredis.NewFailoverClient(&goredis.FailoverOptions{
 				MasterName: redistest.MasterName, SentinelAddrs: sentinel.Addrs(), Dialer: n.Dial,
 			})
@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func conform(t *testing.T, dial func(*redistest.Network) goredis.UniversalClient) {
+func conform(t *testing.T, subject string, dial func(*redistest.Network) goredis.UniversalClient) {
 	var networks sync.Map // *redis.Store -> *redistest.Network
 	networkOf := func(cache verifier.Cache) *redistest.Network {
 		network, _ := networks.Load(cache)
@@ -68,6 +68,7 @@ func conform(t *testing.T, dial func(*redistest.Network) goredis.UniversalClient
 		Break:  func(cache verifier.Cache) (repair func()) { return networkOf(cache).Break() },
 		Hang:   func(cache verifier.Cache) (release func()) { return networkOf(cache).Hang() },
 	})
+	report.Record(t, subject)
 	// Redis has no quota of a proof key, and a ttl below its millisecond is a
 	// millisecond, which is over before a test looks.
 	wantSkipped(t, report, "quota-is-per-proof-key", "tiny-ttl-is-rounded-up")
