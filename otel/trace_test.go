@@ -30,7 +30,7 @@ func newTracer() (*sdktrace.TracerProvider, *tracetest.InMemoryExporter) {
 func attributesOf(list []attribute.KeyValue) map[string]string {
 	all := make(map[string]string, len(list))
 	for _, kv := range list {
-		all[string(kv.Key)] = kv.Value.Emit()
+		all[string(kv.Key)] = kv.Value.String()
 	}
 	return all
 }
