@@ -243,7 +243,7 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 		case "sub":
 			t.Subject, ok = value.Text()
 		case "aud":
-			t.Audience, ok = parseAudience(value, roomy.one[:0:1])
+			t.Audience, ok = parseAudience(value, roomy.room[:0])
 		case "exp":
 			t.ExpiresAt, ok = value.Time()
 		case "nbf":
@@ -277,19 +277,32 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 	return t, nil
 }
 
-// roomyToken is a Token with room for the one audience that most have.
+// roomyToken is a Token with room for the audiences that most have: the API
+// and, for users, the issuer's own.
 type roomyToken struct {
 	Token
-	one [1]string
+	room [2]string
 }
 
-// parseAudience reads one string, into dst, or a list of them (RFC 7519,
-// Section 4.1.3).
+// parseAudience reads one string or a list of them (RFC 7519, Section 4.1.3),
+// into dst.
 func parseAudience(value strictjson.Value, dst []string) ([]string, bool) {
 	if one, ok := value.Text(); ok {
 		return append(dst, one), true
 	}
-	return texts(value)
+	var space [8]strictjson.Value
+	elements, ok := value.Elements(space[:0])
+	if !ok {
+		return nil, false
+	}
+	for _, e := range elements {
+		text, ok := e.Text()
+		if !ok {
+			return nil, false
+		}
+		dst = append(dst, text)
+	}
+	return dst, true
 }
 
 // scopeText returns the scp claim, a string or a list, as one string.

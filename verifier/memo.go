@@ -36,7 +36,7 @@ type remembered struct {
 // issue returns a token that shares nothing mutable with the one remembered.
 func (r *remembered) issue() *Token {
 	t := &roomyToken{Token: *r.token}
-	t.Audience = append(t.one[:0:1], r.token.Audience...)
+	t.Audience = append(t.room[:0], r.token.Audience...)
 	return &t.Token
 }
 

@@ -413,6 +413,9 @@ func (k *proofKeys) get(segment string) *proofKey {
 }
 
 func (k *proofKeys) remember(segment string, key *proofKey) {
+	if k.get(segment) != nil {
+		return
+	}
 	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
 		return
 	}

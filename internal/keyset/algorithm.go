@@ -3,6 +3,7 @@
 package keyset
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,7 +11,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"math/big"
 )
 
 // Algorithm is a JWS algorithm (RFC 7518, Section 3.1; RFC 8037; RFC 9864).
@@ -101,8 +101,41 @@ func checkECDSA(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte
 	if len(signature) != 2*size {
 		return false
 	}
-	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-	return ecdsa.Verify(public, digest, r, s)
+	var space [maxECDSA]byte
+	return ecdsa.VerifyASN1(public, digest, encodeECDSA(space[:0], signature[:size], signature[size:]))
+}
+
+// maxECDSA is the length of the longest signature in ASN.1: two integers of the
+// 66 octets of P-521.
+const maxECDSA = 3 + 2*(3+66)
+
+// encodeECDSA appends R and S in ASN.1 (RFC 3279, Section 2.2.3), in which the
+// standard library takes them.
+func encodeECDSA(dst, r, s []byte) []byte {
+	r, s = bytes.TrimLeft(r, "\x00"), bytes.TrimLeft(s, "\x00")
+	length := 4 + len(r) + signBit(r) + len(s) + signBit(s)
+	dst = append(dst, 0x30) // SEQUENCE
+	if length >= 0x80 {
+		dst = append(dst, 0x81)
+	}
+	dst = append(dst, byte(length))
+	for _, integer := range [...][]byte{r, s} {
+		dst = append(dst, 0x02, byte(len(integer)+signBit(integer)))
+		if signBit(integer) == 1 {
+			dst = append(dst, 0)
+		}
+		dst = append(dst, integer...)
+	}
+	return dst
+}
+
+// signBit returns 1 when a positive integer needs an octet in front: its first
+// bit would make it negative, or it is zero and has none.
+func signBit(integer []byte) int {
+	if len(integer) == 0 || integer[0] >= 0x80 {
+		return 1
+	}
+	return 0
 }
 
 func curveHash(curve elliptic.Curve) crypto.Hash {

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -243,6 +244,52 @@ func TestCandidates(t *testing.T) {
 	}
 	if got := count(parse(many...), "a", true, rs256); got > 4 {
 		t.Errorf("%d candidates of 50 with one kid; want a few", got)
+	}
+}
+
+// TestECDSAIntegers compares with crypto/ecdsa's own reading of R and S, above
+// all for integers with zeros in front and with their first bit set.
+func TestECDSAIntegers(t *testing.T) {
+	for name, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, size := keyset.AlgorithmByName(name), (curve.Params().BitSize+7)/8
+		hash := map[string]crypto.Hash{"ES256": crypto.SHA256, "ES384": crypto.SHA384, "ES512": crypto.SHA512}[name]
+		digester := hash.New()
+		digester.Write([]byte("input"))
+		digest := digester.Sum(nil)
+		check := func(r, s *big.Int) {
+			t.Helper()
+			raw := append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+			if got, want := a.Verify(&key.PublicKey, "input", raw), ecdsa.Verify(&key.PublicKey, digest, r, s); got != want {
+				t.Fatalf("%s: Verify(r %x, s %x) = %v; want %v", name, r, s, got, want)
+			}
+		}
+		// Until there was one with a zero octet in front, which takes long on the
+		// larger curves and is not needed there: the code is the same.
+		for short, long := 0, 0; long < 6 || short == 0 && name == "ES256"; {
+			r, s, err := ecdsa.Sign(rand.Reader, key, digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.BitLen() <= curve.Params().BitSize-8 {
+				short++
+			} else {
+				long++
+			}
+			check(r, s)
+			if long > 2 {
+				continue
+			}
+			check(s, r)
+			check(new(big.Int), s)
+			check(r, new(big.Int))
+			check(r, big.NewInt(0x80))
+			check(r, new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(8*size)), big.NewInt(1)))
+			check(r, curve.Params().N)
+		}
 	}
 }
 
