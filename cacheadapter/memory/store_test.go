@@ -299,6 +299,11 @@ func TestEntriesAreBounded(t *testing.T) {
 		if n := held(); n > bound || n < bound-bound/8 {
 			t.Errorf("%d entries are held; want at most %d, and not much less", n, bound)
 		}
+		// What was just written stays, even if it expires first.
+		for i := range 100 {
+			set(t, store, fmt.Sprint("k", i), "v", time.Minute-time.Duration(i))
+			wantGet(t, store, fmt.Sprint("k", i), "v")
+		}
 		// What has expired leaves first.
 		set(t, store, "long", "v", 10*time.Hour)
 		clock.Advance(2 * time.Hour)
@@ -309,6 +314,23 @@ func TestEntriesAreBounded(t *testing.T) {
 		if n := held(); n != bound-1 {
 			t.Errorf("%d entries are held; want the %d that are live", n, bound-1)
 		}
+	}
+}
+
+// TestNothingLeavesByAge waits, for bigcache reads the real clock and counts in
+// seconds.
+func TestNothingLeavesByAge(t *testing.T) {
+	t.Parallel()
+	store, _ := newStore(t, nil, memory.Options{})
+	for i := range 100 {
+		set(t, store, fmt.Sprint("old", i), "v", time.Hour)
+	}
+	<-time.After(2100 * time.Millisecond)
+	for i := range 1000 {
+		set(t, store, fmt.Sprint("new", i), "v", time.Hour)
+	}
+	for i := range 100 {
+		wantGet(t, store, fmt.Sprint("old", i), "v")
 	}
 }
 

@@ -468,6 +468,61 @@ func TestServerAway(t *testing.T) {
 	}
 }
 
+// TestQuotingServer: a server quotes the arguments of commands that it does not
+// know.
+func TestQuotingServer(t *testing.T) {
+	server := redistest.Start(t, "--rename-command", "GET", "", "--rename-command", "SET", "",
+		"--rename-command", "DEL", "", "--rename-command", "SCAN", "")
+	if _, err := server.Client(nil).Get(t.Context(), "secret-key").Result(); err == nil || !strings.Contains(err.Error(), "secret-key") {
+		t.Fatalf("the client's own error = %v; want one that quotes the key", err)
+	}
+	store := newStore(t, server.Client(nil), redis.Options{})
+	for op, err := range everyCall(t.Context(), store) {
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s = %v; want an error without secrets", op, err)
+		}
+	}
+}
+
+// TestStrangeServer: the client quotes answers that it does not understand.
+func TestStrangeServer(t *testing.T) {
+	for _, answer := range []string{"secret-value", "-secret value", "$secret", ":secret"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		group.Go(func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				group.Go(func() {
+					defer conn.Close()
+					buffer := make([]byte, 4096)
+					for {
+						if _, err := conn.Read(buffer); err != nil {
+							return
+						}
+						_, _ = conn.Write([]byte(strings.Repeat(answer+"\r\n", 10)))
+					}
+				})
+			}
+		})
+		client := redistest.Client(t, listener.Addr().String(), func(o *goredis.Options) { o.MaxRetries = -1 })
+		store := newStore(t, client, redis.Options{})
+		for op, err := range everyCall(t.Context(), store) {
+			if err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s of a server that answers %q = %v; want an error without secrets", op, answer, err)
+			}
+		}
+		_ = listener.Close()
+		_ = client.Close()
+		group.Wait()
+	}
+}
+
 func TestCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t)
 	client := cluster.Client(nil)
