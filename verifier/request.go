@@ -18,7 +18,8 @@ type Request struct {
 	// Method in its exact case.
 	Method string
 	// URL as the client sees it, absolute. Needed for DPoP, and by resolvers
-	// that look at it.
+	// that look at it. Config.ExternalURL and Config.TrustedProxies do not
+	// change it: they are for VerifyHTTPRequest.
 	URL string
 	// Header of the request. Names are compared without case; several lines of
 	// one name are seen as such.
@@ -104,7 +105,7 @@ func (v *Verifier) authorize(ctx context.Context, o *options) (*Token, Scheme, e
 		return nil, c.scheme, err
 	}
 	t.Scheme = c.scheme
-	return t, c.scheme, v.checkCertificate(t, &o.in)
+	return t, c.scheme, nil
 }
 
 // credentials reads the Authorization header. The schemes that the mode allows
@@ -186,7 +187,7 @@ func (v *Verifier) authorizeBearer(ctx context.Context, c *credentials, o *optio
 	case len(c.proofs) > 0 && v.challenge.mode != DPoPDisabled:
 		return nil, refuse(ReasonProofUnexpected)
 	default:
-		return t, nil
+		return t, v.checkCertificate(t, &o.in)
 	}
 }
 
@@ -214,6 +215,9 @@ func (v *Verifier) authorizeDPoP(ctx context.Context, c *credentials, o *options
 	}
 	if t.Confirmation.JWKThumbprint == "" {
 		return nil, refuse(ReasonBindingMissing)
+	}
+	if err := v.checkCertificate(t, &o.in); err != nil {
+		return nil, err // before the proof is used up
 	}
 	t.Proof, err = v.checkProof(ctx, &proof, &ProofRequest{
 		AccessToken: c.token, Method: o.in.method, URL: url, JWKThumbprint: t.Confirmation.JWKThumbprint,

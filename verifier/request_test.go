@@ -419,6 +419,29 @@ func TestCertificateBoundTokens(t *testing.T) {
 	}
 }
 
+// TestCertificateIsCheckedBeforeTheProofIsUsedUp: a token that is bound to a
+// key and to a certificate needs both, and the record comes last.
+func TestCertificateIsCheckedBeforeTheProofIsUsedUp(t *testing.T) {
+	certificate := &x509.Certificate{Raw: []byte("one")}
+	sum := sha256.Sum256(certificate.Raw)
+	h := newDPoPHarness(t, nil)
+	bound := h.issuer.Sign(audience, map[string]any{"cnf": map[string]any{
+		"jkt": h.client.Thumbprint(), "x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:]),
+	}})
+	proof := h.client.Proof("GET", apiURL, bound)
+	send := func(c *x509.Certificate) error {
+		_, err := h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, ClientCertificate: c,
+			Header: header("Authorization", "DPoP "+bound, "DPoP", proof)})
+		return err
+	}
+	wantReason(t, send(nil), verifier.ReasonCertificateMissing)
+	wantReason(t, send(&x509.Certificate{Raw: []byte("two")}), verifier.ReasonCertificate)
+	if err := send(certificate); err != nil {
+		t.Errorf("the same proof with the certificate: %v", err)
+	}
+	wantReason(t, send(certificate), verifier.ReasonProofReplayed)
+}
+
 func TestRequestURLBehindProxies(t *testing.T) {
 	external := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.ExternalURL = "https://api.example" })
 	trusting := newVerifier(t, external.issuer, func(cfg *verifier.Config) {

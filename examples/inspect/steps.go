@@ -42,6 +42,9 @@ func steps(withProof bool) []step {
 		{"binding", false, []verifier.Reason{
 			verifier.ReasonBoundTokenAsBearer, verifier.ReasonBindingMissing, verifier.ReasonProofUnexpected,
 		}},
+		{"client certificate", false, []verifier.Reason{
+			verifier.ReasonCertificateMissing, verifier.ReasonCertificate, verifier.ReasonCertSource,
+		}},
 		{"proof type and key", true, []verifier.Reason{verifier.ReasonProofType, verifier.ReasonProofAlgorithm, verifier.ReasonProofKey}},
 		{"proof signature", true, []verifier.Reason{verifier.ReasonProofSignature}},
 		{"proof claims", true, []verifier.Reason{verifier.ReasonProofClaim}},
@@ -51,9 +54,6 @@ func steps(withProof bool) []step {
 		{"proof of this token", true, []verifier.Reason{verifier.ReasonProofTokenHash}},
 		{"proof by the bound key", true, []verifier.Reason{verifier.ReasonBindingMismatch}},
 		{"replay", true, []verifier.Reason{verifier.ReasonProofReplayed, verifier.ReasonProofQuota, verifier.ReasonReplayStore}},
-		{"client certificate", false, []verifier.Reason{
-			verifier.ReasonCertificateMissing, verifier.ReasonCertificate, verifier.ReasonCertSource,
-		}},
 	}
 	return slices.DeleteFunc(all, func(s step) bool { return s.proof && !withProof })
 }

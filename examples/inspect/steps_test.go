@@ -74,6 +74,9 @@ func faults(thief *verifiertest.DPoPClient) []fault {
 		{"issuer of the keys", "iss", func(a *attempt) { a.claims["iss"] = strings.TrimSuffix(a.issuer.URL(), "/") }},
 		{"confirmation", "cnf", func(a *attempt) { a.claims["cnf"] = map[string]any{"jwk": "something"} }},
 		{"binding", "cnf", func(a *attempt) { delete(a.claims, "cnf") }},
+		{"client certificate", "cnf", func(a *attempt) {
+			a.claims["cnf"] = map[string]any{"jkt": a.holder.Thumbprint(), "x5t#S256": a.holder.Thumbprint()}
+		}},
 		{"proof type and key", "proof typ", func(a *attempt) { a.proofHeader["typ"] = "JWT" }},
 		{"proof signature", "proof text", func(a *attempt) { a.finishProof = tampered }},
 		{"proof claims", "jti", func(a *attempt) { a.proofClaims["jti"] = nil }},
@@ -82,9 +85,6 @@ func faults(thief *verifiertest.DPoPClient) []fault {
 		{"proof age", "proof iat", func(a *attempt) { a.proofClaims["iat"] = time.Now().Add(-time.Hour).Unix() }},
 		{"proof of this token", "ath", func(a *attempt) { a.proofClaims["ath"] = "other" }},
 		{"proof by the bound key", "signer", func(a *attempt) { a.signer = thief }},
-		{"client certificate", "cnf", func(a *attempt) {
-			a.claims["cnf"] = map[string]any{"jkt": a.holder.Thumbprint(), "x5t#S256": a.holder.Thumbprint()}
-		}},
 	}
 }
 
