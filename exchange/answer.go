@@ -125,11 +125,14 @@ func (k *call) checkTypes(t *Tokens, bound bool) error {
 		// RFC 8693, Section 2.2.1
 		return invalidResponse(codeInvalidResponse, "another issued_token_type than the one asked for", ErrTokenType)
 	}
+	plain := t.TokenType == "" || strings.EqualFold(t.TokenType, "Bearer")
+	// RFC 8693, Section 2.2.1: N_A says that it is no access token.
+	other := strings.EqualFold(t.TokenType, "N_A") && k.requested != TypeAccessToken
 	switch {
 	case bound && !strings.EqualFold(t.TokenType, "DPoP"):
 		// RFC 9449, Section 5: any other type means that it is not bound.
 		return invalidResponse(codeInvalidResponse, "the token is not bound to the DPoP key", ErrTokenType)
-	case bound, t.TokenType == "", strings.EqualFold(t.TokenType, "Bearer"), strings.EqualFold(t.TokenType, "N_A"):
+	case bound, plain, other:
 		return nil
 	default:
 		// RFC 6749, Section 7.1: a type that is not understood is not used.

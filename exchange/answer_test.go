@@ -233,6 +233,9 @@ func TestTypes(t *testing.T) {
 		{exchange.TypeJWT, `"issued_token_type":"urn:ietf:params:oauth:token-type:access_token"`, false},
 		{exchange.TypeJWT, `"issued_token_type":""`, true},
 		{exchange.TypeJWT, `"x":1`, true},
+		{exchange.TypeJWT, `"token_type":"N_A"`, true},
+		{exchange.TypeAccessToken, `"token_type":"N_A"`, false},
+		{exchange.TypeAccessToken, `"token_type":"bearer"`, true},
 	}
 	for _, test := range tests {
 		c := answering(200, `{"access_token":"t",`+test.answer+`}`).client(t, nil)
@@ -359,6 +362,11 @@ func TestMetadataProblems(t *testing.T) {
 	}
 }
 
+// valueError is an error whose contents %#v would print.
+type valueError struct{ text string }
+
+func (e valueError) Error() string { return e.text }
+
 type metadataFunc func(context.Context, string) (verifier.Metadata, error)
 
 func (f metadataFunc) Metadata(ctx context.Context, issuer string) (verifier.Metadata, error) {
@@ -373,7 +381,7 @@ func TestForeignMetadata(t *testing.T) {
 			return verifier.Metadata{Issuer: "https://evil.example/", TokenEndpoint: tokenURL}, nil
 		},
 		"error": func(context.Context, string) (verifier.Metadata, error) {
-			return verifier.Metadata{}, errors.New("upstream-body-marker")
+			return verifier.Metadata{}, valueError{"upstream-body-marker"}
 		},
 	} {
 		c := e.client(t, func(cfg *exchange.Config) { cfg.Metadata = source })

@@ -375,6 +375,12 @@ func TestCacheFaults(t *testing.T) {
 	if _, err := c.ExchangeProfile(t.Context(), profile("subject")); err != nil {
 		t.Errorf("hanging cache: %v", err)
 	}
+	before, reported := e.count(), len(faults)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := c.ExchangeProfile(ctx, profile("subject")); !errors.Is(err, exchange.ErrTimeout) || e.count() != before || len(faults) != reported {
+		t.Errorf("a caller who left while the cache hung: %v, %d requests, %d faults", err, e.count()-before, len(faults)-reported)
+	}
 	cache.Recover()
 	huge := answering(200, `{"access_token":"`+strings.Repeat("t", 300<<10)+`"}`)
 	h := huge.client(t, cached(cache))
@@ -431,8 +437,14 @@ func TestWaiterLeaves(t *testing.T) {
 	}
 }
 
-// TestCloseEndsSharedCalls: nothing is left behind, and those who wait are told.
-func TestCloseEndsSharedCalls(t *testing.T) {
+// TestCloseEndsCalls: nothing is left behind, and those who wait are told.
+func TestCloseEndsCalls(t *testing.T) {
+	t.Run("shared", func(t *testing.T) { closeEndsCalls(t, cached(verifiertest.NewCache(nil, 0))) })
+	t.Run("single", func(t *testing.T) { closeEndsCalls(t, func(*exchange.Config) {}) })
+}
+
+func closeEndsCalls(t *testing.T, change func(*exchange.Config)) {
+	t.Helper()
 	started := make(chan struct{})
 	doer := verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
 		if r.Method != http.MethodPost {
@@ -443,7 +455,7 @@ func TestCloseEndsSharedCalls(t *testing.T) {
 		return nil, r.Context().Err()
 	})
 	c := echo().client(t, func(cfg *exchange.Config) {
-		cached(verifiertest.NewCache(nil, 0))(cfg)
+		change(cfg)
 		cfg.Doer = doer
 	})
 	outcome := make(chan error)

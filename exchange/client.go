@@ -62,22 +62,23 @@ func (c *Client) accessToken(ctx context.Context, k *call) (*Token, error) {
 // do answers a call from the cache, from a call under way that is equal, or
 // from the token endpoint.
 func (c *Client) do(ctx context.Context, k *call) (*Tokens, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	key := c.key(k)
 	if c.results == nil {
-		done, err := c.begin()
-		if err != nil {
-			return nil, err
-		}
-		defer done()
 		return c.ask(ctx, k, key)
 	}
 	if t := c.results.get(ctx, key, c.clock.Now()); t != nil {
 		return t, nil
+	}
+	if err := ended(ctx); err != nil {
+		return nil, err // nobody is there for whom to begin a call
 	}
 	return c.share(ctx, key, func(ctx context.Context) (*Tokens, error) {
 		// The call before this one may have ended since.
@@ -92,13 +93,22 @@ func (c *Client) do(ctx context.Context, k *call) (*Tokens, error) {
 	})
 }
 
-// begin counts work that Close waits for.
-func (c *Client) begin() (done func(), err error) {
+// begin counts work that Close waits for, and returns a context that ends with
+// it or with the time for an exchange. done must be called.
+func (c *Client) begin(ctx context.Context) (bounded context.Context, done func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, closed()
+		return nil, nil, closed()
 	}
 	c.work.Add(1)
-	return c.work.Done, nil
+	closing, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
+	bounded, release := context.WithTimeout(closing, c.timeout)
+	return bounded, func() {
+		release()
+		stop()
+		cancel(nil)
+		c.work.Done()
+	}, nil
 }

@@ -106,7 +106,7 @@ type Client struct {
 	flights flights
 	holds   holds
 
-	ctx    context.Context // of work that requests share; done after Close
+	ctx    context.Context // done after Close
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
 	mu     sync.Mutex // guards closed, and work.Add against work.Wait
@@ -151,8 +151,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the work under way that requests share, and waits for it. Later
-// exchanges fail with [ErrClosed]. It returns nil.
+// Close ends the exchanges under way, waits for them, and lets later ones fail
+// with [ErrClosed]. It returns nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true

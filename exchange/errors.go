@@ -96,6 +96,9 @@ type Error struct {
 // Error returns the description. It does not contain the cause.
 func (e *Error) Error() string { return "exchange: " + e.Description }
 
+// GoString is Error: the fields that %#v would print are not all ours.
+func (e *Error) GoString() string { return e.Error() }
+
 // Is reports whether target is the umbrella or specific error of e.
 func (e *Error) Is(target error) bool {
 	return target == e.kind || e.specific != nil && target == e.specific

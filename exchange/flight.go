@@ -45,7 +45,8 @@ func (c *Client) flight(ctx context.Context, key string, work func(context.Conte
 	if f := c.flights.byKey[key]; f != nil {
 		return f, nil
 	}
-	finished, err := c.begin()
+	// The first caller's values, such as a trace, stay; its end does not.
+	shared, done, err := c.begin(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +56,8 @@ func (c *Client) flight(ctx context.Context, key string, work func(context.Conte
 	}
 	c.flights.byKey[key] = f
 	go func() {
-		defer finished()
+		defer done()
 		defer c.land(key, f)
-		// The first caller's values, such as a trace, stay; its end does not.
-		shared, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-		defer cancel(nil)
-		stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
-		defer stop()
-		shared, release := context.WithTimeout(shared, c.timeout)
-		defer release()
 		f.tokens, f.err = work(shared)
 	}()
 	return f, nil

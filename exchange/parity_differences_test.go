@@ -78,7 +78,7 @@ func unsendable(v *parityVector) bool {
 
 func otherTokenType(v *parityVector) bool {
 	return anyAnswer(v, "token_type", func(text string) bool {
-		return text != "" && !strings.EqualFold(text, "Bearer") && !strings.EqualFold(text, "N_A")
+		return text != "" && !strings.EqualFold(text, "Bearer") && (v.Request == nil || v.Request.Operation == opOnBehalfOf || v.Request.RequestedTokenType != nil || !strings.EqualFold(text, "N_A"))
 	}) || anyAnswer(v, "issued_token_type", func(text string) bool {
 		return text != "" && v.Request != nil && v.Request.RequestedTokenType != nil && v.Request.RequestedTokenType != text
 	})

@@ -50,11 +50,13 @@ type entry struct {
 
 // get returns the result of an equal request, or nil.
 func (r *results) get(ctx context.Context, key string, now time.Time) *Tokens {
-	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
+	bounded, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()
-	value, ok, err := r.cache.Get(ctx, key)
+	value, ok, err := r.cache.Get(bounded, key)
 	if err != nil {
-		r.report(err)
+		if ctx.Err() == nil { // a caller who left is no fault of the cache
+			r.report(err)
+		}
 		return nil
 	}
 	if !ok {
