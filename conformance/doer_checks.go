@@ -140,7 +140,7 @@ func doerReadAhead(c *doerCase) error {
 	}
 	_, _ = io.ReadFull(resp.Body, make([]byte, 1024))
 	wait := pace{ctx: c.ctx}
-	for before, still := int64(-1), 0; still < 10 && sent.Load() < ahead; still++ {
+	for before, still := int64(-1), 0; still < 15 && sent.Load() < ahead; still++ {
 		if n := sent.Load(); n != before {
 			before, still = n, 0
 		}

@@ -191,40 +191,36 @@ func doerDefects() []defect[doing] {
 // pumped reads from inner without end, and gives out what it has.
 func pumped(inner io.ReadCloser) io.ReadCloser {
 	var mu sync.Mutex
-	var have bytes.Buffer
+	var have [][]byte
 	var last error
-	more := make(chan struct{}, 1)
+	more := sync.NewCond(&mu)
 	go func() {
-		chunk := make([]byte, 64<<10)
 		for {
+			chunk := make([]byte, 256<<10)
 			n, err := inner.Read(chunk)
 			mu.Lock()
-			have.Write(chunk[:n])
-			last = err
-			mu.Unlock()
-			select {
-			case more <- struct{}{}:
-			default:
-			}
-			if err != nil {
+			if have, last = append(have, chunk[:n]), err; err != nil {
+				more.Broadcast()
+				mu.Unlock()
 				return
 			}
+			more.Broadcast()
+			mu.Unlock()
 		}
 	}()
 	return body{reader(func(p []byte) (int, error) {
-		for {
-			mu.Lock()
-			n, _ := have.Read(p)
-			err := last
-			empty := have.Len() == 0
-			mu.Unlock()
-			if n > 0 {
-				return n, nil
-			}
-			if err != nil && empty {
-				return 0, err
-			}
-			<-more
+		mu.Lock()
+		defer mu.Unlock()
+		for len(have) == 0 && last == nil {
+			more.Wait()
 		}
+		if len(have) == 0 {
+			return 0, last
+		}
+		n := copy(p, have[0])
+		if have[0] = have[0][n:]; len(have[0]) == 0 {
+			have = have[1:]
+		}
+		return n, nil
 	}), inner}
 }

@@ -111,6 +111,9 @@ func thumbs(set verifier.KeySet) []string {
 }
 
 func sameKeys(a, b verifier.KeySet) bool {
+	if bytes.Equal(a.JWKS, b.JWKS) {
+		return true
+	}
 	one, other := thumbs(a), thumbs(b)
 	slices.Sort(one)
 	slices.Sort(other)

@@ -121,7 +121,7 @@ func TestBroken(t *testing.T) {
 	if os.Getenv(brokenVariable) == "" {
 		return
 	}
-	conformance.TestCache(t, brokenHarness(300*time.Millisecond))
+	conformance.TestCache(t, brokenHarness(3*time.Second))
 }
 
 // brokenHarness has three mistakes.
@@ -164,7 +164,7 @@ func TestRunsWithoutATest(t *testing.T) {
 	if err := checks[i].Run(t.Context(), cacheHarness(nil)); err != nil {
 		t.Errorf("Run on the reference = %v; want nil", err)
 	}
-	err := checks[i].Run(t.Context(), brokenHarness(time.Second))
+	err := checks[i].Run(t.Context(), brokenHarness(3*time.Second))
 	if err == nil || !strings.Contains(err.Error(), "want") {
 		t.Errorf("Run on a broken cache = %v; want what was got and wanted", err)
 	}
