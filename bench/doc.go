@@ -1,2 +1,0 @@
-// Package bench compares Portcullis with other Go libraries.
-package bench
