@@ -179,10 +179,10 @@ func readParity(t *testing.T) (ours []parityVector, elsewhere int) {
 			case !mine:
 				t.Errorf("%s: unknown group %q", probe.ID, probe.Group)
 				continue
-			case seen[probe.ID]:
+			case seen[string(raw)]:
 				continue
 			}
-			seen[probe.ID] = true
+			seen[string(raw)] = true
 			decoder := json.NewDecoder(bytes.NewReader(raw))
 			decoder.UseNumber()
 			decoder.DisallowUnknownFields()
