@@ -60,3 +60,28 @@ func TestUses(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysOfOtherNames(t *testing.T) {
+	for _, c := range []struct {
+		key, algorithm string
+		want           int
+	}{
+		{`"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"`, "ES256", 1},
+		{`"alg":"EdDSA","kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"`, "ES256", 0},
+		{`"alg":"Ed25519","kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"`, "ES256", 0},
+		{`"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"`, "ES384", 0},
+		{`"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "EdDSA", 1},
+		{`"alg":"EdDSA","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "Ed25519", 1},
+		{`"alg":"Ed25519","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "EdDSA", 1},
+		{`"alg":"ES256","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "EdDSA", 0},
+		{`"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "ES256", 0},
+	} {
+		set, err := keyset.Parse([]byte(`{"keys":[{` + c.key + `}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(set.Candidates(nil, "", false, keyset.AlgorithmByName(c.algorithm))); got != c.want {
+			t.Errorf("%s for %s: %d candidates; want %d", c.key, c.algorithm, got, c.want)
+		}
+	}
+}
