@@ -372,3 +372,32 @@ func spoil(token *verifier.Token) {
 		}
 	}
 }
+
+// TestMemoIsForConcurrentUse: tokens that drive each other out of a memo too
+// small for them, verified by many at once, each of whom spoils what it gets.
+func TestMemoIsForConcurrentUse(t *testing.T) {
+	h := newHarness(t, func(cfg *verifier.Config) { cfg.TokenMemo = 3 })
+	var tokens []string
+	for i := range 8 {
+		tokens = append(tokens, h.issuer.Sign(audience, map[string]any{"sub": fmt.Sprint(i), "exp": h.clock.Now().Unix() + 1e6}))
+	}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				n := (i*(worker+1) + worker) % len(tokens)
+				got, err := h.VerifyAccessToken(t.Context(), tokens[n])
+				if err != nil {
+					t.Errorf("token %d: %v", n, err)
+					return
+				}
+				if got.Subject != fmt.Sprint(n) || !slices.Equal(got.Audience, []string{audience}) {
+					t.Errorf("token %d: subject %q, audience %q", n, got.Subject, got.Audience)
+					return
+				}
+				spoil(got)
+			}
+		})
+	}
+	wg.Wait()
+}
