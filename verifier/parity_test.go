@@ -46,6 +46,8 @@ type parityVector struct {
 	Quirk         string           `json:"quirk"`
 	QuirkKind     string           `json:"quirk_kind"`
 	QuirkSystemic []string         `json:"quirk_systemic"`
+
+	elsewhere string // where it is replayed instead
 }
 
 type parityConfig struct {
@@ -106,10 +108,6 @@ type parityRequest struct {
 	Concurrent     int               `json:"concurrent"`
 	Token          *string           `json:"token"`
 	JWK            json.RawMessage   `json:"jwk"`
-	// Of the exchange operations, which package exchange replays.
-	SubjectToken     any `json:"subject_token"`
-	SubjectTokenType any `json:"subject_token_type"`
-	Connection       any `json:"connection"`
 }
 
 type parityExpect struct {
@@ -203,16 +201,55 @@ func readParity(t *testing.T) []parityVector {
 		if json.Unmarshal(data, &probe) != nil || len(probe) == 0 || probe[0].Request == nil && probe[0].Steps == nil {
 			continue // the attack corpus, which has a runner of its own
 		}
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.UseNumber()
-		decoder.DisallowUnknownFields()
-		var list []parityVector
-		if err := decoder.Decode(&list); err != nil {
+		var list []json.RawMessage
+		if err := json.Unmarshal(data, &list); err != nil {
 			t.Fatalf("%s: %v", filepath.Base(name), err)
 		}
-		all = append(all, list...)
+		for _, raw := range list {
+			v, err := readParityVector(raw)
+			if err != nil {
+				t.Fatalf("%s: %s: %v", filepath.Base(name), v.ID, err)
+			}
+			all = append(all, v)
+		}
 	}
 	return all
+}
+
+// readParityVector is strict about all vectors but those of package exchange,
+// whose runner is.
+func readParityVector(raw json.RawMessage) (v parityVector, err error) {
+	type operation struct {
+		Operation string `json:"operation"`
+	}
+	var probe struct {
+		ID      string    `json:"id"`
+		Group   string    `json:"group"`
+		Request operation `json:"request"`
+		Steps   []struct {
+			Request operation `json:"request"`
+		} `json:"steps"`
+	}
+	if err := json.Unmarshal(raw, &probe); err != nil {
+		return v, err
+	}
+	operations := []operation{probe.Request}
+	for _, step := range probe.Steps {
+		operations = append(operations, step.Request)
+	}
+	v = parityVector{ID: probe.ID, Group: probe.Group, elsewhere: parityElsewhere["group "+probe.Group]}
+	for _, o := range operations {
+		if why := parityElsewhere["operation "+o.Operation]; why != "" && v.elsewhere == "" {
+			v.elsewhere = why
+		}
+	}
+	if v.elsewhere != "" {
+		return v, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	decoder.DisallowUnknownFields()
+	return v, decoder.Decode(&v)
 }
 
 // parityRun is one vector being replayed.
@@ -696,13 +733,8 @@ func (r *parityRun) step(t *testing.T, step *parityStep) string {
 
 // skip says where else a vector is replayed, or "".
 func (v *parityVector) skip() string {
-	if why := parityElsewhere["group "+v.Group]; why != "" {
-		return why
-	}
-	if v.Request != nil {
-		if why := parityElsewhere["operation "+v.Request.Operation]; why != "" {
-			return why
-		}
+	if v.elsewhere != "" {
+		return v.elsewhere
 	}
 	c := &v.Config
 	if c.ClientID != nil && v.Request != nil && v.Request.Operation == "new_client" {
