@@ -38,6 +38,8 @@ func main() {
 	slowest := flag.Duration("slowest", 4*time.Second, "tests that take longer take no part")
 	budget := flag.Duration("budget", 6*time.Second, "processor time of the tests of a package for one change")
 	skip := flag.String("skip", "Soak|Budget|SteadyLoad|MemoryIs|MillionEntries", "tests that take no part, as a regular expression")
+	again := flag.String("again", "", "an earlier report: try only the changes that it lists as unnoticed")
+	own := flag.Bool("own", false, "run the tests of the changed file's own package only")
 	least := flag.Float64("min", 90, "percentage of changes that must be noticed")
 	flag.Parse()
 
@@ -46,7 +48,7 @@ func main() {
 	began := time.Now()
 	err := run(ctx, options{
 		files: strings.Split(*files, ","), report: *report, sample: *sample, list: *list,
-		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget, skip: *skip,
+		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget, skip: *skip, again: *again, own: *own,
 	})
 	fmt.Fprintf(os.Stderr, "mutate: %v\n", time.Since(began).Round(time.Second))
 	if err != nil {

@@ -26,7 +26,8 @@ type options struct {
 	least        float64
 	slowest      time.Duration
 	budget       time.Duration
-	skip         string
+	skip, again  string
+	own          bool
 }
 
 // test is one top-level test of a binary.
@@ -81,7 +82,10 @@ func run(ctx context.Context, o options) error {
 	if err := s.trace(ctx); err != nil {
 		return err
 	}
-	tried := s.selected()
+	tried, err := s.selected()
+	if err != nil {
+		return err
+	}
 	for i, m := range tried {
 		s.try(ctx, m)
 		if err := ctx.Err(); err != nil {
@@ -214,16 +218,38 @@ func (s *session) trace(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) selected() []mutant {
-	if s.only != "" {
+// reported matches an unnoticed change in a report.
+var reported = regexp.MustCompile("(?m)^- \\d+ (\\S+):\\d+, (\\w+): (`.*` [^(`]*[^ (`])")
+
+func (s *session) selected() ([]mutant, error) {
+	var wanted func(i int, m *mutant) bool
+	switch {
+	case s.only != "":
 		ids := strings.Split(s.only, ",")
-		return slices.DeleteFunc(slices.Clone(s.mutants), func(m mutant) bool { return !slices.Contains(ids, strconv.Itoa(m.id)) })
+		wanted = func(_ int, m *mutant) bool { return slices.Contains(ids, strconv.Itoa(m.id)) }
+	case s.again != "":
+		// Lines and numbers move; what a change is does not.
+		report, err := os.ReadFile(s.again)
+		if err != nil {
+			return nil, err
+		}
+		listed := make(map[string]bool)
+		for _, match := range reported.FindAllStringSubmatch(string(report), -1) {
+			listed[match[1]+" "+match[2]+" "+match[3]] = true
+		}
+		wanted = func(_ int, m *mutant) bool {
+			return listed[m.file+" "+m.function+" `"+m.code+"` "+m.what]
+		}
+	default:
+		wanted = func(i int, _ *mutant) bool { return i%max(1, s.sample) == 0 }
 	}
 	var list []mutant
-	for i := 0; i < len(s.mutants); i += max(1, s.sample) {
-		list = append(list, s.mutants[i])
+	for i := range s.mutants {
+		if wanted(i, &s.mutants[i]) {
+			list = append(list, s.mutants[i])
+		}
 	}
-	return list
+	return list, nil
 }
 
 // try runs the tests that pass a switch with that switch thrown: those of the
@@ -233,6 +259,9 @@ func (s *session) selected() []mutant {
 func (s *session) try(ctx context.Context, m mutant) {
 	place := m.file + " " + m.function
 	for _, b := range s.binaries {
+		if s.own && b.dir != path.Dir(m.file) {
+			continue
+		}
 		tests := slices.DeleteFunc(slices.Clone(b.tests), func(t *test) bool { return !t.passes[m.id] })
 		slices.SortStableFunc(tests, func(a, b *test) int {
 			return cmp.Or(cmp.Compare(b.noticed[place], a.noticed[place]), cmp.Compare(b.worth(), a.worth()))
