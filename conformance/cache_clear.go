@@ -62,7 +62,7 @@ func cacheClear() []Check[CacheHarness] {
 				return err
 			}
 			if err := c.rawClear(c.ctx, clearer); err == nil {
-				return fmt.Errorf("Clear while the backend is down = nil; want an error")
+				return fmt.Errorf("Clear() while the backend is down = nil; want an error")
 			}
 			return nil
 		}),
@@ -149,7 +149,7 @@ func cacheLiteralPrefix(c *cacheCase, _ verifier.Clearer) error {
 		}
 		clearer, ok := wild.cache.(verifier.Clearer)
 		if !ok {
-			return fmt.Errorf("New returned a cache without Clear, and one with it before; want one type")
+			return fmt.Errorf("New() returned a cache without Clear, and one with it before; want one type")
 		}
 		if err := cacheSpares(wild, clearer, stem+"x"); err != nil {
 			return fmt.Errorf("prefix with %q in it: %w", pattern, err)

@@ -65,7 +65,7 @@ func cacheMissIsNil(c *cacheCase) error {
 		return skip("the key was no miss, which is another check's finding")
 	}
 	if value != nil {
-		return fmt.Errorf("Get of an absent key = %s; want a nil value", answer(value, ok, err))
+		return fmt.Errorf("Get() of an absent key = %s; want a nil value", answer(value, ok, err))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func doerStatuses(c *doerCase) error {
 			return fmt.Errorf("status %d: %w", status, err)
 		}
 		if resp.StatusCode != status {
-			return fmt.Errorf("Do = status %d; want %d as it was sent", resp.StatusCode, status)
+			return fmt.Errorf("Do() = status %d; want %d as it was sent", resp.StatusCode, status)
 		}
 	}
 	return nil
@@ -85,7 +85,7 @@ func doerRefused(c *doerCase) error {
 	for what, target := range map[string]string{"a closed port": closed, "a server that hangs up": base + "/"} {
 		resp, err := c.do(c.ctx, http.MethodGet, target, nil)
 		if err == nil {
-			return fmt.Errorf("Do to %s = %s, nil; want an error", what, response(resp))
+			return fmt.Errorf("Do() to %s = %s, nil; want an error", what, response(resp))
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func doerWhole(c *doerCase) error {
 			continue
 		}
 		if err != nil || resp == nil || resp.Body == nil {
-			return fmt.Errorf("Do = %s, %v; want a response with a Body", response(resp), err)
+			return fmt.Errorf("Do() = %s, %v; want a response with a Body", response(resp), err)
 		}
 		got, err := io.ReadAll(resp.Body)
 		if err == nil && !bytes.Equal(got, body) {
@@ -168,7 +168,7 @@ func doerCloses(c *doerCase) error {
 	}
 	_, _ = io.ReadFull(resp.Body, make([]byte, 1024))
 	if err := resp.Body.Close(); err != nil {
-		return fmt.Errorf("Close of the Body = %w; want nil", err)
+		return fmt.Errorf("Close() of the Body = %w; want nil", err)
 	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
@@ -185,7 +185,7 @@ func doerDone(c *doerCase) error {
 	for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
 		resp, err := c.do(d.ctx, http.MethodGet, base+"/", nil)
 		if err == nil {
-			return fmt.Errorf("Do with %s = %s, nil; want an error", d.name, response(resp))
+			return fmt.Errorf("Do() with %s = %s, nil; want an error", d.name, response(resp))
 		}
 	}
 	return nil
@@ -272,20 +272,20 @@ func doerRedirects(c *doerCase) error {
 		asked := fmt.Sprint(base, "/", status)
 		resp, err := c.do(c.ctx, http.MethodGet, asked, nil)
 		if followed.Load() {
-			return fmt.Errorf("Do followed a redirect of status %d; want the redirect itself, or an error", status)
+			return fmt.Errorf("Do() followed a redirect of status %d; want the redirect itself, or an error", status)
 		}
 		if err != nil {
 			continue
 		}
 		if resp == nil || resp.StatusCode != status {
-			return fmt.Errorf("Do of a redirect = %s; want status %d, or an error", response(resp), status)
+			return fmt.Errorf("Do() of a redirect = %s; want status %d, or an error", response(resp), status)
 		}
 		want, err := url.Parse(asked)
 		if err != nil {
 			return err
 		}
 		if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.String() != want.String() {
-			return fmt.Errorf("Do of %s: Response.Request.URL = %s; want the one asked for", want, resp.Request.URL)
+			return fmt.Errorf("Do() of %s: Response.Request.URL = %s; want the one asked for", want, resp.Request.URL)
 		}
 	}
 	return nil

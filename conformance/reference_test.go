@@ -190,13 +190,6 @@ func (r *reference) look(key string, f func(e *entry)) {
 	f(r.entries[r.path(key)])
 }
 
-// put an entry as it is.
-func (r *reference) put(key string, e *entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entries[r.path(key)] = e
-}
-
 // altered is the reference with some methods replaced.
 type altered struct {
 	*reference

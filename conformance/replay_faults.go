@@ -308,7 +308,7 @@ func replayFaults() []Check[ReplayStoreHarness] {
 		replayCheck("an-error-is-not-added", unknown, func(c *replayCase) error {
 			added, err := c.add(canceled(c.ctx).ctx, c.key("k"), time.Hour)
 			if added && err != nil {
-				return fmt.Errorf("Add with a canceled context = true, %w; want false with an error", err)
+				return fmt.Errorf("Add() with a canceled context = true, %w; want false with an error", err)
 			}
 			return nil
 		}),
@@ -327,7 +327,7 @@ func replayFaults() []Check[ReplayStoreHarness] {
 				return err
 			}
 			if added, err := c.add(c.ctx, c.key("k"), time.Hour); added || err == nil {
-				return fmt.Errorf("Add while the backend is down = %v, %v; want false and an error", added, err)
+				return fmt.Errorf("Add() while the backend is down = %v, %v; want false and an error", added, err)
 			}
 			return nil
 		}),
