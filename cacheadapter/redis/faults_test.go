@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 		{"2 s of latency", func(t *testing.T) *rig { return single(t) }, delayed, true, false},
 		{"memory full, noeviction", func(t *testing.T) *rig { return single(t) }, full, true, false},
 		{"READONLY replica", func(t *testing.T) *rig { return single(t) }, readOnly, true, false},
-		{"Cluster slot moves 10 times", moving, move, false, false},
+		{"Cluster slot moves 40 times", moving, move, false, false},
 		{"memory full, allkeys-lru", func(t *testing.T) *rig { return single(t, "--maxmemory-policy", "allkeys-lru") }, evicting, false, true},
 		{"kill -9 without persistence", func(t *testing.T) *rig { return single(t, "--appendonly", "no") }, killed, true, true},
 		{"kill -9 with appendfsync everysec", func(t *testing.T) *rig { return single(t, "--appendfsync", "everysec") }, killed, true, true},
@@ -176,7 +176,7 @@ func move(_ *testing.T, l *load, r *rig) {
 		}
 	}
 	l.next()
-	for range 10 {
+	for range 40 {
 		r.cluster.MoveSlot(slot, at, other)
 		at, other = other, at
 		l.run(50 * time.Millisecond)
