@@ -100,6 +100,9 @@ func normalHost(host string) string {
 func Chain(resolvers ...verifier.DomainResolver) verifier.DomainResolver {
 	resolvers = slices.Clone(resolvers)
 	return Func(func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		for _, r := range resolvers {
 			domains, err := r.ResolveDomains(ctx, req)
 			if !errors.Is(err, ErrNoMatch) {

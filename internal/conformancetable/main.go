@@ -45,7 +45,11 @@ func run(dir, readme string, check bool) error {
 	if err != nil {
 		return err
 	}
-	current, err := insert(page, table(reports))
+	rules, err := table(reports)
+	if err != nil {
+		return err
+	}
+	current, err := insert(page, rules)
 	if err != nil {
 		return err
 	}
@@ -100,8 +104,8 @@ func insert(page, table []byte) ([]byte, error) {
 // interfaces in the order of the table.
 var interfaces = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "KeyFetcher", "Clock", "Doer"}
 
-// table is a summary, and the rules of each interface folded below it.
-func table(reports []conformance.Report) []byte {
+// table is a summary, with the rules of each interface folded below it.
+func table(reports []conformance.Report) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("What `make test` found on its last run, on real servers where there is one (rules passed, and those a backend has no use for):\n\n")
 	b.WriteString("| implementation |")
@@ -116,10 +120,12 @@ func table(reports []conformance.Report) []byte {
 		}
 		b.WriteString("\n")
 	}
-	for _, name := range interfaces {
-		details(&b, reports, name)
+	b.WriteString("\n<details><summary>Every rule, and what each implementation does with it</summary>\n\n")
+	if err := conformance.WriteTable(&b, reports...); err != nil {
+		return nil, err
 	}
-	return b.Bytes()
+	b.WriteString("\n</details>\n")
+	return b.Bytes(), nil
 }
 
 func summary(r conformance.Report, name string) string {
@@ -141,58 +147,4 @@ func summary(r conformance.Report, name string) string {
 	default:
 		return fmt.Sprintf("%d (%d n/a)", passed, skipped)
 	}
-}
-
-// details is the table of one interface: a row for each rule.
-func details(b *bytes.Buffer, reports []conformance.Report, name string) {
-	var subjects []conformance.Report
-	var rows []conformance.Result
-	for _, r := range reports {
-		has := false
-		for _, one := range r.Results {
-			if one.Interface != name {
-				continue
-			}
-			has = true
-			if !slices.ContainsFunc(rows, func(row conformance.Result) bool { return row.Check == one.Check }) {
-				rows = append(rows, one)
-			}
-		}
-		if has {
-			subjects = append(subjects, r)
-		}
-	}
-	if len(subjects) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\n<details><summary>The %d rules of %s</summary>\n\n| rule |", len(rows), name)
-	for _, r := range subjects {
-		b.WriteString(" " + r.Subject + " |")
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(subjects)) + "\n")
-	for _, row := range rows {
-		fmt.Fprintf(b, "| %s |", strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(row.Rule))
-		for _, r := range subjects {
-			b.WriteString(" " + mark(r, name, row.Check) + " |")
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n</details>\n")
-}
-
-func mark(r conformance.Report, name, check string) string {
-	for _, one := range r.Results {
-		if one.Interface != name || one.Check != check {
-			continue
-		}
-		switch one.Status {
-		case conformance.Passed:
-			return "✓"
-		case conformance.Skipped:
-			return "n/a"
-		default:
-			return "✗"
-		}
-	}
-	return ""
 }

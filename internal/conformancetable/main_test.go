@@ -44,7 +44,7 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "\nafter\n", "\n| one | 1 |", "\n| two | 1 (1 n/a) |  | 1 |", `| Get \| gives. | ✓ | ✓ |`, "| Done contexts end calls. |  | n/a |", "The 2 rules of Cache", "The 1 rules of ReplayStore"} {
+	for _, want := range []string{"before\n", "\nafter\n", "\n| one | 1 |", "\n| two | 1 (1 n/a) |  | 1 |", `| get | Get \| gives. |`, "| hang | Done contexts end calls. |", "1. no backend", "### ReplayStore"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
