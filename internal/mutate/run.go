@@ -219,7 +219,7 @@ func (s *session) trace(ctx context.Context) error {
 }
 
 // reported matches an unnoticed change in a report.
-var reported = regexp.MustCompile("(?m)^- \\d+ (\\S+):\\d+, (\\w+): (`.*` [^(`]*[^ (`])")
+var reported = regexp.MustCompile("(?m)^- \\d+ (\\S+):\\d+, (\\w+): (`.*` [^(`\n]*[^ (`\n])")
 
 func (s *session) selected() ([]mutant, error) {
 	var wanted func(i int, m *mutant) bool
