@@ -202,13 +202,15 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) { return f.
 func (f *fixture) httpClient() *http.Client { return &http.Client{Transport: f} }
 
 // bareRSA returns the least that any verifier of the token must do.
-func (f *fixture) bareRSA(token string) func() error {
+func (f *fixture) bareRSA(token string) func() error { return bareRSA(&f.key.PublicKey, token) }
+
+func bareRSA(key *rsa.PublicKey, token string) func() error {
 	dot := strings.LastIndexByte(token, '.')
 	input := []byte(token[:dot])
 	signature, _ := base64.RawURLEncoding.DecodeString(token[dot+1:])
 	return func() error {
 		sum := sha256.Sum256(input)
-		return rsa.VerifyPKCS1v15(&f.key.PublicKey, crypto.SHA256, sum[:], signature)
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature)
 	}
 }
 
@@ -234,6 +236,17 @@ func (f *fixture) bareBoth() func() error {
 	}
 }
 
+// joseSignature parses a token and checks its signature, and does not look at
+// its claims.
+func (f *fixture) joseSignature() error {
+	parsed, err := jose.ParseSignedCompact(f.token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return err
+	}
+	_, err = parsed.Verify(&f.key.PublicKey)
+	return err
+}
+
 const (
 	bareName     = "SHA-256 + RSA, bare"
 	bareBothName = "SHA-256 + RSA + SHA-256 + ECDSA, bare"
@@ -244,6 +257,8 @@ func (f *fixture) bareJobs() []job {
 	both := f.bareBoth()
 	return []job{
 		{group: groupBearer, name: bareName, run: limit, limit: limit},
+		{group: groupBearer, name: "go-jose/v4, signature only", run: f.joseSignature, limit: limit},
+		{group: groupIssuers, name: bareName, run: f.bareMany(), limit: limit},
 		{group: groupParallel, name: bareName, run: limit, limit: limit, workers: 2},
 		{group: groupDPoP, name: bareBothName, run: both, limit: both},
 	}

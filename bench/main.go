@@ -12,9 +12,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/portcullis-go/portcullis/verifier"
 )
 
 func main() {
@@ -51,6 +54,12 @@ func run(ctx context.Context, out io.Writer, docs string, issuers, soak int) err
 		return err
 	}
 	verify := one.bearer(f.token)
+	handler := verifier.Middleware(one, verifier.MiddlewareConfig{})(http.HandlerFunc(handle))
+	added := f.bearerRequests(ourName, func(r *http.Request) error { return serve(handler, r) })
+	added.limit = verify
+	if report.middleware, err = measure(added); err != nil {
+		return err
+	}
 	if report.scaling, err = scaling(f.bareRSA(f.token), verify); err != nil {
 		return err
 	}

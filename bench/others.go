@@ -235,7 +235,7 @@ func (f *fixture) otherJobs(ctx context.Context) ([]job, error) {
 	handler := middleware.CheckJWT(http.HandlerFunc(handle))
 	send := func(r *http.Request) error { return serve(handler, r) }
 	return append(jobs,
-		job{group: groupIssuers, name: name, run: func() error { return many(next()) }, limit: limit},
+		job{group: groupIssuers, name: name, run: func() error { return many(next()) }, limit: f.bareMany()},
 		f.bearerRequests(name, send),
 		f.dpopRequests(name, send),
 	), nil

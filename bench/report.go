@@ -14,6 +14,7 @@ import (
 type report struct {
 	issuers, soak, tokenSize int
 	results                  []result
+	middleware               result // its limit is VerifyAccessToken
 	scaling                  scale
 	growth                   grown
 }
@@ -46,7 +47,6 @@ func (r *report) targets() []target {
 	}
 	bearer := r.find(groupBearer, ourName)
 	memo := r.find(groupMemo, ourName+", TokenMemo")
-	request := r.find(groupRequest, ourName)
 	dpop := r.find(groupDPoP, ourName+", VerifyHTTPRequest")
 	many := r.find(groupIssuers, ourName)
 	list := []target{
@@ -55,7 +55,7 @@ func (r *report) targets() []target {
 		atMost("memo hit, ratio to the limit", memo.ratio, 0.04),
 		counts("memo hit, allocations", memo.allocations, 2),
 		atMost("DPoP request, ratio to its limit", dpop.ratio, 1.20),
-		atMost("middleware, ratio added", request.ratio-bearer.ratio, 0.10),
+		atMost("middleware, ratio added", (r.middleware.ratio-1)*bearer.ratio, 0.10),
 	}
 	for _, group := range []string{groupExpired, groupForeign, groupMalformed} {
 		list = append(list, atMost(group+", share of a verification", r.find(group, ourName).ratio/bearer.ratio, 0.20))
@@ -63,7 +63,7 @@ func (r *report) targets() []target {
 	oversize := r.find(groupOversize, ourName)
 	return append(list,
 		target{groupOversize + ", microseconds", fmt.Sprintf("%.2f", oversize.nanoseconds/1000), "< 10", oversize.nanoseconds < 10_000},
-		target{fmt.Sprintf("%d issuers, cost by that of one", r.issuers), fmt.Sprintf("%.3f", many.ratio/bearer.ratio), "<= 1.1, about 1", many.ratio/bearer.ratio <= 1.1},
+		target{fmt.Sprintf("%d issuers, ratio to the limit by that of one", r.issuers), fmt.Sprintf("%.3f", many.ratio/bearer.ratio), "<= 1.1, about 1", many.ratio/bearer.ratio <= 1.1},
 		target{"two at once, scaling by that of the limit, CPU time", fmt.Sprintf("%.3f", r.scaling.cpu), ">= 0.95", r.scaling.cpu >= 0.95},
 		target{"two at once, scaling by that of the limit, elapsed time", fmt.Sprintf("%.3f", r.scaling.wall), ">= 0.95", r.scaling.wall >= 0.95},
 		target{fmt.Sprintf("goroutines after %d verifications", r.soak), fmt.Sprintf("%+d", r.growth.goroutines), "+0", r.growth.goroutines <= 0},
@@ -144,7 +144,7 @@ const markdownHead = `# Performance
 The limit is what no verifier can do without: SHA-256 and ` + "`rsa.VerifyPKCS1v15`" + ` of the standard library, on a signature that is decoded
 already; for DPoP also SHA-256 and ` + "`ecdsa.Verify`" + ` of the proof. A ratio of 1.10 means: the checks, the parsing and the claims together cost a tenth
 of the crypto. Times are CPU time of the process, garbage collection included; limit and target alternate in slices of 25 ms, and the ratio is the
-median of 31 pairs, so that other load on the machine does not decide.
+median of 31 pairs, so that other load on the machine does not decide. Nanoseconds do change with the load: compare the ratios.
 
 `
 
@@ -162,7 +162,12 @@ in-memory HTTP transport: a library that fetches does not wait.
   key; Portcullis also records each proof against replays. "VerifyHTTPRequest" is the same without the middleware.
 - "Other issuer" is a well-formed token of an issuer that is not allowed, "bad signature" one with the right names that another key signed,
   "64 KiB" one with a bad signature and much padding, "malformed" one with a character that base64url does not have.
-- "Many issuers" takes the tokens of all issuers in turn.
+- "Many issuers" takes the tokens of all issuers in turn, and its limit is the bare crypto on the same tokens with a key of its own for each; the
+  row "bare" there compares that with the bare crypto on one token. The keys of up to Config.Refresh.MaxIssuers issuers are held, 100 unless set: an API with
+  more issuers in use must set it, or keys are fetched again and again. What a thousand issuers cost beyond one are misses of the processor's
+  caches: the documents and keys of a thousand do not fit where those of one do.
+- "go-jose/v4, signature only" parses the token and checks its signature, and no claims: what a verification would cost that left the signature to
+  go-jose instead of the standard library.
 - "Two at once" gives the CPU time of one verification while two goroutines verify: memory that cores share shows there.
 
 Tests of the verifier guard the budget loosely in every run: see verifier/performance_test.go.
