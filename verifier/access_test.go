@@ -283,12 +283,14 @@ func TestConfigRefusals(t *testing.T) {
 		"DPoP.FutureSkew":   func(c *verifier.Config) { c.DPoP.FutureSkew = time.Hour },
 		"DPoP.MaxProofSize": func(c *verifier.Config) { c.DPoP.MaxProofSize = 1 << 20 },
 		"DPoP.ReplayQuota":  func(c *verifier.Config) { c.DPoP.ReplayQuota = -1 },
-		"DPoP.ReplayQuota ": func(c *verifier.Config) { c.DPoP.ReplayQuota, c.DPoP.ReplayStore = 1, noCache },
-		"DPoP.AllowReplays": func(c *verifier.Config) { c.DPoP.AllowReplays, c.DPoP.ReplayStore = true, noCache },
-		"Realm":             func(c *verifier.Config) { c.Realm = "a\"b" },
-		"ChallengeScope":    func(c *verifier.Config) { c.ChallengeScope = "a\nb" },
-		"ResourceMetadata":  func(c *verifier.Config) { c.ResourceMetadata = "/x" },
-		"ExternalURL":       func(c *verifier.Config) { c.ExternalURL = "api.example" },
+
+		"DPoP.ReplayStoreTimeout": func(c *verifier.Config) { c.DPoP.ReplayStoreTimeout = time.Second },
+		"DPoP.ReplayQuota ":       func(c *verifier.Config) { c.DPoP.ReplayQuota, c.DPoP.ReplayStore = 1, noCache },
+		"DPoP.AllowReplays":       func(c *verifier.Config) { c.DPoP.AllowReplays, c.DPoP.ReplayStore = true, noCache },
+		"Realm":                   func(c *verifier.Config) { c.Realm = "a\"b" },
+		"ChallengeScope":          func(c *verifier.Config) { c.ChallengeScope = "a\nb" },
+		"ResourceMetadata":        func(c *verifier.Config) { c.ResourceMetadata = "/x" },
+		"ExternalURL":             func(c *verifier.Config) { c.ExternalURL = "api.example" },
 	}
 	for field, change := range cases {
 		cfg := good

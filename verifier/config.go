@@ -152,6 +152,10 @@ type DPoPConfig struct {
 	// ReplayQuota bounds the proofs of one key in the default store. Default
 	// 10,000, which is a little more than 30 a second.
 	ReplayQuota int
+	// ReplayStoreTimeout bounds one call of ReplayStore, within the context of
+	// the request: a store that hangs must not hold requests for as long as
+	// their clients wait. Default 2 s, at most 1 minute.
+	ReplayStoreTimeout time.Duration
 	// AllowReplays switches the check for replays off. RFC 9449, Section 11.1
 	// has what that means.
 	AllowReplays bool

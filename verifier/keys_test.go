@@ -591,6 +591,38 @@ func TestSharedCacheFaultsNeverFailAVerification(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsForAWriteToTheSharedCache: what was fetched is served at once,
+// and the write is finished even so, Close included.
+func TestNobodyWaitsForAWriteToTheSharedCache(t *testing.T) {
+	cache := &slowCache{Cache: verifiertest.NewCache(nil, 0), begun: make(chan struct{}, 2), release: make(chan struct{})}
+	h := newHarness(t, func(cfg *verifier.Config) { cfg.Cache, cfg.Refresh.CacheTimeout = cache, 10*time.Second })
+	h.accept(h.token())
+	<-cache.begun
+	<-cache.begun
+	if got := cache.Keys(); len(got) != 0 {
+		t.Errorf("keys %q while the writes are held; want none", got)
+	}
+	close(cache.release)
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := cache.Keys(); len(got) != 2 {
+		t.Errorf("keys %q after Close; want those of both documents", got)
+	}
+}
+
+// slowCache holds writes until it is told otherwise.
+type slowCache struct {
+	*verifiertest.Cache
+	begun, release chan struct{}
+}
+
+func (c *slowCache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	c.begun <- struct{}{}
+	<-c.release
+	return c.Cache.Set(ctx, key, value, ttl)
+}
+
 func TestFleetFetchesOnce(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
 	cache, lease := verifiertest.NewCache(clock, 0), verifiertest.NewReplayStore(clock)

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,7 +24,8 @@ import (
 type proofPolicy struct {
 	maxAge, futureSkew time.Duration
 	maxSize            int
-	store              ReplayStore // nil: replays are allowed
+	store              ReplayStore   // nil: replays are allowed
+	storeTimeout       time.Duration // 0: none, for the default store does not wait
 	failOpen           bool
 	nonces             NonceSource
 	headers            *jws.Headers // of proofs that were accepted
@@ -64,13 +66,17 @@ func (v *Verifier) applyDPoP(cfg *Config) error {
 
 func (v *Verifier) applyReplay(d *DPoPConfig) error {
 	switch {
+	case d.ReplayStoreTimeout < 0 || d.ReplayStoreTimeout > time.Minute:
+		return invalid("DPoP.ReplayStoreTimeout", "is not between 0 and 1 minute")
+	case d.ReplayStoreTimeout != 0 && d.ReplayStore == nil:
+		return invalid("DPoP.ReplayStoreTimeout", "needs DPoP.ReplayStore")
 	case d.AllowReplays && (d.ReplayStore != nil || d.AllowReplayStoreFailure || d.ReplayQuota != 0):
 		return invalid("DPoP.AllowReplays", "contradicts the settings of the replay store")
 	case d.ReplayStore != nil && d.ReplayQuota != 0:
 		return invalid("DPoP.ReplayQuota", "is of the default store, which DPoP.ReplayStore replaces")
 	case d.AllowReplays:
 	case d.ReplayStore != nil:
-		v.proof.store = d.ReplayStore
+		v.proof.store, v.proof.storeTimeout = d.ReplayStore, cmp.Or(d.ReplayStoreTimeout, defaultReplayStoreTimeout)
 	default:
 		quota, err := size("DPoP.ReplayQuota", d.ReplayQuota, defaultReplayQuota, replay.DefaultMaxEntries)
 		if err != nil {
@@ -353,6 +359,11 @@ func (v *Verifier) recordProof(ctx context.Context, proof *Proof, normal string)
 	}
 	ttl := proof.IssuedAt.Add(v.proof.maxAge).Sub(v.clock.Now()) + v.leeway + replaySlack
 	key := replayKey(proof, normal)
+	if v.proof.storeTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, v.proof.storeTimeout)
+		defer cancel()
+	}
 	added, err := guard(func() (bool, error) { return v.proof.store.Add(ctx, key, ttl) })
 	if err != nil {
 		var quota interface{ QuotaExceeded() bool }

@@ -283,6 +283,24 @@ func TestReplayStoreFailures(t *testing.T) {
 	}
 }
 
+// TestReplayStoreThatHangs: the bound is the Verifier's, whatever time the
+// request has.
+func TestReplayStoreThatHangs(t *testing.T) {
+	store := verifiertest.NewReplayStore(nil)
+	h := newDPoPHarness(t, func(cfg *verifier.Config) {
+		cfg.DPoP.ReplayStore, cfg.DPoP.ReplayStoreTimeout = store, 20*time.Millisecond
+	})
+	store.Hang()
+	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
+	if e := wantReason(t, err, verifier.ReasonReplayStore); e.Status != 503 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d %v; want 503 by the deadline", e.Status, errors.Unwrap(err))
+	}
+	store.Recover()
+	if _, err := h.send(h.client.Proof("GET", apiURL, h.bound)); err != nil {
+		t.Errorf("after recovery: %v", err)
+	}
+}
+
 func TestReplayQuotaOfTheDefaultStore(t *testing.T) {
 	h := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.DPoP.ReplayQuota = 3 })
 	for range 3 {

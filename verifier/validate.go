@@ -22,7 +22,10 @@ const (
 	defaultFutureSkew   = 30 * time.Second
 	maxLeeway           = 5 * time.Minute
 	defaultReplayQuota  = 10_000
-	maxTokenMemo        = 1 << 20
+
+	defaultReplayStoreTimeout = 2 * time.Second
+
+	maxTokenMemo = 1 << 20
 )
 
 func invalid(field, problem string) error { return &ConfigError{Field: field, Problem: problem} }

@@ -45,14 +45,14 @@ func (s *Store[T]) run(e *entry[T], c *call, held *Snapshot[T], want func(T) boo
 	if rotated {
 		s.observe(Event{Kind: EventRotated, Issuer: e.issuer})
 	}
-	if err == nil && !snap.Shared {
-		s.share(e.issuer, snap)
-	}
 	e.mu.Lock()
 	c.err = err
 	e.call = nil
 	e.mu.Unlock()
 	close(c.done)
+	if err == nil && !snap.Shared {
+		s.share(e.issuer, snap) // nobody waits for that
+	}
 }
 
 // pause returns how long not to try again. When the failure lies in a document
@@ -202,7 +202,9 @@ func (s *Store[T]) open(issuer string, value []byte) (*Snapshot[T], error) {
 	return snap, nil
 }
 
-// share writes a fetched document to the shared cache.
+// share writes a fetched document to the shared cache. It is finished even when
+// the store is being closed, in the time that a call of the cache may take: what
+// was fetched is worth keeping for other processes.
 func (s *Store[T]) share(issuer string, snap *Snapshot[T]) {
 	if s.cfg.Cache == nil || snap.noStore {
 		return
@@ -210,7 +212,7 @@ func (s *Store[T]) share(issuer string, snap *Snapshot[T]) {
 	ttl := snap.life.stale.Sub(s.cfg.Now())
 	value, err := encodeEnvelope(s.cfg.Name, issuer, snap)
 	if err == nil && ttl > 0 {
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Policy.CacheTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.cfg.Policy.CacheTimeout)
 		defer cancel()
 		err = s.cacheSet(ctx, s.cacheKey(issuer), value, ttl)
 	}
