@@ -13,15 +13,19 @@ import (
 
 // documents answers by URL, and notes what was asked, with the entity tag.
 type documents struct {
-	bodies map[string]string
-	etag   string
-	asked  []string
+	bodies  map[string]string
+	control map[string]string // Cache-Control
+	etag    string
+	asked   []string
 }
 
 func (d *documents) Do(req *http.Request) (*http.Response, error) {
 	d.asked = append(d.asked, strings.TrimSpace(req.URL.String()+" "+req.Header.Get("If-None-Match")))
 	body, ok := d.bodies[req.URL.String()]
 	resp := &http.Response{StatusCode: http.StatusOK, Header: make(http.Header), Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: req}
+	if control := d.control[req.URL.String()]; control != "" {
+		resp.Header.Set("Cache-Control", control)
+	}
 	switch {
 	case !ok:
 		resp.StatusCode = http.StatusNotFound
@@ -245,5 +249,35 @@ func TestKeySetURLsNeedNoMetadata(t *testing.T) {
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, strings.Replace(fuzzClaims, "tenant", "other", 1)))
 	if got := reasonOf(t, err); got != verifier.ReasonDiscovery || len(d.asked) != 2 {
 		t.Errorf("an issuer without such a URL: %q, asked %v", got, d.asked)
+	}
+}
+
+// TestMetadataSaysWhoseKeysTheyAre: when it states the issuer anew, that counts
+// at once, for remembered tokens too, however long the keys are kept.
+func TestMetadataSaysWhoseKeysTheyAre(t *testing.T) {
+	for _, memo := range []int{0, 100} {
+		now := time.Unix(fuzzNow, 0)
+		d := &documents{
+			bodies: map[string]string{
+				metadataURL: `{"issuer":"https://tenant.example.com/","jwks_uri":"` + keysURL + `"}`, keysURL: string(newFuzzWorld(t, nil).jwks()),
+			},
+			control: map[string]string{metadataURL: "max-age=60", keysURL: "max-age=600"},
+		}
+		w := newFuzzWorld(t, overDocuments(d, func(cfg *verifier.Config) {
+			cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
+			cfg.TokenMemo = memo
+		}))
+		token := w.token(fuzzHeader, fuzzClaims)
+		for range 2 {
+			if _, err := w.v.VerifyAccessToken(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.bodies[metadataURL] = strings.Replace(d.bodies[metadataURL], `com/",`, `com",`, 1)
+		now = now.Add(2 * time.Minute)
+		_, err := w.v.VerifyAccessToken(t.Context(), token)
+		if got := reasonOf(t, err); got != verifier.ReasonIssuerMismatch || len(d.asked) != 3 {
+			t.Errorf("memo %d: %q after %q; want %q", memo, got, d.asked, verifier.ReasonIssuerMismatch)
+		}
 	}
 }
