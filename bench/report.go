@@ -49,6 +49,7 @@ func (r *report) targets() []target {
 	memo := r.find(groupMemo, ourName+", TokenMemo")
 	dpop := r.find(groupDPoP, ourName+", VerifyHTTPRequest")
 	many := r.find(groupIssuers, ourName)
+	held := r.find(groupIssuers, ourName+", one of them in use")
 	list := []target{
 		atMost("Bearer, ratio to the limit", bearer.ratio, 1.15),
 		counts("Bearer, allocations", bearer.allocations, 20),
@@ -63,9 +64,9 @@ func (r *report) targets() []target {
 	oversize := r.find(groupOversize, ourName)
 	return append(list,
 		target{groupOversize + ", microseconds", fmt.Sprintf("%.2f", oversize.nanoseconds/1000), "< 10", oversize.nanoseconds < 10_000},
-		target{fmt.Sprintf("%d issuers, ratio to the limit by that of one", r.issuers), fmt.Sprintf("%.3f", many.ratio/bearer.ratio), "<= 1.1, about 1", many.ratio/bearer.ratio <= 1.1},
+		target{fmt.Sprintf("%d issuers held and one in use, by a verifier of one", r.issuers), fmt.Sprintf("%.3f", held.ratio/bearer.ratio), "<= 1.05", held.ratio/bearer.ratio <= 1.05},
+		target{fmt.Sprintf("%d issuers in turn, by a verifier of one", r.issuers), fmt.Sprintf("%.3f", many.ratio/bearer.ratio), "<= 1.1", many.ratio/bearer.ratio <= 1.1},
 		target{"two at once, scaling by that of the limit, CPU time", fmt.Sprintf("%.3f", r.scaling.cpu), ">= 0.95", r.scaling.cpu >= 0.95},
-		target{"two at once, scaling by that of the limit, elapsed time", fmt.Sprintf("%.3f", r.scaling.wall), ">= 0.95", r.scaling.wall >= 0.95},
 		target{fmt.Sprintf("goroutines after %d verifications", r.soak), fmt.Sprintf("%+d", r.growth.goroutines), "+0", r.growth.goroutines <= 0},
 		target{fmt.Sprintf("live memory after %d verifications", r.soak), fmt.Sprintf("%+d B", r.growth.heap), "< 64 KiB", r.growth.heap < 64<<10},
 		target{"allocations of a verification, before and after", fmt.Sprintf("%.1f, %.1f", r.growth.early, r.growth.late), "equal", r.growth.late < r.growth.early+0.5},
@@ -83,6 +84,7 @@ func (r *report) print(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.what, x.measured, x.budget, verdict(x.met))
 	}
 	fmt.Fprintf(t, "time spent waiting for locks, two at once\t%v\t\t\n", r.scaling.lockWait.Round(time.Microsecond))
+	fmt.Fprintf(t, "two at once, scaling by that of the limit, elapsed time\t%.3f\t\tnot on a busy machine\n", r.scaling.wall)
 	return t.Flush()
 }
 
@@ -102,7 +104,8 @@ func (r *report) markdown(w io.Writer) error {
 	for _, x := range r.targets() {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", x.what, x.measured, x.budget, verdict(x.met))
 	}
-	fmt.Fprintf(&b, "\nWith two at once, all goroutines together waited %v for locks.\n", r.scaling.lockWait.Round(time.Microsecond))
+	fmt.Fprintf(&b, "\nWith two at once, all goroutines together waited %v for locks. By elapsed time, which other load on the machine decides too,\n"+
+		"scaling was %.3f of that of the limit.\n", r.scaling.lockWait.Round(time.Microsecond), r.scaling.wall)
 	b.WriteString("\n## All rows\n\nCPU time, memory and allocations of one call, and the ratio to the bare crypto.\n")
 	group := ""
 	for _, x := range r.results {
@@ -164,8 +167,8 @@ in-memory HTTP transport: a library that fetches does not wait.
   "64 KiB" one with a bad signature and much padding, "malformed" one with a character that base64url does not have.
 - "Many issuers" takes the tokens of all issuers in turn, and its limit is the bare crypto on the same tokens with a key of its own for each; the
   row "bare" there compares that with the bare crypto on one token. The keys of up to Config.Refresh.MaxIssuers issuers are held, 100 unless set: an API with
-  more issuers in use must set it, or keys are fetched again and again. What a thousand issuers cost beyond one are misses of the processor's
-  caches: the documents and keys of a thousand do not fit where those of one do.
+  more issuers in use must set it, or keys are fetched again and again. Holding a thousand costs nothing ("one of them in use"); using them in turn
+  costs some per cent, from a few dozen issuers on: their documents and keys are no longer in the processor's nearest cache.
 - "go-jose/v4, signature only" parses the token and checks its signature, and no claims: what a verification would cost that left the signature to
   go-jose instead of the standard library.
 - "Two at once" gives the CPU time of one verification while two goroutines verify: memory that cores share shows there.
