@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -354,76 +353,6 @@ func TestObserver(t *testing.T) {
 	}
 	if text := log.String(); !strings.Contains(text, "token_malformed") || !strings.Contains(text, "problem=status") || strings.Contains(text, "eyJ") {
 		t.Errorf("log: %s", text)
-	}
-}
-
-// TestMemoIsPlainVerification compares a Verifier that remembers tokens with
-// one that does not, over a random history.
-func TestMemoIsPlainVerification(t *testing.T) {
-	clock := verifiertest.NewClock(time.Time{})
-	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(clock))
-	var mu sync.Mutex
-	allowed := true
-	gate := verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if allowed {
-			return []string{issuer.Domain()}, nil
-		}
-		return []string{"other.example"}, nil
-	})
-	make := func(memo int) *verifier.Verifier {
-		return newVerifier(t, issuer, func(cfg *verifier.Config) {
-			cfg.Domain, cfg.Domains, cfg.TokenMemo = "", gate, memo
-			cfg.Refresh = verifier.RefreshConfig{Jitter: -1, Ahead: -1, Floor: -1, StaleIfError: -1, UnknownKeyAttempts: -1}
-		})
-	}
-	plain, memo := make(0), make(8)
-	random := rand.New(rand.NewPCG(1, 2))
-	tokens := []string{issuer.Sign(audience, nil), "x.y.z"}
-	reasonOf := func(err error) verifier.Reason {
-		var e *verifier.Error
-		if errors.As(err, &e) {
-			return e.Reason
-		}
-		return ""
-	}
-	accepted := 0
-	for step := range 4000 {
-		switch random.IntN(40) {
-		case 0:
-			issuer.RotateKeys()
-		case 1, 2:
-			clock.Advance(time.Duration(random.IntN(700)) * time.Second)
-		case 3:
-			mu.Lock()
-			allowed = !allowed
-			mu.Unlock()
-		case 4, 5, 6:
-			tokens = append(tokens, issuer.Sign(audience, map[string]any{"exp": clock.Now().Unix() + int64(random.IntN(2000)), "nbf": clock.Now().Unix() + int64(random.IntN(200)) - 100}))
-		case 7:
-			clock.Advance(-time.Duration(random.IntN(60)) * time.Second)
-		}
-		token := tokens[max(0, len(tokens)-1-random.IntN(6))]
-		var opts []verifier.VerifyOption
-		if random.IntN(10) == 0 {
-			opts = append(opts, verifier.WithRequiredClaims("org_id"))
-		}
-		want, wantErr := plain.VerifyAccessToken(t.Context(), token, opts...)
-		got, gotErr := memo.VerifyAccessToken(t.Context(), token, opts...)
-		if reasonOf(wantErr) != reasonOf(gotErr) {
-			t.Fatalf("step %d: memo says %v; plain verification %v", step, gotErr, wantErr)
-		}
-		if wantErr == nil {
-			accepted++
-			if want.Subject != got.Subject || want.ID != got.ID || !want.ExpiresAt.Equal(got.ExpiresAt) || len(want.Claims()) != len(got.Claims()) {
-				t.Fatalf("step %d: the tokens differ", step)
-			}
-			got.Audience[0] = "changed by the caller"
-		}
-	}
-	if accepted < 100 {
-		t.Errorf("only %d tokens were accepted; the comparison says little", accepted)
 	}
 }
 

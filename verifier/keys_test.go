@@ -308,7 +308,7 @@ func TestOutage(t *testing.T) {
 				client := cfg.Doer
 				cfg.Refresh.FetchTimeout = 2 * time.Second
 				if name == "hang" {
-					cfg.Refresh.FetchTimeout = 20 * time.Millisecond
+					cfg.Refresh.FetchTimeout = 250 * time.Millisecond
 				}
 				cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
 					if s.refuse.Load() {
