@@ -310,6 +310,10 @@ func sameOperator(x ast.Expr, op token.Token) bool {
 func (r *rewriter) comparison(x *ast.BinaryExpr) {
 	moved := map[token.Token]string{token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">"}[x.Op]
 	var open []wrapping
+	if r.found(x) {
+		r.expression(x.X)
+		return
+	}
 	if moved != "" && !r.constant(x) {
 		alternative := r.text(x.X) + " " + moved + " " + r.text(x.Y)
 		open = append(open, r.wrap(x, "compared with "+moved, "(!mutant_(%d) && (", ") || mutant_(%d) && ("+alternative+"))"))
@@ -317,6 +321,18 @@ func (r *rewriter) comparison(x *ast.BinaryExpr) {
 	r.expression(x.X)
 	r.expression(x.Y)
 	r.close(open)
+}
+
+// found reports whether a comparison asks if something was found (an index and
+// zero): where it was found is another matter, and moving the boundary changes
+// nothing that is not refused later.
+func (r *rewriter) found(x *ast.BinaryExpr) bool {
+	zero, ok := x.Y.(*ast.BasicLit)
+	if !ok || zero.Value != "0" || x.Op != token.LSS && x.Op != token.GEQ {
+		return false
+	}
+	text := r.text(x.X)
+	return strings.Contains(text, "Index") || text == "i" || text == "end" || strings.HasSuffix(text, "Length")
 }
 
 // expression visits values.
@@ -446,8 +462,14 @@ func (r *rewriter) constant(x ast.Expr) bool { return r.unit.info.Types[x].Value
 
 // returned visits a return: booleans are negated, and errors become nil where
 // that is not sure to crash.
+//
+// What is returned beside a failure is nobody's business and stays.
 func (r *rewriter) returned(s *ast.ReturnStmt) {
+	failed := len(s.Results) > 1 && slices.Contains([]string{"false", "err"}, r.text(s.Results[len(s.Results)-1]))
 	for i, x := range s.Results {
+		if _, literal := x.(*ast.BasicLit); failed && literal {
+			continue
+		}
 		var open []wrapping
 		if r.results != nil && r.results.Len() == len(s.Results) {
 			switch result := r.results.At(i).Type(); {

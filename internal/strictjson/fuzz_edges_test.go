@@ -105,3 +105,40 @@ func TestTimeEdges(t *testing.T) {
 		}
 	}
 }
+
+// TestTruncatedDocuments: no beginning of a document is one.
+func TestTruncatedDocuments(t *testing.T) {
+	const document = `{"a":[1.5e+3,true,null,"x\u00e9\ud834\udd1e\n"],"b":{"c":false,"d":[{},[]]},"e":"" }`
+	if _, err := strictjson.Parse(document, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range document {
+		if _, err := strictjson.Parse(document[:i], nil); err == nil {
+			t.Errorf("Parse(%q) is taken", document[:i])
+		}
+	}
+}
+
+func TestValuesOfEveryKind(t *testing.T) {
+	members, err := strictjson.Parse(`{"o":{"a":1},"a":[1,2],"z":[ ],"s":"a\ud834\udd1ebc\"d\u0041e","n":12,"t":true,"f":false,"x":null}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		inside, ok := m.Value.Members(nil)
+		if want := m.Name == "o"; ok != want || want && len(inside) != 1 {
+			t.Errorf("Members of %q = %v, %v", m.Name, inside, ok)
+		}
+		elements, ok := m.Value.Elements(nil)
+		if want := m.Name == "a" || m.Name == "z"; ok != want || len(elements) != map[string]int{"a": 2}[m.Name] {
+			t.Errorf("Elements of %q = %v, %v", m.Name, elements, ok)
+		}
+		text, ok := m.Value.Text()
+		if want := m.Name == "s"; ok != want || want && text != "a\U0001d11ebc\"dAe" {
+			t.Errorf("Text of %q = %q, %v", m.Name, text, ok)
+		}
+		if got, want := m.Value.True(), m.Name == "t"; got != want {
+			t.Errorf("True of %q = %v", m.Name, got)
+		}
+	}
+}
