@@ -28,6 +28,7 @@ type options struct {
 	budget       time.Duration
 	skip, again  string
 	own          bool
+	explained    string
 }
 
 // test is one top-level test of a binary.
@@ -65,6 +66,9 @@ func run(ctx context.Context, o options) error {
 	s := &session{options: o, temp: temp, killedBy: make(map[int]string)}
 	dirs, err := s.prepare()
 	if err != nil {
+		return err
+	}
+	if err := s.unexplained(); err != nil {
 		return err
 	}
 	if o.list {
@@ -221,6 +225,30 @@ func (s *session) trace(ctx context.Context) error {
 // reported matches an unnoticed change in a report.
 var reported = regexp.MustCompile("(?m)^- \\d+ (\\S+):\\d+, (\\w+): (`.*` [^(`\n]*[^ (`\n])")
 
+// explanation matches a change in the list of those that need not be noticed.
+var explanation = regexp.MustCompile("(?m)^- (\\S+), (\\w+): (`.*` [^`\n:]*): ")
+
+// place names a change without its line and number, which move.
+func (m *mutant) place() string { return m.file + " " + m.function + " `" + m.code + "` " + m.what }
+
+// unexplained drops the changes that are listed with a reason.
+func (s *session) unexplained() error {
+	list, err := os.ReadFile(s.explained)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	listed := make(map[string]bool)
+	for _, match := range explanation.FindAllStringSubmatch(string(list), -1) {
+		listed[match[1]+" "+match[2]+" "+match[3]] = true
+	}
+	before := len(s.mutants)
+	s.mutants = slices.DeleteFunc(s.mutants, func(m mutant) bool { return listed[m.place()] })
+	fmt.Fprintf(os.Stderr, "mutate: %d changes are explained in %s\n", before-len(s.mutants), s.explained)
+	return nil
+}
+
 func (s *session) selected() ([]mutant, error) {
 	var wanted func(i int, m *mutant) bool
 	switch {
@@ -238,7 +266,7 @@ func (s *session) selected() ([]mutant, error) {
 			listed[match[1]+" "+match[2]+" "+match[3]] = true
 		}
 		wanted = func(_ int, m *mutant) bool {
-			return listed[m.file+" "+m.function+" `"+m.code+"` "+m.what]
+			return listed[m.place()]
 		}
 	default:
 		wanted = func(i int, _ *mutant) bool { return i%max(1, s.sample) == 0 }
