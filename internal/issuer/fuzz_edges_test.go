@@ -15,7 +15,7 @@ func TestEdges(t *testing.T) {
 	for text, want := range map[string]bool{
 		label: true, label + "a": false, host: true, host + "d": false, host + ".": true,
 		path(2048): true, path(2049): false,
-		"a:1": true, "a:65535": true, "a:65536": false, "a:0": false, "[::1]:1": true, "[::1]:0": false, "[::1]:": false, "[::1]:x": false,
+		"a:1": true, "a:65535": true, "a:65536": false, "a:0": false, "[::1]:1": true, "[::1]:0": false, "[::1]:": false, "[::1]:x": false, "[::1]x80": false,
 		"[": false, "[]": false, "]": false, "[::ffff:1.2.3.4]": true, "[1.2.3.4]": false, "[fe80::1%25en0]": false,
 		"Z": true, "A": true, "0-9": true, "az_": true, "-": true, "a`b": false, "a{b": false, "a/": true, "a:b": false, "a;b": false, "a^b": false,
 		"https://a/az": true, "https://a/AZ": true, "https://a/09": true, "https://a/-._~!$&'()*+,;=:@%": true,

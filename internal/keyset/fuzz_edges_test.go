@@ -85,3 +85,20 @@ func TestKeysOfOtherNames(t *testing.T) {
 		}
 	}
 }
+
+// TestOneSpellingOfAKey: of the last character some bits do not count; they
+// must be zero, or one key would have several thumbprints.
+func TestOneSpellingOfAKey(t *testing.T) {
+	for x, want := range map[string]bool{
+		"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo": true, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp": false,
+		"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=": false, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo": false,
+	} {
+		members, err := strictjson.Parse(`{"kty":"OKP","crv":"Ed25519","x":"`+x+`"}`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keyset.ParseKey(members); (err == nil) != want {
+			t.Errorf("x %q: %v; want it taken: %v", x, err, want)
+		}
+	}
+}
