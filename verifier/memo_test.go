@@ -3,7 +3,6 @@ package verifier_test
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ed25519"
 	"encoding/binary"
 	"encoding/json"
@@ -269,7 +268,7 @@ func (i *worldIssuer) jwks() ([]byte, error) {
 	}
 	var set jose.JSONWebKeySet
 	for _, k := range i.keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.key.Public().(crypto.PublicKey), KeyID: k.id, Algorithm: i.alg, Use: "sig"})
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.key.Public(), KeyID: k.id, Algorithm: i.alg, Use: "sig"})
 	}
 	return json.Marshal(set)
 }
