@@ -7,6 +7,7 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 SOAK ?= 10m
+MUTATE ?= -sample 3
 
 # Every module is vetted and tested by itself, as its users get it.
 MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.git/*' -not -path '*/testdata/*')))))
@@ -72,7 +73,7 @@ soak:
 	@PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run TestSoak ./verifier
 
 mutate:
-	@GOWORK=off $(GO) run ./internal/mutate
+	@GOWORK=off $(GO) run ./internal/mutate $(MUTATE)
 
 bench:
 	@cd bench && GOWORK=off $(GO) run .
