@@ -9,6 +9,7 @@ import (
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
+	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
 	"github.com/portcullis-go/portcullis/conformance"
@@ -18,14 +19,14 @@ import (
 // harness has a proxy for each store, so that one can fail without the others.
 func harness(t *testing.T) conformance.CacheHarness {
 	server := memcachetest.Start(t, "-m", "512", "-c", "4096")
-	var proxies sync.Map // *memcache.Store -> *memcachetest.Proxy
-	proxyOf := func(cache verifier.Cache) *memcachetest.Proxy {
+	var proxies sync.Map // *memcache.Store -> *faulttest.Proxy
+	proxyOf := func(cache verifier.Cache) *faulttest.Proxy {
 		proxy, _ := proxies.Load(cache)
-		return proxy.(*memcachetest.Proxy)
+		return proxy.(*faulttest.Proxy)
 	}
 	return conformance.CacheHarness{
 		New: func(env *conformance.Env) (verifier.Cache, error) {
-			proxy, err := memcachetest.NewProxy(server.Addr)
+			proxy, err := faulttest.NewProxy(server.Addr)
 			if err != nil {
 				return nil, err
 			}

@@ -14,6 +14,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
 	"github.com/portcullis-go/portcullis/verifier"
@@ -346,7 +347,7 @@ func sentTTL(t *testing.T, client *goredis.Client, f func() error) time.Duration
 // client repeats the command. The proof was not replayed.
 func TestLostAnswer(t *testing.T) {
 	server := redistest.Start(t)
-	proxy := redistest.StartProxy(t, server.Addr)
+	proxy := faulttest.StartProxy(t, server.Addr)
 	client := redistest.Client(t, proxy.Addr, func(o *goredis.Options) { o.PoolSize = 1 })
 	store := newStore(t, client, redis.Options{})
 	wantAdd(t, store, "warm", time.Minute, true)

@@ -1,4 +1,4 @@
-package memcachetest
+package faulttest
 
 import (
 	"net"
@@ -49,7 +49,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
-	p.release()
+	p.Release()
 	p.Break()
 	p.group.Wait()
 }
@@ -88,10 +88,10 @@ func (p *Proxy) Hang() (release func()) {
 	if p.hanging == nil {
 		p.hanging = make(chan struct{})
 	}
-	return p.release
+	return p.Release
 }
 
-func (p *Proxy) release() {
+func (p *Proxy) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.hanging != nil {

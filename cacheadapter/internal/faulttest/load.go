@@ -1,4 +1,4 @@
-package memcache_test
+package faulttest
 
 import (
 	"context"
@@ -51,10 +51,10 @@ type tally struct {
 	took                           []time.Duration
 }
 
-// load is continuous verification by one Verifier with a store as shared cache
+// Load is continuous verification by one Verifier with a store as shared cache
 // and as replay store. Requests are sent at fixed rates, however long the ones
 // before them take, unless so many wait that the machine is too slow.
-type load struct {
+type Load struct {
 	t        *testing.T
 	issuer   *verifiertest.Issuer
 	client   *verifiertest.DPoPClient
@@ -79,16 +79,17 @@ type proof struct {
 	accepted atomic.Int32 // how often
 }
 
-type store interface {
+// Store is what an adapter is.
+type Store interface {
 	verifier.Cache
 	verifier.ReplayStore
 }
 
 // startLoad starts a load in the phase before a fault. Its documents are fresh
 // for a few seconds only, so that the shared cache is used all the time.
-func startLoad(t *testing.T, store store) *load {
+func startLoad(t *testing.T, store Store) *Load {
 	t.Helper()
-	l := &load{t: t, issuer: verifiertest.NewIssuer(t), client: verifiertest.NewDPoPClient(t, nil, "")}
+	l := &Load{t: t, issuer: verifiertest.NewIssuer(t), client: verifiertest.NewDPoPClient(t, nil, "")}
 	l.config = l.issuer.Config(api)
 	l.config.Cache, l.config.DPoP.ReplayStore = store, store
 	l.config.Refresh.FetchTimeout = 30 * time.Second // for slow machines
@@ -119,7 +120,7 @@ func startLoad(t *testing.T, store store) *load {
 	return l
 }
 
-func (l *load) newVerifier() *verifier.Verifier {
+func (l *Load) newVerifier() *verifier.Verifier {
 	l.t.Helper()
 	v, err := verifier.New(l.config)
 	if err != nil {
@@ -130,7 +131,7 @@ func (l *load) newVerifier() *verifier.Verifier {
 }
 
 // every runs f at a rate until ctx is done, at most 64 at once.
-func (l *load) every(ctx context.Context, interval time.Duration, f func()) {
+func (l *Load) every(ctx context.Context, interval time.Duration, f func()) {
 	l.group.Go(func() {
 		slots := make(chan struct{}, 64)
 		ticker := time.NewTicker(interval)
@@ -154,12 +155,12 @@ func (l *load) every(ctx context.Context, interval time.Duration, f func()) {
 }
 
 // stop waits until the last request has its answer.
-func (l *load) stop() {
+func (l *Load) stop() {
 	l.cancel()
 	l.group.Wait()
 }
 
-func (l *load) anyProof() *proof {
+func (l *Load) anyProof() *proof {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.proofs) == 0 {
@@ -168,13 +169,13 @@ func (l *load) anyProof() *proof {
 	return l.proofs[rand.IntN(len(l.proofs))]
 }
 
-func (l *load) verify(ctx context.Context, v *verifier.Verifier, header http.Header) (*verifier.Token, error) {
+func (l *Load) verify(ctx context.Context, v *verifier.Verifier, header http.Header) (*verifier.Token, error) {
 	return v.VerifyRequest(ctx, verifier.Request{Method: "GET", URL: target, Header: header})
 }
 
 // send sends a request and notes what came of it in the phase in which it
 // began, or during the fault if that met it on its way.
-func (l *load) send(kind kind, header http.Header, p *proof) {
+func (l *Load) send(kind kind, header http.Header, p *proof) {
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	at, start := phase(l.phase.Load()), time.Now()
@@ -208,15 +209,15 @@ func (l *load) send(kind kind, header http.Header, p *proof) {
 	}
 }
 
-// next begins a phase.
-func (l *load) next() { l.phase.Add(1) }
+// Next begins a phase.
+func (l *Load) Next() { l.phase.Add(1) }
 
-// run lets d pass.
-func (l *load) run(d time.Duration) { <-time.After(d) }
+// Run lets d pass.
+func (l *Load) Run(d time.Duration) { <-time.After(d) }
 
-// cold verifies with a Verifier that knows no keys yet, and waits for each
+// Cold verifies with a Verifier that knows no keys yet, and waits for each
 // document as long as Config allows.
-func (l *load) cold() {
+func (l *Load) Cold() {
 	l.t.Helper()
 	v, start := l.newVerifier(), time.Now()
 	if _, err := l.verify(l.t.Context(), v, l.bearer); err != nil {
@@ -227,7 +228,7 @@ func (l *load) cold() {
 
 // recover waits until proofs are accepted again, and returns how long that
 // took.
-func (l *load) recover() time.Duration {
+func (l *Load) recover() time.Duration {
 	l.t.Helper()
 	start := time.Now()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -246,7 +247,7 @@ func (l *load) recover() time.Duration {
 
 // audit ends the load and sends every proof that was accepted once more. It
 // returns how many were accepted again, now or before, of how many.
-func (l *load) audit() (again, of int) {
+func (l *Load) audit() (again, of int) {
 	l.stop()
 	for _, p := range l.proofs {
 		if p.accepted.Load() == 0 {
@@ -267,7 +268,7 @@ func (l *load) audit() (again, of int) {
 
 // row describes the load as a line of a table, after the checks that hold under
 // every fault.
-func (l *load) row(name string, recovery time.Duration, again, of int) string {
+func (l *Load) row(name string, recovery time.Duration, again, of int) string {
 	l.t.Helper()
 	for _, text := range l.unknown {
 		l.t.Errorf("a good request was answered with %s", text)
@@ -294,7 +295,7 @@ func (l *load) row(name string, recovery time.Duration, again, of int) string {
 const rowHeader = "| fault | Bearer sent | failed | p50 / p99 ms: before; during; after | cold ms | DPoP accepted + 503: before / during / after | p50 / p99 ms: before; during; after | recovery ms | replays accepted |\n|---|---|---|---|---|---|---|---|---|"
 
 // times are the percentiles of all phases.
-func (l *load) times(kind kind) string {
+func (l *Load) times(kind kind) string {
 	var cells []string
 	for p := range phases {
 		took := slices.Sorted(slices.Values(l.tallies[p][kind].took))
