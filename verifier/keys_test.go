@@ -153,26 +153,35 @@ func TestWaiterObeysItsDeadline(t *testing.T) {
 }
 
 func TestSteadyLoadNeverWaits(t *testing.T) {
-	for name, maxAge := range map[string]string{"unstated": "", "15 seconds": "max-age=15"} {
+	for name, c := range map[string]struct {
+		cacheControl string
+		step         time.Duration // 50 of them are five times the freshness, or more
+	}{
+		"unstated":   {"", time.Minute},
+		"15 seconds": {"max-age=15", 10 * time.Second},
+	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
-			h.issuer.SetHeader("Cache-Control", maxAge)
+			h.issuer.SetHeader("Cache-Control", c.cacheControl)
 			token := h.token()
 			h.accept(token)
 			// Nobody can wait for an issuer that hangs and be served.
 			for range 50 {
-				h.clock.Advance(10 * time.Second)
+				h.clock.Advance(c.step)
 				h.issuer.Hang()
 				h.accept(token)
 				h.issuer.Recover()
 				eventually(t, "the end of refreshes", func() bool {
 					for _, health := range h.Health() {
-						if health.State != verifier.StateFresh || health.NextRefresh.Before(h.clock.Now().Add(-20*time.Second)) {
+						if health.State != verifier.StateFresh || health.NextRefresh.Before(h.clock.Now()) {
 							return false
 						}
 					}
 					return true
 				})
+			}
+			if got := h.issuer.Requests(); got.JWKS < 1+5 || got.Discovery < 1+5 {
+				t.Errorf("requests %+v; want a refresh of each document per freshness", got)
 			}
 		})
 	}
