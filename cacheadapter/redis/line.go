@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -100,6 +101,8 @@ func (l *line) drain() {
 		l.drains--
 		l.start()
 	}()
+	// What else is ready to run may have calls for the same batch.
+	runtime.Gosched()
 	for b := l.take(); b != nil; b = l.take() {
 		l.send(b)
 	}
