@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Config says where telemetry goes. The zero value is the default.
@@ -74,7 +75,7 @@ type vocabulary struct {
 
 func newVocabulary(cfg *Config) vocabulary {
 	v := vocabulary{outcomes: make(map[verifier.Reason]string)}
-	for _, info := range verifier.Reasons() {
+	for _, info := range reason.Catalogue() {
 		switch info.Status {
 		case http.StatusServiceUnavailable:
 			v.outcomes[info.Reason] = undecided

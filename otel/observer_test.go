@@ -15,6 +15,7 @@ import (
 
 	otelverifier "github.com/portcullis-go/portcullis/otel"
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -86,19 +87,19 @@ func TestObserve(t *testing.T) {
 			"verifications outcome=accepted scheme=DPoP":         {1, 0, "{verification}"},
 			"verification.duration outcome=accepted scheme=DPoP": {1, 0.002, "s"},
 		}},
-		{"refused", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: verifier.ReasonExpired, Duration: time.Second}, map[string]series{
+		{"refused", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: reason.Expired, Duration: time.Second}, map[string]series{
 			"verifications error.type=expired outcome=refused scheme=Bearer":         {1, 0, "{verification}"},
 			"verification.duration error.type=expired outcome=refused scheme=Bearer": {1, 1, "s"},
 		}},
-		{"no credentials", verifier.Event{Kind: verifier.EventRefused, Reason: verifier.ReasonNoCredentials}, map[string]series{
+		{"no credentials", verifier.Event{Kind: verifier.EventRefused, Reason: reason.NoCredentials}, map[string]series{
 			"verifications error.type=no_credentials outcome=refused":         {1, 0, "{verification}"},
 			"verification.duration error.type=no_credentials outcome=refused": {1, 0, "s"},
 		}},
-		{"could not decide", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: verifier.ReasonKeys}, map[string]series{
+		{"could not decide", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: reason.Keys}, map[string]series{
 			"verifications error.type=keys_unavailable outcome=undecided scheme=Bearer":         {1, 0, "{verification}"},
 			"verification.duration error.type=keys_unavailable outcome=undecided scheme=Bearer": {1, 0, "s"},
 		}},
-		{"mistake of the program", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeDPoP, Reason: verifier.ReasonArgument}, map[string]series{
+		{"mistake of the program", verifier.Event{Kind: verifier.EventRefused, Scheme: verifier.SchemeDPoP, Reason: reason.Argument}, map[string]series{
 			"verifications error.type=argument outcome=error scheme=DPoP":         {1, 0, "{verification}"},
 			"verification.duration error.type=argument outcome=error scheme=DPoP": {1, 0, "s"},
 		}},

@@ -19,6 +19,7 @@ import (
 
 	otelverifier "github.com/portcullis-go/portcullis/otel"
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -71,9 +72,9 @@ func TestVerifierSpans(t *testing.T) {
 	}{
 		{"accepted", answering{token: &verifier.Token{Scheme: verifier.SchemeDPoP, Issuer: "https://tenant.auth0.com/", Subject: "user-1"}},
 			map[string]string{"portcullis.outcome": "accepted", "portcullis.scheme": "DPoP", "portcullis.issuer": "https://tenant.auth0.com"}, codes.Unset},
-		{"refused", answering{err: &verifier.Error{Reason: verifier.ReasonExpired, Status: 401}},
+		{"refused", answering{err: &verifier.Error{Reason: reason.Expired, Status: 401}},
 			map[string]string{"portcullis.outcome": "refused", "error.type": "expired"}, codes.Unset},
-		{"could not decide", answering{err: &verifier.Error{Reason: verifier.ReasonDiscovery, Status: 503}},
+		{"could not decide", answering{err: &verifier.Error{Reason: reason.Discovery, Status: 503}},
 			map[string]string{"portcullis.outcome": "undecided", "error.type": "discovery_unavailable"}, codes.Error},
 		{"unknown reason", answering{err: &verifier.Error{Reason: "later", Status: 401}},
 			map[string]string{"portcullis.outcome": "refused", "error.type": "_OTHER"}, codes.Unset},

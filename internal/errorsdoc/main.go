@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 func main() {
@@ -17,7 +18,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: errorsdoc FILE")
 	}
-	if err := os.WriteFile(os.Args[1], document(verifier.Reasons()), 0o644); err != nil {
+	if err := os.WriteFile(os.Args[1], document(reason.Catalogue()), 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -25,7 +26,7 @@ func main() {
 const preface = `# Errors
 
 Every refusal is a ` + "`*verifier.Error`" + ` with one of the reasons below: stable words for logs, metrics, alerts and tests. A client sees
-the status, the challenge and the description, never the reason's cause. This page is generated from ` + "`verifier.Reasons()`" + `;
+the status, the challenge and the description, never the reason's cause. This page is generated from ` + "`reason.Catalogue()`" + `;
 ` + "`make generate`" + ` writes it and ` + "`make test`" + ` fails when it is out of date.
 
 How to read the challenge:
@@ -41,7 +42,7 @@ For code, ` + "`errors.Is(err, verifier.ErrUnavailable)`" + ` and its siblings t
 `
 
 // document is the whole page.
-func document(reasons []verifier.ReasonInfo) []byte {
+func document(reasons []reason.Info) []byte {
 	var b bytes.Buffer
 	b.WriteString(preface)
 	family := ""
@@ -56,7 +57,7 @@ func document(reasons []verifier.ReasonInfo) []byte {
 	return b.Bytes()
 }
 
-func familyOf(r verifier.ReasonInfo) string {
+func familyOf(r reason.Info) string {
 	switch {
 	case r.Status == 503:
 		return "Could not decide"
@@ -64,29 +65,29 @@ func familyOf(r verifier.ReasonInfo) string {
 		return "Mistakes of the calling program"
 	}
 	switch r.Code {
-	case verifier.CodeInvalidToken:
+	case string(verifier.CodeInvalidToken):
 		return "The access token"
-	case verifier.CodeInvalidDPoPProof, verifier.CodeUseDPoPNonce:
+	case string(verifier.CodeInvalidDPoPProof), string(verifier.CodeUseDPoPNonce):
 		return "The DPoP proof"
-	case verifier.CodeInsufficientScope, verifier.CodeInsufficientUserAuthentication:
+	case string(verifier.CodeInsufficientScope), string(verifier.CodeInsufficientUserAuthentication):
 		return "Authorization"
 	default:
 		return "The credentials of the request"
 	}
 }
 
-func status(r verifier.ReasonInfo) string {
-	if r.Auth0 != 0 && r.Auth0 != r.Status {
-		return fmt.Sprintf("%d (%d)", r.Status, r.Auth0)
+func status(r reason.Info) string {
+	if r.Auth0Status != 0 && r.Auth0Status != r.Status {
+		return fmt.Sprintf("%d (%d)", r.Status, r.Auth0Status)
 	}
 	return fmt.Sprint(r.Status)
 }
 
-func challenge(r verifier.ReasonInfo) string {
+func challenge(r reason.Info) string {
 	switch {
 	case r.Status >= 500:
 		return "none"
-	case r.Code == verifier.CodeNone:
+	case r.Code == "":
 		return "without an error"
 	default:
 		return fmt.Sprintf("`error=\"%s\"`", r.Code)

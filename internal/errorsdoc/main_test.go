@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 func TestThePageIsCurrent(t *testing.T) {
@@ -14,14 +14,14 @@ func TestThePageIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(page, document(verifier.Reasons())) {
+	if !bytes.Equal(page, document(reason.Catalogue())) {
 		t.Error("docs/errors.md is out of date: run make generate")
 	}
 }
 
 func TestEveryReasonHasItsRow(t *testing.T) {
-	page := string(document(verifier.Reasons()))
-	for _, r := range verifier.Reasons() {
+	page := string(document(reason.Catalogue()))
+	for _, r := range reason.Catalogue() {
 		if got := strings.Count(page, "\n| `"+string(r.Reason)+"` |"); got != 1 {
 			t.Errorf("%s has %d rows; want 1", r.Reason, got)
 		}
