@@ -119,7 +119,7 @@ const (
 	unavailable  = http.StatusServiceUnavailable
 )
 
-//go:generate go run ../internal/errorsdoc ../docs/errors.md
+//go:generate go run ../tools/errorsdoc ../docs/errors.md
 
 // catalogue is read only.
 var catalogue = [...]ReasonInfo{
