@@ -31,7 +31,7 @@ func harness(t *testing.T) conformance.CacheHarness {
 				return nil, err
 			}
 			env.Cleanup(proxy.Close)
-			store, err := memcache.New(memcachetest.Client(proxy.Addr), memcache.Options{Prefix: prefix(env.Namespace)})
+			store, err := memcache.New(memcachetest.Client(proxy.Addr), memcache.Config{Prefix: prefix(env.Namespace)})
 			if err != nil {
 				return nil, err
 			}
@@ -47,7 +47,7 @@ func harness(t *testing.T) conformance.CacheHarness {
 
 // prefix encodes namespaces that have other characters than a prefix may.
 func prefix(namespace string) string {
-	if _, err := memcache.New(gomemcache.New(), memcache.Options{Prefix: namespace}); err == nil {
+	if _, err := memcache.New(gomemcache.New(), memcache.Config{Prefix: namespace}); err == nil {
 		return namespace
 	}
 	return hex.EncodeToString([]byte(namespace))
