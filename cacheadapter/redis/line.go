@@ -25,7 +25,7 @@ type call struct {
 	cmd  *goredis.Cmd // its value is nil as long as there is no answer
 	size int          // bytes to send and, roughly, to receive
 	// again makes the question that follows when the answer is goredis.Nil. It
-	// is asked once. May be nil.
+	// is nil once that was asked, and where there is none.
 	again func() *goredis.Cmd
 
 	ctx  context.Context // of the caller: a call that is sent alone runs under it

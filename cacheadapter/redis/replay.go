@@ -18,20 +18,24 @@ func (s *Store) Add(ctx context.Context, key string, ttl time.Duration) (added b
 	// answer was lost, and a whole pipeline with it, and then finds a record
 	// that may be its own.
 	record := s.writer + "." + strconv.FormatUint(s.records.Add(1), 36)
-	answer, err := s.do(ctx, "add", proofs, &call{
+	c := &call{
 		key:   key,
 		cmd:   goredis.NewCmd(ctx, "set", key, record, "px", milliseconds(ttl), "nx"),
 		size:  len(key) + len(record) + overhead,
 		again: func() *goredis.Cmd { return goredis.NewCmd(ctx, "get", key) },
-	})
-	switch {
-	case err != nil:
+	}
+	answer, err := s.do(ctx, "add", proofs, c)
+	if err != nil {
 		return false, err
-	case answer == "OK" || answer == record:
+	}
+	if c.again != nil { // the answer to SET
+		if answer != "OK" {
+			return false, failure("add", errUnexpected)
+		}
 		return true, nil
-	case answer == nil:
-		// It expired just now.
+	}
+	if answer == nil { // to GET: it expired just now
 		return false, failure("add", errUndecided)
 	}
-	return false, nil
+	return answer == record, nil
 }

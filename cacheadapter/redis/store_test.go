@@ -224,8 +224,10 @@ func TestOneServer(t *testing.T) {
 
 	t.Run("a record of somebody else is a refusal", func(t *testing.T) {
 		store := newStore(t, client, redis.Config{Prefix: "foreign"})
-		client.Set(t.Context(), "foreign|r|k", "", time.Minute)
-		wantAdd(t, store, "k", time.Minute, false)
+		for _, record := range []string{"", "OK", "QUEUED", "1"} {
+			client.Set(t.Context(), "foreign|r|k", record, time.Minute)
+			wantAdd(t, store, "k", time.Minute, false)
+		}
 	})
 
 	t.Run("errors hold neither keys nor values", func(t *testing.T) {
@@ -276,8 +278,7 @@ func TestOneServer(t *testing.T) {
 	})
 }
 
-// wantEndless checks that a context without end works, which needs no
-// goroutine.
+// wantEndless checks that a context without end works.
 func wantEndless(ctx context.Context, t *testing.T, store *redis.Store) {
 	t.Helper()
 	if err := store.Set(ctx, "plain", []byte("v"), time.Minute); err != nil {
@@ -555,8 +556,10 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// TestSentinelFailover: after the master is gone, the store works again with
-// what the replica had.
+// TestSentinelFailover: without a master nothing is added, and after the
+// fail-over the store works again with what the replica had. A client may try
+// for so long that a call from before the fail-over is answered after it: by the
+// new master, which then has the record.
 func TestSentinelFailover(t *testing.T) {
 	sentinel := redistest.StartSentinel(t)
 	store := newStore(t, sentinel.Client(nil), redis.Config{})
@@ -565,8 +568,16 @@ func TestSentinelFailover(t *testing.T) {
 	sentinel.Master.Do("WAIT", 1, 5000)
 
 	sentinel.Master.Kill()
-	if added, err := store.Add(t.Context(), "during", time.Minute); added && err == nil {
+	// The Sentinels wait for half a second before they do anything.
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if added, err := store.Add(ctx, "during", time.Minute); added || err == nil {
 		t.Errorf("Add() without a master = %v, %v; want an error", added, err)
+	}
+	if added, err := store.Add(t.Context(), "patient", time.Minute); added != (err == nil) {
+		t.Errorf("Add() of a new key = %v, %v; want true or an error", added, err)
+	} else if added {
+		wantAdd(t, store, "patient", time.Minute, false)
 	}
 	sentinel.WaitForFailover()
 	if err := redistest.Poll(20*time.Second, func() error {
