@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -42,9 +43,9 @@ func (ls *lines) newLine(limits limits) *line {
 	return &line{client: ls.client, limits: limits, leave: ls.leave, sent: ls.sent}
 }
 
-// sent: a command that went well has made the client look where the keys are.
+// sent: a command that was answered has made the client look where the keys are.
 func (ls *lines) sent(err error) {
-	if ls.cluster != nil && err == nil {
+	if ls.cluster != nil && (err == nil || errors.Is(err, goredis.Nil)) {
 		ls.mapped.Store(true)
 	}
 }

@@ -251,6 +251,20 @@ func TestPipelines(t *testing.T) {
 		wantAdd(t, store, "after", time.Minute, true)
 	})
 
+	t.Run("what a client of an unknown type does with pipelines is not known", func(t *testing.T) {
+		client := server.Client(nil)
+		g := newGate("|r|")
+		client.AddHook(hook(g.pass))
+		store := newStore(t, struct{ goredis.UniversalClient }{client}, redis.Config{Prefix: "unknown"})
+		var group sync.WaitGroup
+		for i := range 50 {
+			group.Go(func() { wantAdd(t, store, fmt.Sprint("k", i), time.Minute, true) })
+		}
+		g.holds(t, 50) // each by itself
+		close(g.opened)
+		group.Wait()
+	})
+
 	t.Run("no goroutine is left when nothing waits", func(t *testing.T) {
 		store := start(t, 20, func(_ context.Context, _ []goredis.Cmder, next func() error) error { return next() }, redis.Config{})
 		var group sync.WaitGroup
@@ -439,6 +453,33 @@ func TestCancelWhileFrozen(t *testing.T) {
 		}
 	}
 	t.Errorf("64 cancelled calls were back after %v; want 25ms", took)
+}
+
+// TestClusterPipelines: calls of one master share pipelines, from the first answer
+// on, which is a miss here.
+func TestClusterPipelines(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	client := cluster.Client(func(o *goredis.ClusterOptions) { o.PoolSize = 1 })
+	store := newStore(t, client, redis.Config{Prefix: "{slot}"})
+	wantMiss(t, store, "first")
+	g := newGate("|r|first")
+	var most atomic.Int32
+	client.AddHook(hook(func(ctx context.Context, cmds []goredis.Cmder, next func() error) error {
+		most.Store(max(most.Load(), int32(len(cmds))))
+		return g.pass(ctx, cmds, next)
+	}))
+	var group sync.WaitGroup
+	group.Go(func() { wantAdd(t, store, "first", time.Minute, true) })
+	g.holds(t, 1)
+	for i := range 100 {
+		group.Go(func() { wantAdd(t, store, fmt.Sprint("k", i), time.Minute, true) })
+	}
+	waitFor(t, store, 101)
+	close(g.opened)
+	group.Wait()
+	if n := most.Load(); n != 100 {
+		t.Errorf("up to %d commands of one master were sent together; want 100", n)
+	}
 }
 
 // TestClusterNodeHangs: a master that hangs does not hold the proofs of others.
