@@ -62,6 +62,7 @@ type line struct {
 	waiting [lanes]list.List // of *call
 	drains  int              // run
 	batches [lanes]int       // are under way
+	last    lane             // of the batch that was taken last
 }
 
 // add lets a call wait for its turn.
@@ -80,13 +81,17 @@ func (l *line) start() {
 	}
 }
 
-// next returns the lane whose turn it is, or nil: proofs come first, and
-// entries never take all drains. l.mu is held.
+// next returns the lane whose turn it is, or nil. l.mu is held. Proofs come
+// first, and entries never take all drains; but a flood of proofs does not keep
+// out entries either: one batch of them may always be next after one of proofs.
 func (l *line) next() *list.List {
+	someProofs, someEntries := l.waiting[proofs].Len() > 0, l.waiting[entries].Len() > 0
 	switch {
-	case l.waiting[proofs].Len() > 0:
+	case someEntries && l.batches[entries] == 0 && l.last == proofs:
+		return &l.waiting[entries]
+	case someProofs:
 		return &l.waiting[proofs]
-	case l.waiting[entries].Len() > 0 && l.batches[entries] < l.limits.entries:
+	case someEntries && l.batches[entries] < l.limits.entries:
 		return &l.waiting[entries]
 	}
 	return nil
@@ -128,6 +133,7 @@ func (l *line) take() *batch {
 	}
 	b.lane, b.left = b.calls[0].lane, len(b.calls)
 	l.batches[b.lane]++
+	l.last = b.lane
 	if len(b.calls) == 1 {
 		b.ctx, b.cancel = b.calls[0].ctx, func() {}
 	} else {

@@ -165,6 +165,36 @@ func TestPipelines(t *testing.T) {
 		}
 	})
 
+	t.Run("neither proofs nor entries keep out the others", func(t *testing.T) {
+		g := newGate("|r|first")
+		var mu sync.Mutex
+		var order []string
+		store := start(t, 1, func(ctx context.Context, cmds []goredis.Cmder, next func() error) error {
+			if cmds[0].Name() == "set" {
+				_, lane, _ := strings.Cut(cmds[0].Args()[1].(string), "|")
+				mu.Lock()
+				order = append(order, lane[:1])
+				mu.Unlock()
+			}
+			return g.pass(ctx, cmds, next)
+		}, redis.Config{})
+		var group sync.WaitGroup
+		group.Go(func() { wantAdd(t, store, "first", time.Minute, true) })
+		g.holds(t, 1)
+		for i := range 3 {
+			group.Go(func() { set(t, store, fmt.Sprint("k", i), strings.Repeat("v", 200<<10)) })
+		}
+		for i := range 600 {
+			group.Go(func() { wantAdd(t, store, fmt.Sprint("k", i), time.Minute, true) })
+		}
+		waitFor(t, store, 604)
+		close(g.opened)
+		group.Wait()
+		if got := strings.Join(order, ""); got != "rcrcrcr" {
+			t.Errorf("batches of records and entries came as %s; want rcrcrcr", got)
+		}
+	})
+
 	t.Run("a batch that hangs holds what was in it and nothing else", func(t *testing.T) {
 		g := newGate("|r|hangs")
 		store := start(t, 20, g.pass, redis.Config{})
