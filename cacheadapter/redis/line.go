@@ -77,7 +77,7 @@ func (l *line) add(c *call) {
 func (l *line) start() {
 	if l.drains < l.limits.drains && l.next() != nil {
 		l.drains++
-		go l.drain()
+		go l.drain(l.drains > 1)
 	}
 }
 
@@ -97,8 +97,9 @@ func (l *line) next() *list.List {
 	return nil
 }
 
-// drain sends batches until nothing waits.
-func (l *line) drain() {
+// drain sends batches until nothing waits. When it is not the only one, what else
+// is ready to run may have calls for the same batch, and is let run first.
+func (l *line) drain(others bool) {
 	// Also when a hook of the client ends the goroutine.
 	defer func() {
 		l.mu.Lock()
@@ -106,8 +107,9 @@ func (l *line) drain() {
 		l.drains--
 		l.start()
 	}()
-	// What else is ready to run may have calls for the same batch.
-	runtime.Gosched()
+	if others {
+		runtime.Gosched()
+	}
 	for b := l.take(); b != nil; b = l.take() {
 		l.send(b)
 	}

@@ -247,6 +247,9 @@ func TestPipelines(t *testing.T) {
 			waitFor(t, store, 2)
 			cancel()
 			second.Wait()
+			if n := redis.InFlight(store); n != 1 {
+				t.Fatalf("%d calls are in flight after one was given up; want 1", n)
+			}
 			ctx, cancel = context.WithCancel(t.Context())
 		}
 		cancel()

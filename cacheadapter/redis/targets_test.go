@@ -30,8 +30,8 @@ var targets = []struct {
 	of            func(ratio.Result) float64
 	atLeast       bool
 }{
-	{1, false, "throughput", 0.7, 0.4, throughput, true},
-	{1, false, "client CPU per call", 1.8, 3, cpu, false},
+	{1, false, "throughput", 0.6, 0.3, throughput, true},
+	{1, false, "client CPU per call", 1.9, 3.5, cpu, false},
 	{1, true, "p50", 1.05, 1.5, p50, false},
 	{16, false, "throughput", 0.9, 0.5, throughput, true},
 	{16, true, "p50", 1.25, 1.8, p50, false},
@@ -39,10 +39,10 @@ var targets = []struct {
 	{64, false, "client CPU per call", 0.6, 0.9, cpu, false},
 	{64, true, "throughput", 2, 1.3, throughput, true},
 	{64, true, "client CPU per call", 0.5, 0.9, cpu, false},
-	{256, false, "throughput", 2.5, 1.3, throughput, true},
-	{256, false, "client CPU per call", 0.4, 0.9, cpu, false},
-	{256, true, "throughput", 4, 2, throughput, true},
-	{256, true, "client CPU per call", 0.3, 0.8, cpu, false},
+	{256, false, "throughput", 1.8, 1.1, throughput, true},
+	{256, false, "client CPU per call", 0.6, 0.9, cpu, false},
+	{256, true, "throughput", 2, 1.3, throughput, true},
+	{256, true, "client CPU per call", 0.5, 0.9, cpu, false},
 }
 
 func throughput(r ratio.Result) float64 { return r.Throughput }
