@@ -22,7 +22,7 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err
 			return nil, err
 		}
 		if !of(item.Value, generation) {
-			// Of somebody who knows of a Clear that we do not know of, or of
+			// It was written after a Clear that this Store does not know of, or
 			// before one.
 			if generation, err = s.askGeneration(); err != nil {
 				return nil, err

@@ -47,8 +47,8 @@ func call[T any](ctx context.Context, s *Store, op string, f func() (T, error)) 
 	}
 }
 
-// guard turns a panic, of the client at an answer of nonsense, into an error. In a
-// goroutine of ours nobody else could.
+// guard turns a panic, of the client at an answer of nonsense, into an error. In
+// a goroutine of ours the caller cannot recover it.
 func guard(err *error) {
 	if recover() != nil {
 		*err = errPanic

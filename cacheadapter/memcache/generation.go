@@ -90,7 +90,7 @@ func (s *Store) currentGeneration() ([]byte, error) {
 		} else {
 			err = s.client.Add(begun)
 		}
-		// Somebody else may have been faster: then theirs counts.
+		// Another process may have been faster: then its generation counts.
 		if !errors.Is(err, gomemcache.ErrNotStored) {
 			return begun.Value, err
 		}

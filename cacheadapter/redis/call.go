@@ -79,7 +79,7 @@ func (s *Store) alone(ctx context.Context, op string, f func(context.Context) er
 }
 
 // guarded runs f and turns a panic, of the client or of a hook in it, into an
-// error. In a goroutine of ours nobody else could.
+// error. f runs in a goroutine of ours, where the caller cannot recover it.
 func guarded(f func() error) (err error) {
 	err = errPanic
 	defer func() { _ = recover() }()

@@ -67,36 +67,3 @@ func firstOption(all ...unfit) error {
 	}
 	return nil
 }
-
-const (
-	// maxDrains is how many batches of one server are under way at most. Two
-	// are best on loopback, and 2.8 times slower than none behind a network at
-	// 16 callers, where a call then waits for the round trips of others.
-	maxDrains = 16
-	// maxCommands and maxBytes bound a batch.
-	maxCommands = 256
-	maxBytes    = 128 << 10
-	// answerSize is what the answer to a Get is taken for in them: nobody
-	// knows its size beforehand.
-	answerSize = 4 << 10
-)
-
-// limits bound what a line sends.
-type limits struct {
-	drains   int // batches under way
-	entries  int // of them, batches of cache entries: the rest is for proofs
-	commands int // in a batch
-}
-
-// limitsOf never exceeds the pool of connections, so that no batch waits for
-// one that another batch of ours has.
-func limitsOf(poolSize, maxActive int) limits {
-	drains := max(1, min(maxDrains, poolSize))
-	if maxActive > 0 {
-		drains = min(drains, maxActive)
-	}
-	return limits{drains: drains, entries: max(1, drains-max(1, drains/4)), commands: maxCommands}
-}
-
-// singly sends each call by itself as soon as it comes.
-func singly(inFlight int) limits { return limits{drains: inFlight, entries: inFlight, commands: 1} }

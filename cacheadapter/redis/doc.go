@@ -54,8 +54,8 @@
 //   - PoolSize: batches never outnumber it. Less than 4 is slow behind a
 //     network.
 //   - Hooks must not panic. The Store turns a panic into an error of each call
-//     that it met, but go-redis runs the hooks of a Cluster's nodes in
-//     goroutines of its own, where nobody can.
+//     that it met. go-redis runs the hooks of a Cluster's nodes in goroutines
+//     of its own, where a panic ends the process.
 //
 // # Pipelines
 //
@@ -67,7 +67,8 @@
 // hangs delays its own keys only; the calls of a Ring and of a client of an
 // unknown type are sent one by one. A batch that hangs holds the calls in it
 // until the client's timeouts end it. A caller whose context ends is gone at
-// once.
+// once. Hooks see a call that is alone under its caller's context, and a batch
+// under none of them.
 //
 // go-redis has a pipeliner of its own since v9.22 (AsyncAutoPipeline). It is
 // marked as experimental, and costs a single caller more.

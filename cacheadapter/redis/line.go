@@ -35,7 +35,7 @@ type call struct {
 	// Of the line:
 	place *list.Element // while it waits
 	batch *batch        // once it is sent
-	gone  bool          // nobody waits any more
+	gone  bool          // its caller has left
 }
 
 // batch is what is sent together.
@@ -44,7 +44,7 @@ type batch struct {
 	lane   lane
 	ctx    context.Context
 	cancel context.CancelFunc
-	left   int // calls that somebody waits for
+	left   int // calls whose callers still wait
 }
 
 // line is the way to one server. Calls that wait are sent in pipelines by
@@ -55,8 +55,8 @@ type batch struct {
 type line struct {
 	client goredis.UniversalClient
 	limits limits
-	leave  func()            // gives the place of a call back
-	sent   func(error error) // is told how a batch ended
+	leave  func()          // gives the place of a call back
+	sent   func(err error) // is told how a batch ended
 
 	mu      sync.Mutex
 	waiting [lanes]list.List // of *call

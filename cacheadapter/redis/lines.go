@@ -66,8 +66,8 @@ func (ls *lines) of(key string) *line {
 	return ls.add(node)
 }
 
-// add makes the line of a server, and drops those that nobody uses: the servers
-// of a Cluster come and go.
+// add makes the line of a server, and drops the idle ones: the servers of a
+// Cluster come and go.
 func (ls *lines) add(node *goredis.Client) *line {
 	ls.making.Lock()
 	defer ls.making.Unlock()
