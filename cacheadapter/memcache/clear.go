@@ -8,8 +8,7 @@ import "context"
 // for others at once, or after Config.GenerationTTL of theirs at the latest.
 func (s *Store) Clear(ctx context.Context) error {
 	_, err := call(ctx, s, "clear", func() (struct{}, error) {
-		s.generations.clearing()
-		defer s.generations.clearing()
+		defer s.generations.cleared()
 		return struct{}{}, s.client.Set(s.newGeneration())
 	})
 	return err

@@ -20,7 +20,7 @@ type generations struct {
 	mu      sync.Mutex // held for moments only
 	current []byte     // nil: unknown
 	asked   time.Time
-	clears  int // begun and ended: what was read before one is not remembered after it
+	clears  int // that ended: what was asked before that is not remembered after it
 }
 
 // remembered returns the generation, or nil when it has to be asked for. A clock
@@ -53,8 +53,8 @@ func (g *generations) asking() (remember func(generation []byte)) {
 	}
 }
 
-// clearing forgets the generation at the beginning of a Clear and at its end.
-func (g *generations) clearing() {
+// cleared forgets the generation at the end of a Clear, whatever came of it.
+func (g *generations) cleared() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.clears++

@@ -1,8 +1,12 @@
 package memcache_test
 
 import (
+	"context"
+	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,5 +152,83 @@ func TestGenerationTTL(t *testing.T) {
 		if after := gets(t, server); after != before+2 {
 			t.Errorf("a Get asks for %d keys; want two", after-before)
 		}
+	})
+}
+
+// heldConn is a connection on which one answer, or one question, can be held.
+type heldConn struct {
+	net.Conn
+	hold *hold
+}
+
+// hold holds the next answer that comes, or question that goes, until release.
+type hold struct {
+	answer, question atomic.Bool
+	held, release    chan struct{}
+}
+
+func (c heldConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.hold.wait(&c.hold.answer)
+	return n, err
+}
+
+func (c heldConn) Write(b []byte) (int, error) {
+	c.hold.wait(&c.hold.question)
+	return c.Conn.Write(b)
+}
+
+func (h *hold) wait(armed *atomic.Bool) {
+	if armed.CompareAndSwap(true, false) {
+		close(h.held)
+		<-h.release
+	}
+}
+
+// TestClearBesideQuestions: what was asked before a Clear ended is not remembered
+// after it.
+func TestClearBesideQuestions(t *testing.T) {
+	server := memcachetest.Start(t)
+	start := func(t *testing.T) (*memcache.Store, *hold) {
+		h := &hold{held: make(chan struct{}), release: make(chan struct{})}
+		client := server.Client()
+		client.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return heldConn{conn, h}, err
+		}
+		clock := verifiertest.NewClock(time.Time{})
+		store := newStore(t, client, memcache.Config{Prefix: t.Name()[len("TestClearBesideQuestions/"):], Now: clock.Now, GenerationTTL: time.Second})
+		set(t, store, "k", "v")
+		wantGet(t, store, "k", "v")
+		clock.Advance(time.Second) // the generation is to be asked for
+		return store, h
+	}
+	t.Run("an answer from before it that comes after it", func(t *testing.T) {
+		store, h := start(t)
+		var group sync.WaitGroup
+		h.answer.Store(true)
+		group.Go(func() { set(t, store, "other", "v") })
+		<-h.held
+		if err := store.Clear(t.Context()); err != nil {
+			t.Error(err)
+		}
+		close(h.release)
+		group.Wait()
+		wantMiss(t, store, "k")
+	})
+	t.Run("an answer while it is under way", func(t *testing.T) {
+		store, h := start(t)
+		var group sync.WaitGroup
+		h.question.Store(true)
+		group.Go(func() {
+			if err := store.Clear(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		<-h.held
+		wantGet(t, store, "k", "v")
+		close(h.release)
+		group.Wait()
+		wantMiss(t, store, "k")
 	})
 }
