@@ -70,7 +70,7 @@ func TestTargets(t *testing.T) {
 			}
 			return 1 / result.Throughput
 		}
-		row := ratio.Row{Name: fmt.Sprintf("memcached %s of 2 KiB, %d callers: time per call", target.op, target.callers), Value: measure(), Target: target.target}
+		row := ratio.Row{Name: fmt.Sprintf("memcached %s of 2 KiB, %s: time per call", target.op, callers(target.callers)), Value: measure(), Target: target.target}
 		if printed {
 			fmt.Println(row)
 		}
@@ -83,4 +83,10 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%s is %.2f times the bare client's, three times in a row; the bound is %.2f", row.Name, row.Value, target.guard)
 		}
 	}
+}
+func callers(n int) string {
+	if n == 1 {
+		return "1 caller"
+	}
+	return fmt.Sprint(n, " callers")
 }
