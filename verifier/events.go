@@ -108,61 +108,33 @@ func (o slogObserver) Observe(e Event) {
 	o.logger.LogAttrs(ctx, level, "portcullis: "+string(e.Kind), attrs...)
 }
 
-// observe hands an event to the Observer, if there is one.
-func (v *Verifier) observe(e Event) {
-	if v.observer == nil {
+// watcher tells the Observer, if there is one.
+type watcher struct{ observer Observer }
+
+func (w watcher) tell(e Event) {
+	if w.observer != nil {
+		foreign.Tell(func() { w.observer.Observe(e) })
+	}
+}
+
+// begin returns the time to measure from, or zero when nobody asks.
+func (w watcher) begin() time.Time {
+	if w.observer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// finish tells the outcome of a verification.
+func (w watcher) finish(began time.Time, scheme Scheme, err error) {
+	if w.observer == nil {
 		return
 	}
-	defer func() { _ = recover() }()
-	v.observer.Observe(e)
-}
-
-// documentEvents translates the events of a document store.
-func (v *Verifier) documentEvents(document string) func(lifecycle.Event) {
-	if v.observer == nil {
-		return nil
+	e := Event{Kind: EventAccepted, Scheme: scheme, Duration: time.Since(began)}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		e.Kind, e.Reason = EventRefused, refusal.Reason
+		e.Scheme = refusal.scheme
 	}
-	return func(e lifecycle.Event) {
-		v.observe(Event{
-			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: document,
-			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
-		})
-	}
-}
-
-var documentEventKinds = map[lifecycle.EventKind]EventKind{
-	lifecycle.EventFetched:     EventFetched,
-	lifecycle.EventFetchFailed: EventFetchFailed,
-	lifecycle.EventRotated:     EventRotated,
-	lifecycle.EventStale:       EventStale,
-	lifecycle.EventLimited:     EventLimited,
-	lifecycle.EventCacheHit:    EventCacheHit,
-	lifecycle.EventCacheFault:  EventCacheFault,
-}
-
-// problem puts a failure into one stable word; "" for nil.
-func problem(err error) string {
-	var f *fetch.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &f):
-		return string(f.Kind)
-	case errors.Is(err, discovery.ErrDocument), errors.Is(err, keyset.ErrDocument):
-		return "malformed"
-	case errors.Is(err, discovery.ErrIssuer):
-		return "issuer"
-	case errors.Is(err, errKeysURL):
-		return "jwks_uri"
-	case errors.Is(err, keyset.ErrTooMany):
-		return "too_many_keys"
-	case errors.Is(err, keyset.ErrNoUsable):
-		return "no_usable_key"
-	case errors.Is(err, lifecycle.ErrClosed):
-		return "closed"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	default:
-		return "other"
-	}
+	w.tell(e)
 }

@@ -1,0 +1,71 @@
+package verifier
+
+import (
+	"slices"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/lifecycle"
+)
+
+// State says how well a document can be served.
+type State string
+
+// The states of a document.
+const (
+	StateFresh   State = "fresh"   // current
+	StateStale   State = "stale"   // past its freshness, within the hard limit
+	StateMissing State = "missing" // none, or past the hard limit: requests get 503
+)
+
+// Health is the state of one document of an issuer.
+type Health struct {
+	// Issuer, normalised.
+	Issuer string
+	// Document is "discovery" or "jwks".
+	Document string
+	State    State
+	// Failures is how many attempts have failed since the last success, and
+	// Problem why the last one did: network, timeout, redirect, status,
+	// too_large, bad_url, malformed, issuer, jwks_uri, too_many_keys,
+	// no_usable_key, closed, other; "" when it did not.
+	Failures int
+	Problem  string
+	// FetchedAt is when the document held was fetched. NextRefresh is when the
+	// next request will cause a refresh; no earlier one will.
+	FetchedAt   time.Time
+	NextRefresh time.Time
+}
+
+// Health returns the state of the documents held, sorted by issuer and
+// document. It does no I/O.
+func (v *Verifier) Health() []Health {
+	var all []Health
+	for document, list := range map[string][]lifecycle.Health{"discovery": v.keys.metadata.Health(), "jwks": v.keys.sets.Health()} {
+		for _, h := range list {
+			state := StateMissing
+			switch {
+			case h.Fresh:
+				state = StateFresh
+			case h.Servable:
+				state = StateStale
+			}
+			all = append(all, Health{
+				Issuer: h.Issuer, Document: document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
+				FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b Health) int {
+		if a.Issuer != b.Issuer {
+			if a.Issuer < b.Issuer {
+				return -1
+			}
+			return 1
+		}
+		if a.Document < b.Document {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
