@@ -29,11 +29,11 @@ func NewDiscoveryKeys(doer Doer, hosts ...string) KeyFetcher {
 		k.hosts[hostPort(host)] = true
 	}
 	return KeyFetcherFunc(func(ctx context.Context, req KeyRequest) (KeySet, error) {
-		document, err := fetch.Get(ctx, k.doer, issuer.DiscoveryURL(req.Issuer), "")
+		document, err := discovery.Fetch(ctx, k.doer, discovery.Request{Issuer: req.Issuer})
 		if err != nil {
 			return KeySet{}, err
 		}
-		metadata, err := discovery.Parse(req.Issuer, document.Body)
+		metadata, err := discovery.Parse(document.Body, func(stated string) bool { return states(req.Issuer, stated) })
 		if err != nil {
 			return KeySet{}, err
 		}

@@ -43,7 +43,7 @@ func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource 
 		lease = cfg.Lease
 	}
 	k.metadata = discovery.New(discovery.Config{
-		Doer: v.doer, Policy: policy, Now: v.clock.Now, Cache: cache, Lease: lease,
+		Doer: v.doer, States: states, Policy: policy, Now: v.clock.Now, Cache: cache, Lease: lease,
 		Observe: v.documentEvents("discovery"),
 	})
 	k.sets = lifecycle.New(lifecycle.Config[*keyset.Set]{
@@ -56,6 +56,13 @@ func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource 
 		Observe: v.documentEvents("jwks"),
 	})
 	return k
+}
+
+// states reports whether a document that states an issuer is that of the
+// normalised one.
+func states(name, stated string) bool {
+	normal, err := issuer.Normalize(stated)
+	return err == nil && normal == name
 }
 
 func (k *keySource) close() {
@@ -172,7 +179,7 @@ func fetchKeys(ctx context.Context, d fetch.Doer, url, stated, etag string) (lif
 	if of, t, found := strings.Cut(etag, "\n"); found && of == url {
 		tag = t
 	}
-	r, err := fetch.Get(ctx, d, url, tag)
+	r, err := fetch.Get(ctx, d, fetch.Request{URL: url, Accept: fetch.AcceptKeySet, ETag: tag})
 	if err != nil {
 		return lifecycle.Answer{}, err
 	}
