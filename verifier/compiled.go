@@ -239,4 +239,3 @@ func isNil(v any) bool {
 		return false
 	}
 }
-

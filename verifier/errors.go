@@ -64,7 +64,7 @@ var specific = map[Reason]error{
 	reason.Expired:      ErrExpired,
 	reason.NotYetValid:  ErrNotYetValid,
 	reason.Audience:     ErrAudience,
-	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim,
+	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim, reason.ClaimValue: ErrClaim,
 	reason.Confirmation: ErrBinding, reason.BindingMissing: ErrBinding, reason.BindingMismatch: ErrBinding,
 	reason.BoundTokenAsBearer: ErrBinding, reason.CertificateMissing: ErrBinding, reason.Certificate: ErrBinding,
 	reason.ProofReplayed: ErrReplayed,
@@ -96,9 +96,9 @@ type Error struct {
 	// name is the configuration's or a registered one.
 	Claim string
 
-	scheme Scheme
+	scheme  Scheme
 	answers *answers
-	cause  error
+	cause   error
 }
 
 // Error returns the description. It does not contain the cause.

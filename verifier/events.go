@@ -26,6 +26,9 @@ const (
 	EventLimited     EventKind = "limited"      // an unknown kid was not worth another fetch
 	EventCacheHit    EventKind = "cache_hit"    // Config.Cache had a document
 	EventCacheFault  EventKind = "cache_fault"  // Config.Cache or Config.Lease failed, or held garbage
+	EventCacheOther  EventKind = "cache_other_source" // Config.Cache had a document from a source that is not this issuer's
+	EventEvicted     EventKind = "evicted"      // an issuer in use was driven out of memory
+	EventHTTP        EventKind = "http"         // a document is fetched over http, without encryption
 	EventReplay      EventKind = "replay"       // a proof was used before
 	EventReplayFault EventKind = "replay_fault" // the replay store failed
 )

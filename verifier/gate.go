@@ -137,7 +137,7 @@ func (g *gate) askForIssuer(ctx context.Context, iss, subject string, req Resolv
 	if err != nil || req.in.fault.Load() != nil {
 		return nil, resolverFailure(err, req.in)
 	}
-	p, err := g.compiled.issuer(value)
+	p, err := g.policyOf(value)
 	switch {
 	case err != nil:
 		return nil, undecided(reason.Resolver, err, 0)
@@ -148,6 +148,17 @@ func (g *gate) askForIssuer(ctx context.Context, iss, subject string, req Resolv
 	default:
 		return p, nil
 	}
+}
+
+// policyOf returns the policy of what a resolver returned. An Issuer that is no
+// more than a Name stands for the one of Config.Issuers, if there is one.
+func (g *gate) policyOf(value *Issuer) (*policy, error) {
+	if value.isName() {
+		if p, err := g.named(value.Name); err == nil {
+			return p, nil
+		}
+	}
+	return g.compiled.issuer(value)
 }
 
 // newGate compiles the issuers of a configuration.
@@ -171,6 +182,11 @@ func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 	case isStatic:
 		g.fix(m, static.Domains(), s)
 	case cfg.Domains != nil:
+		if c, ok := cfg.Domains.(interface{ Check() error }); ok {
+			if err := c.Check(); err != nil {
+				m.add("Domains", "cannot work: "+err.Error())
+			}
+		}
 		g.resolver = cfg.Domains
 		g.issuers, _ = cfg.Domains.(IssuerResolver)
 	case len(cfg.Issuers) == 0:

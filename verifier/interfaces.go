@@ -224,6 +224,8 @@ type DomainResolver interface {
 //   - An error that matches [ErrNotAllowed] is a refusal with 401. Any other
 //     error, a nil Issuer without an error, an Issuer that [New] would refuse, or
 //     a panic means "could not decide": 503.
+//   - An Issuer of which nothing but Name is set stands for the entry of
+//     Config.Issuers with that name, if there is one.
 //   - The returned Issuer and what it points to are not changed afterwards. A
 //     resolver that returns one pointer for one tenant, or equal content,
 //     spares the Verifier the compilation. A [Keys] made by KeysFrom or
@@ -236,8 +238,8 @@ type IssuerResolver interface {
 
 // KeyRequest asks a [KeyFetcher] for the key set of an issuer.
 type KeyRequest struct {
-	// Issuer is the normalised, allowed issuer, such as
-	// "https://tenant.auth0.com/".
+	// Issuer is the name of the allowed issuer: of a domain its normal form, such
+	// as "https://tenant.auth0.com/", else the exact iss.
 	Issuer string
 	// ETag of the set that the Verifier holds, or "". A fetcher that can, asks
 	// its source conditionally.
@@ -260,8 +262,8 @@ type Freshness struct {
 // KeySet is the answer of a [KeyFetcher].
 type KeySet struct {
 	// Issuer as the source states it, byte by byte (for OIDC discovery the
-	// "issuer" member). A source that states none repeats KeyRequest.Issuer.
-	// The verified "iss" of a token must equal it exactly.
+	// "issuer" member): one of the exact spellings of the issuer in the
+	// configuration. "" when the source states none: then every spelling counts.
 	Issuer string
 	// JWKS is the JSON Web Key Set document (RFC 7517, Section 5), at most
 	// 1 MiB. Empty when NotModified.
@@ -281,8 +283,8 @@ type KeySet struct {
 //
 // An implementation proves this contract with conformance.TestKeyFetcher.
 //
-//   - It returns the keys of KeyRequest.Issuer only, with the issuer's own
-//     statement of its name; an unknown issuer is an error.
+//   - It returns the keys of KeyRequest.Issuer only, with the source's own
+//     statement of the issuer's name or none; an unknown issuer is an error.
 //   - It returns public keys only.
 //   - Every call asks the source (or states why not with Freshness); caching is
 //     the Verifier's work.

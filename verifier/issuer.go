@@ -75,6 +75,14 @@ type Issuer struct {
 	SubjectPrefix string
 }
 
+// isName reports whether nothing but the name is set.
+func (i *Issuer) isName() bool {
+	return i.Name != "" && len(i.Aliases) == 0 && i.Keys == (Keys{}) && i.Doer == nil && len(i.Audiences) == 0 &&
+		i.NoAudience.Claim == "" && len(i.NoAudience.Values) == 0 && len(i.Algorithms) == 0 && len(i.RequiredClaims) == 0 &&
+		len(i.RequiredValues) == 0 && len(i.Optional) == 0 && len(i.Types) == 0 && i.Leeway == 0 && i.Profile == ProfileDefault &&
+		len(i.Claims.Scope)+len(i.Claims.ClientID)+len(i.Claims.Permissions) == 0 && i.SubjectPrefix == ""
+}
+
 // AudienceRule takes the place of aud in the tokens of an issuer that sends
 // none. What is lost: a token no longer says which API it is for, so every API
 // of these clients accepts it. A token that has an aud is judged by Audiences,

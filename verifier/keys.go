@@ -270,4 +270,3 @@ func fetchFrom(f KeyFetcher, name string) keys.FetchFunc {
 		}, nil
 	}
 }
-

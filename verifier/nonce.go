@@ -82,4 +82,3 @@ func legalNonce(nonce string) bool {
 	}
 	return nonce != ""
 }
-

@@ -29,7 +29,6 @@ func actorOutcome(t *testing.T, req *parityRequest) parityOutcome {
 	key := testKey(t)
 	v, err := verifier.New(verifier.Config{
 		Domain: "actor.example", Audience: "api", Clock: verifier.ClockFunc(func() time.Time { return now }),
-		KeyFetcher: verifier.NewStaticKeys("actor.example", publicJWKS(&key.PublicKey, "k")),
 	})
 	if err != nil {
 		t.Fatal(err)

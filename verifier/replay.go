@@ -63,4 +63,3 @@ func replayKey(proof *Proof, normal string) string {
 	key = base64.RawURLEncoding.AppendEncode(append(key, '.'), what[:])
 	return string(key)
 }
-

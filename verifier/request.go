@@ -193,4 +193,3 @@ func splitScheme(value string) (scheme, rest string) {
 	}
 	return value[:i], strings.TrimLeft(value[i:], " \t")
 }
-

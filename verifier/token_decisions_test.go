@@ -262,7 +262,7 @@ func TestProfileDemandsItsTypeAndClaims(t *testing.T) {
 func TestAlgorithmsOfOneIssuer(t *testing.T) {
 	w := newFuzzWorld(t, func(cfg *verifier.Config) {
 		cfg.Algorithms = []string{"EdDSA"}
-		cfg.IssuerAlgorithms = map[string][]string{"tenant.example.com": {"RS256"}}
+		cfg.Issuers[0].Algorithms = []string{"RS256"}
 	})
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims))
 	if got := reasonOf(t, err); got != reason.Algorithm {
@@ -279,9 +279,9 @@ func TestMemoForgetsWithTheKeys(t *testing.T) {
 		cfg.Domain, cfg.TokenMemo = "", 100
 		cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
 		cfg.Domains = verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) { return domains, nil })
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(document)}, nil
-		})
+		}))
 	})
 	document = string(w.jwks())
 	token := w.token(fuzzHeader, fuzzClaims)
