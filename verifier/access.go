@@ -210,7 +210,7 @@ type provenance struct {
 func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKeys, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
 	var space [2]*keyset.Key
 	header := parsed.Header
-	candidates, snap, err := v.keys.candidates(ctx, name, held, header, a, space[:0])
+	candidates, generation, err := v.keys.candidates(ctx, held, header, a, space[:0])
 	if err != nil {
 		return provenance{}, err
 	}
@@ -223,7 +223,8 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKe
 		return provenance{}, refuse(ReasonIssuerMismatch)
 	}
 	v.headers.Remember(header)
-	return provenance{issuer: name, generation: snap.Generation}, nil
+	held.entry.Used()
+	return provenance{issuer: name, generation: generation}, nil
 }
 
 // parseClaims reads the registered claims in one pass.

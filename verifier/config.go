@@ -185,7 +185,11 @@ type RefreshConfig struct {
 	StaleIfError time.Duration
 	// FetchTimeout bounds one fetch. Default 5 s.
 	FetchTimeout time.Duration
-	// MaxIssuers is how many issuers are held. Default 100.
+	// MaxMemory bounds, in bytes, the documents of issuers that are not in a
+	// fixed list. An issuer with a key set of 5 KB takes about 4 KiB, and 11 KiB
+	// with Config.Cache. Default 128 MiB: more than 10,000 issuers.
+	MaxMemory int64
+	// MaxIssuers bounds their number, too. Default: MaxMemory alone counts.
 	MaxIssuers int
 	// UnknownKeyAttempts is how many refetches tokens with unknown kids can
 	// cause per issuer and UnknownKeyWindow. Defaults 2 and 30 s; negative

@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
@@ -17,17 +18,19 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventAccepted    EventKind = "accepted"     // a request or token was accepted
-	EventRefused     EventKind = "refused"      // it was not; Reason says why
-	EventFetched     EventKind = "fetched"      // an issuer answered with a good document
-	EventFetchFailed EventKind = "fetch_failed" // it did not; Problem says why
-	EventRotated     EventKind = "rotated"      // a refresh brought another content
-	EventStale       EventKind = "stale"        // a document past its freshness was used
-	EventLimited     EventKind = "limited"      // an unknown kid was not worth another fetch
-	EventCacheHit    EventKind = "cache_hit"    // Config.Cache had a document
-	EventCacheFault  EventKind = "cache_fault"  // Config.Cache or Config.Lease failed, or held garbage
-	EventReplay      EventKind = "replay"       // a proof was used before
-	EventReplayFault EventKind = "replay_fault" // the replay store failed
+	EventAccepted    EventKind = "accepted"           // a request or token was accepted
+	EventRefused     EventKind = "refused"            // it was not; Reason says why
+	EventFetched     EventKind = "fetched"            // an issuer answered with a good document
+	EventFetchFailed EventKind = "fetch_failed"       // it did not; Problem says why
+	EventRotated     EventKind = "rotated"            // a refresh brought another content
+	EventStale       EventKind = "stale"              // a document past its freshness was used
+	EventLimited     EventKind = "limited"            // an unknown kid was not worth another fetch
+	EventCacheHit    EventKind = "cache_hit"          // Config.Cache had a document
+	EventCacheFault  EventKind = "cache_fault"        // Config.Cache or Config.Lease failed, or held garbage
+	EventOtherSource EventKind = "cache_other_source" // Config.Cache had a document from a source that this Verifier would not ask
+	EventEvicted     EventKind = "evicted"            // an issuer in use was driven out; see Refresh.MaxMemory
+	EventReplay      EventKind = "replay"             // a proof was used before
+	EventReplayFault EventKind = "replay_fault"       // the replay store failed
 )
 
 // Event is one thing that happened. It holds nothing of a token, and no bytes
@@ -79,7 +82,7 @@ func (o slogObserver) Observe(e Event) {
 	switch e.Kind {
 	case EventAccepted:
 		return
-	case EventFetchFailed, EventStale, EventCacheFault, EventReplay, EventReplayFault:
+	case EventFetchFailed, EventStale, EventCacheFault, EventOtherSource, EventEvicted, EventReplay, EventReplayFault:
 		level = slog.LevelWarn
 	case EventRotated:
 		level = slog.LevelInfo
@@ -117,14 +120,14 @@ func (v *Verifier) observe(e Event) {
 	v.observer.Observe(e)
 }
 
-// documentEvents translates the events of a document store.
-func (v *Verifier) documentEvents(document string) func(lifecycle.Event) {
+// documentEvents translates the events of the key store.
+func (v *Verifier) documentEvents() func(lifecycle.Event) {
 	if v.observer == nil {
 		return nil
 	}
 	return func(e lifecycle.Event) {
 		v.observe(Event{
-			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: document,
+			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
 			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
 		})
 	}
@@ -138,6 +141,8 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 	lifecycle.EventLimited:     EventLimited,
 	lifecycle.EventCacheHit:    EventCacheHit,
 	lifecycle.EventCacheFault:  EventCacheFault,
+	lifecycle.EventOtherSource: EventOtherSource,
+	lifecycle.EventEvicted:     EventEvicted,
 }
 
 // problem puts a failure into one stable word; "" for nil.
@@ -152,7 +157,7 @@ func problem(err error) string {
 		return "malformed"
 	case errors.Is(err, discovery.ErrIssuer):
 		return "issuer"
-	case errors.Is(err, errKeysURL):
+	case errors.Is(err, keys.ErrKeysHost):
 		return "jwks_uri"
 	case errors.Is(err, keyset.ErrTooMany):
 		return "too_many_keys"

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
-	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/keys"
 )
 
 // ErrUnknownIssuer is what a shipped [KeyFetcher] returns for an issuer that it
@@ -24,23 +24,23 @@ var ErrUnknownIssuer = errors.New("verifier: no keys of this issuer")
 // inside [NewKeysByIssuer]. Keys must be on the issuer's own host or on one of
 // hosts. A nil Doer means [NewHTTPClient].
 func NewDiscoveryKeys(doer Doer, hosts ...string) KeyFetcher {
-	k := &keySource{doer: clientOf(doer), hosts: make(map[string]bool, len(hosts))}
-	for _, host := range hosts {
-		k.hosts[hostPort(host)] = true
-	}
+	return fetcherOf(func(name string) keys.SourceConfig {
+		return keys.SourceConfig{Name: name, Hosts: hosts, Doer: clientOf(doer)}
+	})
+}
+
+// fetcherOf makes a KeyFetcher of sources, which are made as they are needed.
+func fetcherOf(describe func(name string) keys.SourceConfig) KeyFetcher {
 	return KeyFetcherFunc(func(ctx context.Context, req KeyRequest) (KeySet, error) {
-		document, err := fetch.Get(ctx, k.doer, issuer.DiscoveryURL(req.Issuer), "")
+		source, err := keys.NewSource(describe(req.Issuer))
 		if err != nil {
 			return KeySet{}, err
 		}
-		metadata, err := discovery.Parse(req.Issuer, document.Body)
+		a, err := source.FetchKeys(ctx, req.ETag)
 		if err != nil {
 			return KeySet{}, err
 		}
-		if err := k.checkKeysURL(req.Issuer, metadata.JWKSURI); err != nil {
-			return KeySet{}, err
-		}
-		return fetchKeySet(ctx, k.doer, metadata.JWKSURI, metadata.Issuer, req.ETag)
+		return KeySet{Issuer: a.Stated, JWKS: a.Body, ETag: a.ETag, NotModified: a.NotModified, Freshness: freshness(a.Freshness)}, nil
 	})
 }
 
@@ -50,7 +50,7 @@ func NewDiscoveryKeys(doer Doer, hosts ...string) KeyFetcher {
 func NewJWKSURLKeys(name, url string, doer Doer) KeyFetcher {
 	client := clientOf(doer)
 	return ofIssuer(name, func(ctx context.Context, stated, etag string) (KeySet, error) {
-		return fetchKeySet(ctx, client, url, stated, etag)
+		return fetchKeySet(ctx, client, name, url, stated, etag)
 	})
 }
 
@@ -138,16 +138,19 @@ func clientOf(doer Doer) fetch.Doer {
 	return fetch.Client(doer)
 }
 
-func fetchKeySet(ctx context.Context, doer fetch.Doer, url, stated, etag string) (KeySet, error) {
-	a, err := fetchKeys(ctx, doer, url, stated, etag)
-	if err != nil {
-		return KeySet{}, err
-	}
-	return KeySet{Issuer: a.Stated, JWKS: a.Body, ETag: a.ETag, NotModified: a.NotModified, Freshness: freshness(a.Freshness)}, nil
+func fetchKeySet(ctx context.Context, doer fetch.Doer, name, url, stated, etag string) (KeySet, error) {
+	set, err := fetcherOf(func(name string) keys.SourceConfig {
+		return keys.SourceConfig{Name: name, JWKS: url, Doer: doer}
+	}).FetchKeys(ctx, KeyRequest{Issuer: name, ETag: etag})
+	set.Issuer = stated
+	return set, err
 }
 
 // freshness is the inverse of directives.
 func freshness(d cachecontrol.Directives) Freshness {
+	if d.NoCache { // it may be kept, and is fresh no longer
+		d.MaxAge, d.HasMaxAge = 0, true
+	}
 	return Freshness{
 		MaxAge: cachecontrol.Duration(d.MaxAge), HasMaxAge: d.HasMaxAge,
 		Age: cachecontrol.Duration(d.Age), NoStore: d.NoStore,

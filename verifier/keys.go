@@ -3,37 +3,34 @@ package verifier
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
-	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
-type keySnapshot = lifecycle.Snapshot[*keyset.Set]
-
-// keySource keeps the metadata and key sets of allowed issuers.
+// keySource finds the keys of allowed issuers.
 type keySource struct {
-	metadata *discovery.Store
-	sets     *lifecycle.Store[*keyset.Set]
+	store *keys.Store
+	now   func() time.Time
+	doer  fetch.Doer
 
-	now     func() time.Time
-	doer    fetch.Doer
-	fetcher KeyFetcher        // nil: discovery
-	urls    map[string]string // issuer -> URL of its key set
-	stated  map[string]string // issuer -> as written in the configuration
-	hosts   map[string]bool   // where metadata may place key sets
+	fixed    map[string]*keys.Entry // of the fixed list, and of key set URLs
+	stated   map[string]string      // issuer -> as written in the configuration
+	template *keys.Source           // of issuers that only a resolver names
+	fetcher  KeyFetcher             // nil: discovery
+	identity string                 // of the sources of those issuers
 }
 
-func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource {
-	k := &keySource{now: v.clock.Now, doer: v.doer, fetcher: cfg.KeyFetcher, urls: v.keyURLs, stated: v.statedIssuers, hosts: v.keyHosts}
-	// Interfaces that are nil must stay nil in the stores' own interface types.
+func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) (*keySource, error) {
+	k := &keySource{now: v.clock.Now, doer: v.doer, fetcher: cfg.KeyFetcher, stated: v.statedIssuers, fixed: make(map[string]*keys.Entry)}
+	// Interfaces that are nil must stay nil in the store's own interface types.
 	var cache lifecycle.Cache
 	if cfg.Cache != nil {
 		cache = cfg.Cache
@@ -42,38 +39,81 @@ func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource 
 	if cfg.Lease != nil {
 		lease = cfg.Lease
 	}
-	k.metadata = discovery.New(discovery.Config{
-		Doer: v.doer, Policy: policy, Now: v.clock.Now, Cache: cache, Lease: lease,
-		Observe: v.documentEvents("discovery"),
-	})
-	k.sets = lifecycle.New(lifecycle.Config[*keyset.Set]{
-		Name:     "jwks",
-		Fetch:    k.fetch,
-		Parse:    func(_ string, body []byte, _ string) (*keyset.Set, error) { return keyset.Parse(body) },
-		Unusable: keyset.ErrNoUsable,
-		Same:     (*keyset.Set).SameKeys,
-		Policy:   policy, Now: v.clock.Now, Cache: cache, Lease: lease,
-		Observe: v.documentEvents("jwks"),
-	})
-	return k
+	k.store = keys.New(keys.Config{Policy: policy, Now: v.clock.Now, Cache: cache, Lease: lease, Observe: v.documentEvents()})
+	var err error
+	if k.template, err = keys.NewSource(keys.SourceConfig{Name: "https://issuer.invalid/", Hosts: cfg.JWKSHosts, Doer: v.doer}); err != nil {
+		return nil, err
+	}
+	k.identity = k.template.Identity()
+	if k.fetcher != nil {
+		source, err := k.fetched("https://issuer.invalid/")
+		if err != nil {
+			return nil, err
+		}
+		k.identity = source.Identity()
+	}
+	for name, url := range v.keyURLs {
+		source, err := keys.NewSource(keys.SourceConfig{Name: name, JWKS: url, Doer: v.doer})
+		if err != nil {
+			return nil, err
+		}
+		k.fixed[name] = k.store.Pin(source)
+	}
+	for name := range v.issuers {
+		if k.fixed[name] != nil {
+			continue
+		}
+		source, err := k.source(name)
+		if err != nil {
+			return nil, err
+		}
+		k.fixed[name] = k.store.Pin(source)
+	}
+	return k, nil
 }
 
-func (k *keySource) close() {
-	k.sets.Close()
-	k.metadata.Close()
+func (k *keySource) close() { k.store.Close() }
+
+// source returns where the documents of an issuer come from that has no rules
+// of its own.
+func (k *keySource) source(name string) (*keys.Source, error) {
+	if k.fetcher != nil {
+		return k.fetched(name)
+	}
+	return k.template.For(name)
 }
 
-// discovers reports whether the keys of an issuer are found through its
-// metadata.
-func (k *keySource) discovers(name string) bool {
-	return k.fetcher == nil && (k.urls == nil || k.urls[name] == "")
+// fetched returns the source of an issuer whose keys the KeyFetcher gets.
+func (k *keySource) fetched(name string) (*keys.Source, error) {
+	return keys.NewSource(keys.SourceConfig{Name: name, Tag: fmt.Sprintf("%T", k.fetcher), Fetch: func(ctx context.Context, etag string) (lifecycle.Answer, error) {
+		set, err := k.fetcher.FetchKeys(ctx, KeyRequest{Issuer: name, ETag: etag})
+		if err != nil {
+			return lifecycle.Answer{}, err
+		}
+		return lifecycle.Answer{Body: set.JWKS, Stated: set.Issuer, ETag: set.ETag, NotModified: set.NotModified, Freshness: directives(set.Freshness)}, nil
+	}})
+}
+
+// entry returns the entry of an allowed issuer.
+func (k *keySource) entry(name string) (*keys.Entry, error) {
+	if e := k.fixed[name]; e != nil {
+		return e, nil
+	}
+	if e := k.store.Find(name, k.identity); e != nil {
+		return e, nil
+	}
+	source, err := k.source(name)
+	if err != nil {
+		return nil, undecided(ReasonKeys, err, 0)
+	}
+	return k.store.Entry(source), nil
 }
 
 // heldKeys is the key set of an issuer as one verification found it.
 type heldKeys struct {
-	snap   *keySnapshot
+	keys.Held
+	entry  *keys.Entry
 	stated string // the issuer as the source of the keys states it
-	waited bool   // the set was fetched while the request waited
 }
 
 // get returns the key set of an allowed issuer.
@@ -83,144 +123,72 @@ func (k *keySource) get(ctx context.Context, name string) (heldKeys, error) {
 
 // getAt is get for a caller that has just looked at the clock.
 func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (held heldKeys, err error) {
-	if k.discovers(name) {
-		// The metadata is kept fresh in its own right: it says whose keys
-		// these are.
-		document, waited, err := k.metadata.GetAt(ctx, name, now)
-		if err != nil {
-			return held, documentFailure(ReasonDiscovery, err)
-		}
-		held.stated = document.Value.Issuer
-		if waited {
-			now = k.now()
-		}
+	if held.entry, err = k.entry(name); err != nil {
+		return held, err
 	}
-	held.snap, held.waited, err = k.sets.GetAt(ctx, name, now)
-	if err != nil {
-		return held, documentFailure(ReasonKeys, err)
+	if held.Held, err = held.entry.Keys(ctx, now); err != nil {
+		return held, documentFailure(err)
 	}
-	if held.stated == "" {
-		held.stated = held.snap.Stated
+	if held.stated = held.Stated; held.stated == "" {
+		held.stated = k.stated[name]
 	}
 	return held, nil
 }
 
-// candidates returns the keys that may have signed a token with this header,
-// and the set that they are of: another one than is held when the kid was
-// unknown and a refetch brought it.
-func (k *keySource) candidates(ctx context.Context, name string, held *heldKeys, h *jws.Header, a *keyset.Algorithm, dst []*keyset.Key) (keys []*keyset.Key, snap *keySnapshot, err error) {
-	snap = held.snap
-	if h.HasKeyID && !snap.Value.HasID(h.KeyID) && (!held.waited || snap.Shared) {
-		// A set that was fetched for this very request has all there is.
-		fresh, outcome, err := k.sets.RefreshMissing(ctx, name, h.KeyID, snap, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
-		if outcome == lifecycle.Failed {
-			return nil, nil, undecided(ReasonKeys, err, time.Second)
+// metadata returns the metadata of an allowed issuer, whether its keys are
+// found with it or not.
+func (k *keySource) metadata(ctx context.Context, name string) (discovery.Document, error) {
+	entry, err := k.entry(name)
+	if err != nil {
+		return discovery.Document{}, err
+	}
+	document, err := entry.Metadata(ctx, k.now(), true)
+	if errors.Is(err, keys.ErrNoMetadata) {
+		source, err := keys.NewSource(keys.SourceConfig{Name: name, MetadataOnly: true, Doer: k.doer})
+		if err != nil {
+			return discovery.Document{}, undecided(ReasonDiscovery, err, 0)
 		}
-		snap = fresh
+		document, err = k.store.Entry(source).Metadata(ctx, k.now(), true)
+		return document, documentFailure(err)
 	}
-	keys = snap.Value.Candidates(dst, h.KeyID, h.HasKeyID, a)
-	if len(keys) == 0 {
-		return nil, nil, refuse(ReasonKeyUnknown)
+	return document, documentFailure(err)
+}
+
+// candidates returns the keys that may have signed a token with this header,
+// and the generation of the set that they are of: another one than is held when
+// the kid was unknown and a refetch brought it.
+func (k *keySource) candidates(ctx context.Context, held *heldKeys, h *jws.Header, a *keyset.Algorithm, dst []*keyset.Key) (candidates []*keyset.Key, generation uint64, err error) {
+	of := held.Held
+	if h.HasKeyID && !of.Set.HasID(h.KeyID) && !of.Waited {
+		// A set that was fetched for this very request has all there is.
+		fresh, outcome, err := held.entry.Refetch(ctx, h.KeyID, of, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
+		if outcome == keys.Failed {
+			return nil, 0, undecided(ReasonKeys, err, time.Second)
+		}
+		of = fresh
 	}
-	return keys, snap, nil
+	candidates = of.Set.Candidates(dst, h.KeyID, h.HasKeyID, a)
+	if len(candidates) == 0 {
+		return nil, 0, refuse(ReasonKeyUnknown)
+	}
+	return candidates, of.Generation, nil
 }
 
 // documentFailure tells an outage from a set without usable keys.
-func documentFailure(r Reason, err error) error {
-	if errors.Is(err, keyset.ErrNoUsable) {
-		var u *lifecycle.Unavailable
-		if !errors.As(err, &u) {
-			return refuse(ReasonNoUsableKey)
-		}
-	}
+func documentFailure(err error) error {
 	var u *lifecycle.Unavailable
-	if errors.As(err, &u) {
-		return undecided(r, u.Cause, u.RetryAfter)
-	}
-	return undecided(r, err, 0)
-}
-
-var (
-	// errKeysURL says that metadata places the keys where they must not be.
-	errKeysURL = errors.New("verifier: the key set is not on an allowed host")
-	// errKeySet says that a KeyFetcher broke its contract.
-	errKeySet = errors.New("verifier: key set of another issuer, or too large")
-)
-
-// fetch gets the key set of an issuer from wherever its keys are.
-func (k *keySource) fetch(ctx context.Context, name, etag string) (lifecycle.Answer, error) {
 	switch {
-	case k.fetcher != nil:
-		return k.fetchCustom(ctx, name, etag)
-	case !k.discovers(name):
-		return fetchKeys(ctx, k.doer, k.urls[name], k.stated[name], etag)
+	case err == nil:
+		return nil
+	case errors.As(err, &u) && u.Document == "discovery":
+		return undecided(ReasonDiscovery, u.Cause, u.RetryAfter)
+	case errors.As(err, &u):
+		return undecided(ReasonKeys, u.Cause, u.RetryAfter)
+	case errors.Is(err, keyset.ErrNoUsable):
+		return refuse(ReasonNoUsableKey)
+	default:
+		return undecided(ReasonKeys, err, 0)
 	}
-	document, _, err := k.metadata.Get(ctx, name)
-	if err != nil {
-		return lifecycle.Answer{}, err
-	}
-	if err := k.checkKeysURL(name, document.Value.JWKSURI); err != nil {
-		return lifecycle.Answer{}, err
-	}
-	return fetchKeys(ctx, k.doer, document.Value.JWKSURI, document.Value.Issuer, etag)
-}
-
-// fetchKeys asks one URL. The entity tag that is kept says which URL it is of:
-// tags of one resource mean nothing to another.
-func fetchKeys(ctx context.Context, d fetch.Doer, url, stated, etag string) (lifecycle.Answer, error) {
-	tag := ""
-	if of, t, found := strings.Cut(etag, "\n"); found && of == url {
-		tag = t
-	}
-	r, err := fetch.Get(ctx, d, url, tag)
-	if err != nil {
-		return lifecycle.Answer{}, err
-	}
-	answer := lifecycle.Answer{Body: r.Body, Stated: stated, NotModified: r.NotModified, Freshness: r.Freshness}
-	if r.ETag != "" {
-		answer.ETag = url + "\n" + r.ETag
-	}
-	return answer, nil
-}
-
-// checkKeysURL allows key sets on the issuer's own host and on those that the
-// configuration names: metadata is data, not authority over our network.
-func (k *keySource) checkKeysURL(name, raw string) error {
-	u, err := fetch.CheckURL(raw)
-	if err != nil {
-		return errKeysURL
-	}
-	host := strings.ToLower(u.Host)
-	if u.Hostname() == "" || hostOnly(host) != hostOnly(issuer.Host(name)) && !k.hosts[hostPort(host)] {
-		return errKeysURL
-	}
-	return nil
-}
-
-// hostOnly drops the port: whoever has the certificate of a host has all of its
-// ports.
-func hostOnly(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		return host[:i]
-	}
-	return host
-}
-
-// hostPort drops the default port.
-func hostPort(host string) string { return strings.TrimSuffix(host, ":443") }
-
-func (k *keySource) fetchCustom(ctx context.Context, name, etag string) (lifecycle.Answer, error) {
-	set, err := k.fetcher.FetchKeys(ctx, KeyRequest{Issuer: name, ETag: etag})
-	if err != nil {
-		return lifecycle.Answer{}, err
-	}
-	if stated, err := issuer.Normalize(set.Issuer); err != nil || stated != name || len(set.JWKS) > fetch.MaxBody || set.NotModified && etag == "" {
-		return lifecycle.Answer{}, errKeySet
-	}
-	return lifecycle.Answer{
-		Body: slices.Clone(set.JWKS), Stated: set.Issuer, ETag: set.ETag, NotModified: set.NotModified,
-		Freshness: directives(set.Freshness),
-	}, nil
 }
 
 // directives translates the freshness of a KeyFetcher.

@@ -114,9 +114,10 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	if err != nil {
 		return nil, err
 	}
-	if held.snap.Generation != r.origin.generation || held.stated != r.token.Issuer {
+	if held.Generation != r.origin.generation || held.stated != r.token.Issuer {
 		return v.verifySignatureAgain(ctx, compact, r, &held)
 	}
+	held.entry.Used()
 	return r.issue(), nil
 }
 

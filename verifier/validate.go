@@ -26,6 +26,7 @@ const (
 	defaultReplayStoreTimeout = 2 * time.Second
 
 	maxTokenMemo = 1 << 20
+	minMemory    = 1 << 20
 )
 
 func invalid(field, problem string) error { return &ConfigError{Field: field, Problem: problem} }
@@ -231,7 +232,7 @@ func (v *Verifier) applyKeys(cfg *Config) error {
 		if err != nil || strings.Contains(host, "/") {
 			return invalid("JWKSHosts", "has an entry that is not a host")
 		}
-		v.keyHosts[hostPort(issuer.Host(name))] = true
+		v.keyHosts[issuer.Host(name)] = true
 	}
 	return nil
 }
@@ -291,6 +292,12 @@ func refreshPolicy(cfg *Config) (lifecycle.Policy, error) {
 	var err error
 	if p.MaxIssuers, err = size("Refresh.MaxIssuers", r.MaxIssuers, p.MaxIssuers, 1_000_000); err != nil {
 		return p, err
+	}
+	switch {
+	case r.MaxMemory < 0 || r.MaxMemory > 0 && r.MaxMemory < minMemory:
+		return p, invalid("Refresh.MaxMemory", "is less than 1 MiB")
+	case r.MaxMemory > 0:
+		p.MaxBytes = r.MaxMemory
 	}
 	switch {
 	case r.UnknownKeyAttempts < 0:

@@ -13,7 +13,6 @@ import (
 	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
@@ -71,7 +70,9 @@ func New(cfg Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.keys = newKeySource(&cfg, v, policy)
+	if v.keys, err = newKeySource(&cfg, v, policy); err != nil {
+		return nil, invalid("Domain", "has a key source that cannot be used: "+err.Error())
+	}
 	return v, nil
 }
 
@@ -129,11 +130,10 @@ func (v *Verifier) Metadata(ctx context.Context, name string) (Metadata, error) 
 	if err != nil || v.issuers != nil && !v.issuers[normal] {
 		return Metadata{}, refuse(ReasonIssuerNotAllowed)
 	}
-	snap, _, err := v.keys.metadata.Get(ctx, normal)
+	d, err := v.keys.metadata(ctx, normal)
 	if err != nil {
-		return Metadata{}, documentFailure(ReasonDiscovery, err)
+		return Metadata{}, err
 	}
-	d := snap.Value
 	return Metadata{
 		Issuer: d.Issuer, JWKSURI: d.JWKSURI, TokenEndpoint: d.TokenEndpoint, MTLSTokenEndpoint: d.MTLSTokenEndpoint,
 		TokenEndpointAuthMethods: slices.Clone(d.TokenEndpointAuthMethods), Document: slices.Clone(d.Raw),
@@ -173,20 +173,18 @@ type Health struct {
 // document. It does no I/O.
 func (v *Verifier) Health() []Health {
 	var all []Health
-	for document, list := range map[string][]lifecycle.Health{"discovery": v.keys.metadata.Health(), "jwks": v.keys.sets.Health()} {
-		for _, h := range list {
-			state := StateMissing
-			switch {
-			case h.Fresh:
-				state = StateFresh
-			case h.Servable:
-				state = StateStale
-			}
-			all = append(all, Health{
-				Issuer: h.Issuer, Document: document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
-				FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
-			})
+	for _, h := range v.keys.store.Health() {
+		state := StateMissing
+		switch {
+		case h.Fresh:
+			state = StateFresh
+		case h.Servable:
+			state = StateStale
 		}
+		all = append(all, Health{
+			Issuer: h.Issuer, Document: h.Document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
+			FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
+		})
 	}
 	slices.SortFunc(all, func(a, b Health) int {
 		if a.Issuer != b.Issuer {

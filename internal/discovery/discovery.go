@@ -1,17 +1,11 @@
-// Package discovery keeps the OpenID Provider metadata of issuers (OpenID
-// Connect Discovery 1.0, Section 3; RFC 8414, Section 2) for whoever needs it:
-// one machinery for verification and for token exchange.
+// Package discovery reads the metadata of issuers (OpenID Connect Discovery 1.0,
+// Section 3; RFC 8414, Section 2).
 package discovery
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"time"
 
-	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
@@ -67,32 +61,4 @@ func Parse(name string, body []byte) (*Document, error) {
 		return nil, ErrIssuer
 	}
 	return d, nil
-}
-
-// Config says how documents are got and kept.
-type Config struct {
-	Doer    fetch.Doer
-	Policy  lifecycle.Policy
-	Now     func() time.Time
-	Cache   lifecycle.Cache
-	Lease   lifecycle.Lease
-	Observe func(lifecycle.Event)
-}
-
-// Store keeps the documents of a bounded number of issuers.
-type Store = lifecycle.Store[*Document]
-
-// New returns an empty store. It must be closed.
-func New(cfg Config) *Store {
-	return lifecycle.New(lifecycle.Config[*Document]{
-		Name: "discovery",
-		Fetch: func(ctx context.Context, name, etag string) (lifecycle.Answer, error) {
-			r, err := fetch.Get(ctx, cfg.Doer, issuer.DiscoveryURL(name), etag)
-			return lifecycle.Answer{Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness}, err
-		},
-		Parse: func(name string, body []byte, _ string) (*Document, error) { return Parse(name, body) },
-		Same:  func(a, b *Document) bool { return bytes.Equal(a.Raw, b.Raw) },
-
-		Policy: cfg.Policy, Now: cfg.Now, Cache: cfg.Cache, Lease: cfg.Lease, Observe: cfg.Observe,
-	})
 }
