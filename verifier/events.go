@@ -8,6 +8,8 @@ import (
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/foreign"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
@@ -17,20 +19,19 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventAccepted    EventKind = "accepted"     // a request or token was accepted
-	EventRefused     EventKind = "refused"      // it was not; Reason says why
-	EventFetched     EventKind = "fetched"      // an issuer answered with a good document
-	EventFetchFailed EventKind = "fetch_failed" // it did not; Problem says why
-	EventRotated     EventKind = "rotated"      // a refresh brought another content
-	EventStale       EventKind = "stale"        // a document past its freshness was used
-	EventLimited     EventKind = "limited"      // an unknown kid was not worth another fetch
-	EventCacheHit    EventKind = "cache_hit"    // Config.Cache had a document
-	EventCacheFault  EventKind = "cache_fault"  // Config.Cache or Config.Lease failed, or held garbage
-	EventCacheOther  EventKind = "cache_other_source" // Config.Cache had a document from a source that is not this issuer's
-	EventEvicted     EventKind = "evicted"      // an issuer in use was driven out of memory
-	EventHTTP        EventKind = "http"         // a document is fetched over http, without encryption
-	EventReplay      EventKind = "replay"       // a proof was used before
-	EventReplayFault EventKind = "replay_fault" // the replay store failed
+	EventAccepted    EventKind = "accepted"           // a request or token was accepted
+	EventRefused     EventKind = "refused"            // it was not; Reason says why
+	EventFetched     EventKind = "fetched"            // an issuer answered with a good document
+	EventFetchFailed EventKind = "fetch_failed"       // it did not; Problem says why
+	EventRotated     EventKind = "rotated"            // a refresh brought another content
+	EventStale       EventKind = "stale"              // a document past its freshness was used
+	EventLimited     EventKind = "limited"            // an unknown kid was not worth another fetch
+	EventCacheHit    EventKind = "cache_hit"          // Config.Cache had a document
+	EventCacheFault  EventKind = "cache_fault"        // Config.Cache or Config.Lease failed, or held garbage
+	EventOtherSource EventKind = "cache_other_source" // Config.Cache had a document from a source that this Verifier would not ask
+	EventEvicted     EventKind = "evicted"            // an issuer in use was driven out; see Refresh.MaxMemory
+	EventReplay      EventKind = "replay"             // a proof was used before
+	EventReplayFault EventKind = "replay_fault"       // the replay store failed
 )
 
 // Event is one thing that happened. It holds nothing of a token, and no bytes
@@ -82,7 +83,7 @@ func (o slogObserver) Observe(e Event) {
 	switch e.Kind {
 	case EventAccepted:
 		return
-	case EventFetchFailed, EventStale, EventCacheFault, EventReplay, EventReplayFault:
+	case EventFetchFailed, EventStale, EventCacheFault, EventOtherSource, EventEvicted, EventReplay, EventReplayFault:
 		level = slog.LevelWarn
 	case EventRotated:
 		level = slog.LevelInfo
@@ -140,4 +141,58 @@ func (w watcher) finish(began time.Time, scheme Scheme, err error) {
 		e.Scheme = refusal.scheme
 	}
 	w.tell(e)
+}
+
+// documentEvents translates the events of the key store.
+func (w watcher) documentEvents() func(lifecycle.Event) {
+	if w.observer == nil {
+		return nil
+	}
+	return func(e lifecycle.Event) {
+		w.tell(Event{
+			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
+			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
+		})
+	}
+}
+
+var documentEventKinds = map[lifecycle.EventKind]EventKind{
+	lifecycle.EventFetched:     EventFetched,
+	lifecycle.EventFetchFailed: EventFetchFailed,
+	lifecycle.EventRotated:     EventRotated,
+	lifecycle.EventStale:       EventStale,
+	lifecycle.EventLimited:     EventLimited,
+	lifecycle.EventCacheHit:    EventCacheHit,
+	lifecycle.EventCacheFault:  EventCacheFault,
+	lifecycle.EventOtherSource: EventOtherSource,
+	lifecycle.EventEvicted:     EventEvicted,
+}
+
+// problem puts a failure into one stable word; "" for nil.
+func problem(err error) string {
+	var f *fetch.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &f):
+		return string(f.Kind)
+	case errors.Is(err, discovery.ErrDocument), errors.Is(err, keyset.ErrDocument):
+		return "malformed"
+	case errors.Is(err, discovery.ErrIssuer):
+		return "issuer"
+	case errors.Is(err, keys.ErrKeysHost):
+		return "jwks_uri"
+	case errors.Is(err, keyset.ErrTooMany):
+		return "too_many_keys"
+	case errors.Is(err, keyset.ErrNoUsable):
+		return "no_usable_key"
+	case errors.Is(err, keys.ErrFile):
+		return "file"
+	case errors.Is(err, lifecycle.ErrClosed):
+		return "closed"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "other"
+	}
 }

@@ -1,10 +1,10 @@
 package verifier
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
 // State says how well a document can be served.
@@ -41,33 +41,23 @@ type Health struct {
 // Health returns the state of the documents held, sorted by issuer and
 // document. It does no I/O.
 func (v *Verifier) Health() []Health {
-	var all []Health
-	for document, list := range map[string][]lifecycle.Health{"discovery": v.keys.metadata.Health(), "jwks": v.keys.sets.Health()} {
-		for _, h := range list {
-			state := StateMissing
-			switch {
-			case h.Fresh:
-				state = StateFresh
-			case h.Servable:
-				state = StateStale
-			}
-			all = append(all, Health{
-				Issuer: h.Issuer, Document: document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
-				FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
-			})
+	list := v.keys.Health()
+	all := make([]Health, len(list))
+	for i, h := range list {
+		state := StateMissing
+		switch {
+		case h.Fresh:
+			state = StateFresh
+		case h.Servable:
+			state = StateStale
+		}
+		all[i] = Health{
+			Issuer: h.Issuer, Document: h.Document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
+			FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
 		}
 	}
 	slices.SortFunc(all, func(a, b Health) int {
-		if a.Issuer != b.Issuer {
-			if a.Issuer < b.Issuer {
-				return -1
-			}
-			return 1
-		}
-		if a.Document < b.Document {
-			return -1
-		}
-		return 1
+		return cmp.Or(strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Document, b.Document))
 	})
 	return all
 }

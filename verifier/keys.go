@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
+	"github.com/portcullis-go/portcullis/internal/cachecontrol"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
@@ -127,14 +129,14 @@ func (k Keys) Fetcher(name string, doer Doer) (KeyFetcher, error) {
 		if !slices.Contains(s.exact, req.Issuer) && req.Issuer != name {
 			return KeySet{}, errOtherIssuer
 		}
-		a, err := source.FetchOnce(ctx, req.ETag)
+		a, err := source.FetchKeys(ctx, req.ETag)
 		if err != nil {
 			return KeySet{}, err
 		}
 		if a.Stated == "" {
 			a.Stated = req.Issuer
 		}
-		return KeySet{Issuer: a.Stated, JWKS: a.Body, ETag: a.ETag, NotModified: a.NotModified, Freshness: Freshness(a.Freshness)}, nil
+		return KeySet{Issuer: a.Stated, JWKS: a.Body, ETag: a.ETag, NotModified: a.NotModified, Freshness: freshness(a.Freshness)}, nil
 	}), nil
 }
 
@@ -266,7 +268,22 @@ func fetchFrom(f KeyFetcher, name string) keys.FetchFunc {
 			return lifecycle.Answer{}, err
 		}
 		return lifecycle.Answer{
-			Body: set.JWKS, Stated: set.Issuer, ETag: set.ETag, NotModified: set.NotModified, Freshness: lifecycle.Freshness(set.Freshness),
+			Body: set.JWKS, Stated: set.Issuer, ETag: set.ETag, NotModified: set.NotModified, Freshness: directives(set.Freshness),
 		}, nil
+	}
+}
+
+// directives translates the freshness of a KeyFetcher; freshness is its inverse.
+func directives(f Freshness) cachecontrol.Directives {
+	return cachecontrol.Directives{
+		MaxAge: int64(f.MaxAge / time.Second), HasMaxAge: f.HasMaxAge,
+		Age: int64(f.Age / time.Second), NoStore: f.NoStore,
+	}
+}
+
+func freshness(d cachecontrol.Directives) Freshness {
+	return Freshness{
+		MaxAge: cachecontrol.Duration(d.MaxAge), HasMaxAge: d.HasMaxAge,
+		Age: cachecontrol.Duration(d.Age), NoStore: d.NoStore,
 	}
 }

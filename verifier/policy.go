@@ -170,7 +170,7 @@ func intersect(ours, theirs []string) bool {
 // set that names an issuer signs for that one alone, or, if it names the one
 // that all share, for all.
 func (p *policy) maySign(key *keyset.Key, iss string) bool {
-	return !p.shared || key.Issuer == "" || key.Issuer == iss || key.Issuer == p.source.Shared()
+	return !p.shared || key.Issuer == "" || key.Issuer == iss || key.Issuer == p.source.Name()
 }
 
 // algorithmList is an allow-list of algorithms.
@@ -271,7 +271,7 @@ func (s *standard) compileNamed(m *mistakes, field string, name spellings, i *Is
 		m.of(field+"SubjectPrefix", i.SubjectPrefix, `is not a URI that ends with a slash, such as "spiffe://example.org/"`)
 	}
 	p.source = s.sources.source(m, field, name, i)
-	p.shared = p.source != nil && p.source.Shared() != ""
+	p.shared = i.Keys.of != nil && i.Keys.of.shared != ""
 	return p
 }
 

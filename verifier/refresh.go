@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"math"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
@@ -24,7 +25,11 @@ type RefreshConfig struct {
 	StaleIfError time.Duration
 	// FetchTimeout bounds one fetch. Default 5 s.
 	FetchTimeout time.Duration
-	// MaxIssuers is how many issuers are held. Default 100.
+	// MaxMemory bounds, in bytes, the documents of issuers that are not in a
+	// fixed list. An issuer with a key set of 5 KB takes about 4 KiB, and 11 KiB
+	// with Config.Cache. Default 128 MiB: more than 10,000 issuers.
+	MaxMemory int64
+	// MaxIssuers bounds their number, too. Default: MaxMemory alone counts.
 	MaxIssuers int
 	// UnknownKeyAttempts is how many refetches tokens with unknown kids can
 	// cause per issuer and UnknownKeyWindow. Defaults 2 and 30 s; negative
@@ -40,6 +45,7 @@ const (
 	minCacheTTL = time.Second
 	maxCacheTTL = 24 * time.Hour
 	maxIssuers  = 1_000_000
+	minMemory   = 1 << 20
 )
 
 // newRefreshPolicy translates what the configuration says about keeping
@@ -59,6 +65,7 @@ func newRefreshPolicy(m *mistakes, cfg *Config) lifecycle.Policy {
 	p.Jitter = m.share("Refresh.Jitter", r.Jitter, p.Jitter, 0.5)
 	p.RefreshAhead = m.share("Refresh.Ahead", r.Ahead, p.RefreshAhead, 0.9)
 	p.MaxIssuers = m.size("Refresh.MaxIssuers", r.MaxIssuers, p.MaxIssuers, 1, maxIssuers)
+	p.MaxBytes = int64(m.size("Refresh.MaxMemory", int(r.MaxMemory), int(p.MaxBytes), minMemory, math.MaxInt))
 	p.ForcedMax = m.size("Refresh.UnknownKeyAttempts", max(r.UnknownKeyAttempts, 0), p.ForcedMax, 1, 100)
 	if r.UnknownKeyAttempts < 0 {
 		p.ForcedMax = 0

@@ -155,7 +155,7 @@ func (v *Verifier) Metadata(ctx context.Context, name string) (Metadata, error) 
 	if entry == nil {
 		entry = v.keys.Entry(p.source)
 	}
-	d, err := entry.Metadata(ctx, v.clock.Now())
+	d, err := entry.Metadata(ctx, v.clock.Now(), true)
 	if err != nil {
 		return Metadata{}, documentFailure(err)
 	}
