@@ -12,11 +12,11 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-const undecided = `An empty list, a blank or invalid entry, an error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`
+const undecided = `An empty list, a blank or invalid entry, any other error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`
 
 func resolverAnswers() []Check[DomainResolverHarness] {
 	const (
-		lists  = `The result lists allowed issuers as domains ("tenant.auth0.com") or as https URLs; the Verifier normalises them.`
+		lists  = `The result lists allowed issuers as domains ("tenant.auth0.com"), as https URLs, or by the Name of an Issuer of Config.Issuers; the Verifier normalises them.`
 		stable = "Equal requests get equal answers as long as the configuration behind the resolver does not change."
 	)
 	return []Check[DomainResolverHarness]{

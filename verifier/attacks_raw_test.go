@@ -1,7 +1,6 @@
 package verifier_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"

@@ -10,15 +10,20 @@ import (
 	"github.com/portcullis-go/portcullis/internal/issuer"
 )
 
-// maxCompiled bounds how many policies of issuers that only a resolver knows are
-// kept. When there are more, all are forgotten and compiled anew: that costs
-// microseconds, and no document.
-const maxCompiled = 1 << 17
+// minCompiled and maxCompiled bound how many policies of issuers that only a
+// resolver knows are kept: twice as many as issuers can be held. When there are
+// more, all are forgotten and compiled anew: that costs microseconds, and no
+// document.
+const (
+	minCompiled = 1 << 7
+	maxCompiled = 1 << 18
+)
 
 // compiledPolicies keeps the compiled form of what a resolver lists or returns;
 // never a decision. Safe for concurrent use.
 type compiledPolicies struct {
 	standard *standard
+	most     int64
 	count    atomic.Int64
 	domains  sync.Map // normal name -> *policy
 	pointers sync.Map // *Issuer -> *policy
@@ -62,12 +67,14 @@ func (c *compiledPolicies) issuer(value *Issuer) (*policy, error) {
 	}
 	if comparable {
 		p = c.keep(&c.contents, content, p)
+		c.pointers.Store(value, p) // a resolver that returns the same pointer again is served from here
+		return p, nil
 	}
 	return c.keep(&c.pointers, value, p), nil
 }
 
 func (c *compiledPolicies) keep(in *sync.Map, key any, p *policy) *policy {
-	if c.count.Add(1) > maxCompiled {
+	if c.count.Add(1) > c.most {
 		c.count.Store(1)
 		c.domains.Clear()
 		c.pointers.Clear()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -24,7 +23,7 @@ func useFetcher(cfg *verifier.Config, f verifier.KeyFetcher) {
 		}
 	case cfg.Domains != nil:
 		cfg.Issuers = nil
-		cfg.Domains = &fetcherResolver{DomainResolver: cfg.Domains, keys: keys, issuers: make(map[string]*verifier.Issuer)}
+		cfg.Domains = &fetcherResolver{DomainResolver: cfg.Domains, keys: keys}
 	default:
 		for i := range cfg.Issuers {
 			cfg.Issuers[i].Keys = keys
@@ -45,9 +44,6 @@ func bare(name string) string {
 type fetcherResolver struct {
 	verifier.DomainResolver
 	keys verifier.Keys
-
-	mu      sync.Mutex
-	issuers map[string]*verifier.Issuer
 }
 
 func (r *fetcherResolver) ResolveIssuer(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
@@ -62,12 +58,5 @@ func (r *fetcherResolver) ResolveIssuer(ctx context.Context, req verifier.Resolv
 	if !slices.ContainsFunc(domains, func(d string) bool { return bare(d) == name }) {
 		return nil, verifier.ErrNotAllowed
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := r.issuers[name]
-	if i == nil {
-		i = &verifier.Issuer{Name: name, Keys: r.keys}
-		r.issuers[name] = i
-	}
-	return i, nil
+	return &verifier.Issuer{Name: name, Keys: r.keys}, nil
 }

@@ -164,7 +164,7 @@ func (g *gate) policyOf(value *Issuer) (*policy, error) {
 // newGate compiles the issuers of a configuration.
 func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 	g := &gate{exact: make(map[string]*policy), normal: make(map[string]*policy)}
-	g.compiled.standard = s
+	g.compiled.standard, g.compiled.most = s, maxCompiled
 	for i := range cfg.Issuers {
 		field := fmt.Sprintf("Issuers[%d].", i)
 		g.add(m, field+"Name", s.compile(m, field, &cfg.Issuers[i]))

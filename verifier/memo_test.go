@@ -216,7 +216,7 @@ func (w *world) newSide(source string, change func(*verifier.Config)) *side {
 			return w.answer(r)
 		})
 	case "fetcher":
-		useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(&cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			s.ask("fetcher " + req.Issuer)
 			issuer := w.find(req.Issuer)
 			body, err := issuer.jwks()

@@ -261,8 +261,11 @@ func (s *standard) compileNamed(m *mistakes, field string, name spellings, i *Is
 	p.values = m.requiredValues(field+"RequiredValues", i.RequiredValues)
 	m.optional(field+"Optional", i.Optional, p)
 	m.types(field+"Types", i.Types)
-	if i.Leeway != 0 {
+	switch {
+	case i.Leeway > 0:
 		p.leeway = m.leeway(field+"Leeway", i.Leeway)
+	case i.Leeway < 0:
+		p.leeway = 0
 	}
 	if c := i.Claims; len(c.Scope)+len(c.ClientID)+len(c.Permissions) > 0 {
 		p.places = m.places(field+"Claims", c.or(s.claims))
@@ -327,5 +330,5 @@ func (m *mistakes) profile(field string, p Profile) {
 const maxLeeway = 5 * time.Minute
 
 func (m *mistakes) leeway(field string, value time.Duration) time.Duration {
-	return m.duration(field, value, bounds{min: leastUnit, max: maxLeeway, optional: true})
+	return m.duration(field, value, bounds{min: leastUnit, max: maxLeeway})
 }

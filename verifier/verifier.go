@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keys"
@@ -66,6 +67,9 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	v.refetches = refresh.ForcedMax > 0
+	if refresh.MaxIssuers > 0 {
+		v.gate.compiled.most = min(maxCompiled, max(minCompiled, 2*int64(refresh.MaxIssuers)))
+	}
 	v.keys = keys.New(keys.Config{Policy: refresh, Now: v.clock.Now, Cache: cfg.Cache, Lease: cfg.Lease, Observe: v.documentEvents()})
 	if v.gate.resolver == nil {
 		for _, p := range v.gate.all {
@@ -95,7 +99,7 @@ const maxWarmup = 8
 func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	var policies []*policy
 	for _, text := range issuers {
-		p, err := v.gate.named(text)
+		p, err := v.gate.warm(ctx, text)
 		if err != nil {
 			return err
 		}
@@ -118,6 +122,31 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	}
 	wg.Wait()
 	return errors.Join(failures...)
+}
+
+// warm is named for a resolver that brings the rules too: it is asked, without a
+// request.
+func (g *gate) warm(ctx context.Context, text string) (*policy, error) {
+	if g.issuers == nil {
+		return g.named(text)
+	}
+	name := text
+	if normal, err := issuer.Normalize(text); err == nil {
+		name = normal
+	}
+	value, err := foreign.Call(ctx, func() (*Issuer, error) {
+		return g.issuers.ResolveIssuer(ctx, NewResolveRequest(name, nil, nil))
+	})
+	switch {
+	case errors.Is(err, ErrNotAllowed):
+		return nil, refuse(reason.IssuerNotAllowed)
+	case err == nil && value == nil:
+		err = errResolverNil
+	}
+	if err != nil {
+		return nil, undecided(reason.Resolver, err, 0)
+	}
+	return g.policyOf(value)
 }
 
 // named returns the policy of an issuer that the calling program names: by Name,

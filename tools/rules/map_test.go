@@ -13,8 +13,9 @@ import (
 // fails, and so does a line that names no package.
 var order = []struct{ packages, may string }{
 	{"internal/...", "internal/..."},
-	{"verifier", "internal/..."},
-	{"verifier/verifiertest", "internal/... verifier"},
+	{"verifier/reason", ""},
+	{"verifier", "internal/... verifier/reason"},
+	{"verifier/verifiertest", "internal/... verifier verifier/reason"},
 	{"resolver", "internal/... verifier"},
 	{"exchange", "internal/... verifier"},
 	{"conformance", "verifier"},
@@ -24,9 +25,9 @@ var order = []struct{ packages, may string }{
 	{"cacheadapter/*", ""},
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
 	{"integration/*", "verifier exchange"},
-	{"examples/...", "verifier verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"examples/...", "verifier verifier/reason verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
-	{"tools/...", "verifier verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
+	{"tools/...", "verifier verifier/reason verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
 
 // lineOf returns the line of the order that a package stands on: the last one
