@@ -95,14 +95,14 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	key := memoKey(sum256(compact))
 	r := v.memo.get(&key)
 	if r == nil {
-		return v.verifyAndRemember(ctx, compact, &key, nil, o)
+		return v.verifyAndRemember(ctx, compact, &key, found{}, o)
 	}
 	p, err := v.gate.admit(ctx, r.token.Issuer, r.token.Subject, &o.in)
 	if err != nil {
 		return nil, err
 	}
 	if p != r.signed.policy {
-		return v.verifyAndRemember(ctx, compact, &key, p, o) // other rules
+		return v.verifyAndRemember(ctx, compact, &key, found{policy: p}, o) // other rules
 	}
 	now := v.clock.Now()
 	if err := p.checkTimes(r.token, now); err != nil {
@@ -118,7 +118,7 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	}
 	if held.Generation != r.signed.generation || !p.admits(r.token.Issuer, held.Stated) {
 		v.memo.drop(&key)
-		return v.verifyAndRemember(ctx, compact, &key, p, o) // other keys
+		return v.verifyAndRemember(ctx, compact, &key, found{p, held}, o) // other keys
 	}
 	if p.opaque.JWTs {
 		if _, err := ask(ctx, p, compact); err != nil {
@@ -143,8 +143,8 @@ func (r *remembered) meets(o *options) error {
 }
 
 // verifyAndRemember verifies a token that is not in the memo.
-func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, p *policy, o *options) (*Token, error) {
-	t, signed, err := v.verifyFresh(ctx, compact, p, o)
+func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, f found, o *options) (*Token, error) {
+	t, signed, err := v.verifyFresh(ctx, compact, f, o)
 	if err != nil {
 		return nil, err
 	}
