@@ -98,7 +98,7 @@ type Error struct {
 	Claim string
 
 	scheme  Scheme
-	answers *answers
+	answers challenger
 	cause   error
 }
 
@@ -176,4 +176,11 @@ func asError(err error) *Error {
 		return e
 	}
 	return undecided(reason.Keys, err, 0)
+}
+
+// challenger makes the challenges of errors: what the answers of a Verifier have
+// in common.
+type challenger interface {
+	attach(e *Error, used Scheme) *Error
+	challenges(e *Error) []string
 }

@@ -55,7 +55,7 @@ type Token struct {
 
 	payload string
 	places  *places
-	answers *answers
+	answers challenger
 }
 
 // Confirmation is the cnf claim (RFC 7800): what the sender of the token must
