@@ -37,7 +37,7 @@
 // # Outcomes
 //
 // Every failure is an [*Error] that matches one of [ErrArgument], [ErrMetadata],
-// [ErrSigner], [ErrTimeout], [ErrNetwork], [ErrCanceled], [ErrRefused],
+// [ErrCredentials], [ErrTimeout], [ErrNetwork], [ErrCanceled], [ErrRefused],
 // [ErrRateLimited], [ErrInvalidResponse] and [ErrClosed] under errors.Is.
 //
 // An answer is refused when it is not what was asked for: another
