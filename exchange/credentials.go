@@ -93,8 +93,8 @@ func CertificateFiles(certificate, key string) func(*tls.CertificateRequestInfo)
 		pair, err := tls.X509KeyPair(chain, keyData)
 		return &pair, err
 	}}
-	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		pair, err := file.get(info.Context())
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := file.get(context.Background())
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil {

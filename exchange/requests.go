@@ -58,7 +58,8 @@ type ProfileRequest struct {
 	// Organization is the id ("org_...") or the name of an Auth0 organization. An
 	// answer whose tokens do not state it is refused.
 	Organization string
-	// Extra are further parameters. Their names are of visible ASCII. Those of
+	// Extra are further parameters. Their names are of visible ASCII, without "%".
+	// Those of
 	// the parameters above and of client authentication are reserved, and so is
 	// every spelling that a server might read as one of them: another case, a
 	// bracket or dot behind it, other characters around it or between its words. A

@@ -27,9 +27,10 @@ var reservedLetters = func() map[string]bool {
 // "[0]" or ".x" behind it for a further value or a part of it, and put "_" for
 // "." and other characters. So neither the letters and digits of the whole name
 // nor those before its first bracket, dot or the like may be those of a reserved
-// name. Names that are not of visible ASCII are reserved as a whole.
+// name. Names that are not of visible ASCII, or have a "%", which a server might
+// decode once more, are reserved as a whole.
 func isReserved(name string) bool {
-	if strings.ContainsFunc(name, func(r rune) bool { return r <= 0x20 || r >= 0x7f }) {
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= 0x20 || r >= 0x7f || r == '%' }) {
 		return true
 	}
 	root := strings.TrimLeftFunc(name, func(r rune) bool { return !letterOrDigit(r) })
