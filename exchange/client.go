@@ -2,11 +2,12 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -17,8 +18,8 @@ type Client struct {
 	hidden
 
 	issuer    string
-	issuers   map[string]func(stated string) bool // what their metadata may state
-	http      *fetch.HTTP                         // for issuers that are http URLs
+	issuers   map[string][]string // by name: what their metadata may state
+	http      *fetch.HTTP         // for issuers that are http URLs
 	clientID  string
 	auth      Auth
 	mutualTLS bool // the token endpoint for mutual TLS is preferred
@@ -26,7 +27,7 @@ type Client struct {
 	observer  Observer
 
 	metadata  MetadataSource
-	documents *discovery.Store // nil when Metadata was given
+	documents *keys.Store // nil when Metadata was given
 	doer      fetch.Doer
 	clock     verifier.Clock
 	timeout   time.Duration
@@ -78,14 +79,32 @@ func New(cfg Config) (*Client, error) {
 	if c.metadata == nil {
 		policy := lifecycle.DefaultPolicy()
 		policy.MaxIssuers = maxDomains + 1
-		c.documents = discovery.New(discovery.Config{
-			Doer: c.doer, HTTP: c.http, Policy: policy, Now: c.clock.Now,
-			States: func(name, stated string) bool { return c.issuers[name](stated) },
-		})
-		c.metadata = stored{c.documents}
+		sources, err := c.sources(cfg.HTTPHosts)
+		if err != nil {
+			return nil, err
+		}
+		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
+		c.metadata = stored{c.documents, sources, c.clock}
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c, nil
+}
+
+// sources says where the metadata of each issuer is.
+func (c *Client) sources(httpHosts []string) (map[string]*keys.Source, error) {
+	sources := make(map[string]*keys.Source, len(c.issuers))
+	for name, spellings := range c.issuers {
+		source, err := keys.NewSource(keys.SourceConfig{Name: name, Spellings: spellings, MetadataOnly: true, HTTPHosts: httpHosts, Doer: c.doer})
+		var problem *keys.ConfigError
+		if errors.As(err, &problem) && problem.Field == keys.FieldHTTP {
+			return nil, invalid("HTTPHosts", "has an entry that is not a host")
+		}
+		if err != nil {
+			return nil, invalid("Domain", "is not an issuer whose metadata can be asked for")
+		}
+		sources[name] = source
+	}
+	return sources, nil
 }
 
 // Close ends the exchanges under way, waits for them, and lets later ones fail

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/seal"
@@ -93,7 +92,7 @@ type MetadataSource interface {
 
 func (c *Client) applyIssuers(cfg *Config) error {
 	c.http = fetch.NewHTTP(cfg.HTTPHosts...)
-	c.issuers = make(map[string]func(string) bool, 1+len(cfg.Domains))
+	c.issuers = make(map[string][]string, 1+len(cfg.Domains))
 	var ok bool
 	if c.issuer, ok = c.addIssuer(cfg.Domain); !ok {
 		return invalid("Domain", "is not a domain or https URL (or an http one of loopback or HTTPHosts)")
@@ -116,15 +115,16 @@ func (c *Client) addIssuer(domain string) (name string, ok bool) {
 		if err != nil || strings.Contains(domain, "?") {
 			return "", false
 		}
-		c.issuers[domain] = discovery.SpellingsOf(domain)
-		return domain, true
-	}
-	name, err := issuer.Normalize(domain)
-	if err != nil {
+		name = domain
+	} else if normal, err := issuer.Normalize(domain); err == nil {
+		name = normal
+	} else {
 		return "", false
 	}
-	normal := discovery.SpellingsOf(name)
-	c.issuers[name] = func(stated string) bool { return stated == domain || normal(stated) }
+	c.issuers[name] = append(c.issuers[name], domain, name)
+	if host, isRoot := strings.CutSuffix(name, "/"); isRoot && strings.Count(host, "/") == 2 {
+		c.issuers[name] = append(c.issuers[name], host)
+	}
 	return name, true
 }
 

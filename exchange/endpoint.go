@@ -3,21 +3,26 @@ package exchange
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// stored is the MetadataSource of a client's own store, which is the one that
-// verification uses too.
-type stored struct{ documents *discovery.Store }
+// stored is the MetadataSource of a client's own store, which is of the kind
+// that verification uses.
+type stored struct {
+	documents *keys.Store
+	sources   map[string]*keys.Source // by the names of the issuers
+	clock     verifier.Clock
+}
 
 func (s stored) Metadata(ctx context.Context, name string) (verifier.Metadata, error) {
-	snap, _, err := s.documents.Get(ctx, name)
+	d, err := s.documents.Entry(s.sources[name]).Metadata(ctx, s.clock.Now(), false)
 	if err != nil {
 		return verifier.Metadata{}, err
 	}
-	d := snap.Value
 	return verifier.Metadata{Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, MTLSTokenEndpoint: d.MTLSTokenEndpoint}, nil
 }
 
@@ -30,7 +35,7 @@ func (c *Client) endpoint(ctx context.Context, k *call) (*verifier.Metadata, str
 	if err != nil {
 		return nil, "", noMetadata(ctx, err)
 	}
-	if !c.issuers[k.issuer](metadata.Issuer) {
+	if !slices.Contains(c.issuers[k.issuer], metadata.Issuer) {
 		return nil, "", noMetadata(ctx, discovery.ErrIssuer)
 	}
 	url := metadata.TokenEndpoint

@@ -1,18 +1,12 @@
-// Package discovery keeps the OpenID Provider metadata of issuers (OpenID
-// Connect Discovery 1.0, Section 3; RFC 8414, Section 2) for whoever needs it:
-// one machinery for verification and for token exchange.
+// Package discovery reads the metadata of issuers (OpenID Connect Discovery 1.0,
+// Section 3; RFC 8414, Section 2).
 package discovery
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/portcullis-go/portcullis/internal/fetch"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
@@ -111,57 +105,4 @@ func (r *reader) texts(name string) (all []string) {
 		}
 	}
 	return all
-}
-
-// Config says how documents are got and kept.
-type Config struct {
-	Doer fetch.Doer
-	// States reports whether a document that states this issuer is that of the
-	// normalised one. Default: SpellingsOf.
-	States func(name, stated string) bool
-	// HTTP says where http is allowed. Nil: nowhere.
-	HTTP    *fetch.HTTP
-	Policy  lifecycle.Policy
-	Now     func() time.Time
-	Cache   lifecycle.Cache
-	Lease   lifecycle.Lease
-	Observe func(lifecycle.Event)
-}
-
-// Store keeps the documents of a bounded number of issuers.
-type Store = lifecycle.Store[*Document]
-
-// New returns an empty store. It must be closed.
-func New(cfg Config) *Store {
-	if cfg.States == nil {
-		cfg.States = func(name, stated string) bool { return SpellingsOf(name)(stated) }
-	}
-	return lifecycle.New(lifecycle.Config[*Document]{
-		Name: "discovery",
-		Fetch: func(ctx context.Context, name, etag string) (lifecycle.Answer, error) {
-			return fetchPlaced(ctx, &cfg, name, etag)
-		},
-		Parse: func(name string, body []byte, _ string) (*Document, error) {
-			return Parse(body, func(stated string) bool { return cfg.States(name, stated) })
-		},
-		Same: func(a, b *Document) bool { return bytes.Equal(a.Raw, b.Raw) },
-
-		Policy: cfg.Policy, Now: cfg.Now, Cache: cfg.Cache, Lease: cfg.Lease, Observe: cfg.Observe,
-	})
-}
-
-// fetchPlaced is Fetch with the place of the document kept in front of its tag,
-// and so wherever that is kept. A place that is none of this issuer's is not
-// asked: a tag may come from a shared cache.
-func fetchPlaced(ctx context.Context, cfg *Config, name, etag string) (lifecycle.Answer, error) {
-	place, tag, found := strings.Cut(etag, "\n")
-	places := Places(name)
-	if !found || !slices.Contains(places[:], place) {
-		place, tag = "", ""
-	}
-	r, err := Fetch(ctx, cfg.Doer, Request{Issuer: name, Place: place, ETag: tag, HTTP: cfg.HTTP})
-	if err != nil {
-		return lifecycle.Answer{}, err
-	}
-	return lifecycle.Answer{Body: r.Body, ETag: r.Place + "\n" + r.ETag, NotModified: r.NotModified, Freshness: r.Freshness}, nil
 }

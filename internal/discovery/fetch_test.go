@@ -12,7 +12,6 @@ import (
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
 func TestPlaces(t *testing.T) {
@@ -122,72 +121,3 @@ func TestPlacesShareOneDeadline(t *testing.T) {
 type doerFunc func(*http.Request) (*http.Response, error)
 
 func (f doerFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
-
-// TestStoreRemembersThePlace: the next fetch goes where the document was, with
-// its tag, and back when it is gone from there.
-func TestStoreRemembersThePlace(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	s := &server{statuses: map[string]int{openID: 404, oauth: 200}}
-	policy := lifecycle.DefaultPolicy()
-	policy.Jitter, policy.RefreshAhead, policy.StaleIfError = 0, 0, 0
-	store := discovery.New(discovery.Config{Doer: s, Policy: policy, Now: func() time.Time { return now }})
-	defer store.Close()
-	get := func(want ...string) {
-		t.Helper()
-		s.asked, s.tags = nil, nil
-		snap, _, err := store.Get(t.Context(), withPath)
-		if err != nil || snap.Value.Issuer != withPath {
-			t.Fatalf("%v", err)
-		}
-		if !slices.Equal(s.asked, want) {
-			t.Errorf("asked %q; want %q", s.asked, want)
-		}
-		now = now.Add(policy.TTL + time.Second)
-	}
-	get(openID, oauth)
-	get(oauth)
-	if s.tags[0] != `"1"` {
-		t.Errorf("asked again with the tag %q", s.tags[0])
-	}
-	s.statuses[oauth], s.statuses[openID] = 410, 200
-	get(oauth, openID)
-	get(openID)
-}
-
-// TestStoredPlaceIsOneOfTheIssuers: a shared cache is no authority over what is
-// asked.
-func TestStoredPlaceIsOneOfTheIssuers(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	s := &server{statuses: map[string]int{openID: 200}}
-	policy := lifecycle.DefaultPolicy()
-	cache := &oneEntry{}
-	store := discovery.New(discovery.Config{Doer: s, Policy: policy, Now: func() time.Time { return now }, Cache: cache})
-	if _, _, err := store.Get(t.Context(), withPath); err != nil {
-		t.Fatal(err)
-	}
-	store.Close()
-	cache.value = []byte(strings.Replace(string(cache.value), openID, "https://evil.example/x", 1))
-	if !strings.Contains(string(cache.value), "evil.example") {
-		t.Fatalf("the entry has no place: %s", cache.value)
-	}
-	now = now.Add(policy.TTL + time.Second)
-	s.asked = nil
-	store = discovery.New(discovery.Config{Doer: s, Policy: policy, Now: func() time.Time { return now }, Cache: cache})
-	defer store.Close()
-	if _, _, err := store.Get(t.Context(), withPath); err != nil || !slices.Equal(s.asked, []string{openID}) {
-		t.Errorf("asked %q, %v; want %q", s.asked, err, openID)
-	}
-}
-
-type oneEntry struct{ value []byte }
-
-func (c *oneEntry) Get(context.Context, string) ([]byte, bool, error) {
-	return slices.Clone(c.value), c.value != nil, nil
-}
-
-func (c *oneEntry) Set(_ context.Context, _ string, value []byte, _ time.Duration) error {
-	c.value = slices.Clone(value)
-	return nil
-}
-
-func (c *oneEntry) Delete(context.Context, string) error { c.value = nil; return nil }
