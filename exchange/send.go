@@ -10,9 +10,9 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// ask sends a call to the token endpoint and judges the answer.
-func (c *Client) ask(ctx context.Context, k *call, key string) (*Tokens, error) {
-	if err := c.holds.check(key, c.clock.Now()); err != nil {
+// send sends a call to the token endpoint and judges the answer.
+func (c *Client) send(ctx context.Context, k *call, key string) (*Tokens, error) {
+	if err := c.waits.check(key, c.clock.Now()); err != nil {
 		return nil, err
 	}
 	metadata, url, err := c.endpoint(ctx, k)
@@ -21,13 +21,13 @@ func (c *Client) ask(ctx context.Context, k *call, key string) (*Tokens, error) 
 	}
 	for attempt := 0; ; attempt++ {
 		r := c.request(k, metadata)
-		if err := c.auth.authenticate(r); err != nil {
+		if err := c.auth.authenticate(ctx, r); err != nil {
 			return nil, err
 		}
 		if err := c.prove(r, url); err != nil {
 			return nil, err
 		}
-		reply, err := fetch.Post(ctx, c.doer, url, nil, r.header, r.form.Encode())
+		reply, err := fetch.Post(ctx, c.doer, url, c.http, r.header, r.form.Encode())
 		if err != nil {
 			return nil, unanswered(ctx, err)
 		}
@@ -41,7 +41,7 @@ func (c *Client) ask(ctx context.Context, k *call, key string) (*Tokens, error) 
 		if attempt == 0 && renewed && failure.Code == "use_dpop_nonce" {
 			continue
 		}
-		c.holds.note(key, failure, now)
+		c.waits.note(key, failure, now)
 		return nil, failure
 	}
 }

@@ -127,7 +127,7 @@ type wantedAnswer struct {
 }
 
 var kinds = []error{
-	exchange.ErrArgument, exchange.ErrConfig, exchange.ErrMetadata, exchange.ErrSigner, exchange.ErrTimeout, exchange.ErrNetwork,
+	exchange.ErrArgument, exchange.ErrConfig, exchange.ErrMetadata, exchange.ErrCredentials, exchange.ErrTimeout, exchange.ErrNetwork,
 	exchange.ErrCanceled, exchange.ErrRefused, exchange.ErrRateLimited, exchange.ErrInvalidResponse, exchange.ErrClosed,
 }
 
@@ -152,6 +152,9 @@ func (w wantedAnswer) check(t *testing.T, name string, err error) {
 	}
 }
 
+// unknown is an end of a token that neither it nor the answer states.
+const unknown = time.Duration(1 << 40)
+
 func TestTokenFields(t *testing.T) {
 	clock := verifiertest.NewClock(time.Unix(1_750_000_000, 900_000_000))
 	huge := strings.Repeat("9", 300)
@@ -159,7 +162,7 @@ func TestTokenFields(t *testing.T) {
 		body string
 		want time.Duration // negative: refused
 	}{
-		{`{"access_token":"t"}`, time.Hour},
+		{`{"access_token":"t"}`, unknown},
 		{`{"access_token":"t","expires_in":0}`, 0},
 		{`{"access_token":"t","expires_in":-0}`, 0},
 		{`{"access_token":"t","expires_in":60}`, time.Minute},
@@ -200,8 +203,8 @@ func TestTokenFields(t *testing.T) {
 		{`{"access_token":"t","token_type":["Bearer"]}`, -1},
 		{`{"access_token":"t","token_type":"mac"}`, -1},
 		{`{"access_token":"t","token_type":"DPoP"}`, -1},
-		{`{"access_token":"t","token_type":"n_a"}`, time.Hour},
-		{`{"access_token":"t","token_type":null,"scope":null}`, time.Hour},
+		{`{"access_token":"t","token_type":"n_a"}`, unknown},
+		{`{"access_token":"t","token_type":null,"scope":null}`, unknown},
 	}
 	body := ""
 	e := &endpoint{answer: func(url.Values, http.Header) (int, http.Header, string) { return 200, nil, body }}
@@ -210,12 +213,16 @@ func TestTokenFields(t *testing.T) {
 		body = test.body
 		got, err := c.ExchangeProfile(t.Context(), profile("subject-token"))
 		switch {
-		case test.want < 0:
+		case test.want == -1:
 			if !errors.Is(err, exchange.ErrInvalidResponse) {
 				t.Errorf("%.80s: %v; want ErrInvalidResponse", test.body, err)
 			}
 		case err != nil:
 			t.Errorf("%.80s: %v", test.body, err)
+		case test.want == unknown:
+			if got.ExpiresIn != 0 || !got.ExpiresAt.IsZero() {
+				t.Errorf("%.80s: ExpiresIn %v, ExpiresAt %v; want both zero", test.body, got.ExpiresIn, got.ExpiresAt)
+			}
 		case got.ExpiresIn != test.want || !got.ExpiresAt.Equal(time.Unix(1_750_000_000, 0).Add(test.want)):
 			t.Errorf("%.80s: ExpiresIn %v, ExpiresAt %v; want %v", test.body, got.ExpiresIn, got.ExpiresAt, test.want)
 		}

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"encoding/base64"
 	"math"
 	"math/big"
 	"net/http"
@@ -12,12 +13,8 @@ import (
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
-const (
-	// defaultLifetime of a token whose answer states none.
-	defaultLifetime = time.Hour
-	// maxLifetime is what larger ones are taken for, so that no time overflows.
-	maxLifetime = math.MaxInt64 / int64(time.Second)
-)
+// maxLifetime is what larger ones are taken for, so that no time overflows.
+const maxLifetime = math.MaxInt64 / int64(time.Second)
 
 // parseTokens reads a successful answer (RFC 6749, Section 5.1; RFC 8693,
 // Section 2.2.1). Its content type is not looked at: what parses is JSON.
@@ -34,12 +31,9 @@ func parseTokens(reply *fetch.Reply, now time.Time) (*Tokens, error) {
 	if t.AccessToken, ok = strictjson.Find(document, "access_token").Text(); !ok || !usable(t.AccessToken) {
 		return nil, invalidResponse(codeInvalidResponse, "the answer has no usable access_token", nil)
 	}
-	seconds, ok := lifetime(strictjson.Find(document, "expires_in"))
-	if !ok {
+	if ok = t.setLifetime(strictjson.Find(document, "expires_in"), now); !ok {
 		return nil, invalidResponse(codeInvalidResponse, "expires_in is not a whole number of seconds", nil)
 	}
-	t.ExpiresIn = time.Duration(seconds) * time.Second
-	t.ExpiresAt = later(now.Truncate(time.Second), t.ExpiresIn)
 	texts := [...]*string{&t.Scope, &t.TokenType, &t.IssuedTokenType, &t.IDToken, &t.RefreshToken}
 	for i, name := range optional {
 		value := strictjson.Find(document, name)
@@ -47,7 +41,7 @@ func parseTokens(reply *fetch.Reply, now time.Time) (*Tokens, error) {
 		case strictjson.Invalid, strictjson.Null: // null says no more than absence
 		case strictjson.String:
 			*texts[i], _ = value.Text()
-			t.stated |= 1 << i
+			t.present |= 1 << i
 		default:
 			return nil, invalidResponse(codeInvalidResponse, name+" is not a string", nil)
 		}
@@ -70,12 +64,60 @@ func later(t time.Time, d time.Duration) time.Time {
 	return t
 }
 
+// setLifetime sets ExpiresIn and ExpiresAt from expires_in, which may be absent,
+// and from the token itself, which may be a JWT: the earlier end counts. The
+// result is false when expires_in is malformed.
+func (t *Tokens) setLifetime(expiresIn strictjson.Value, now time.Time) bool {
+	if expiresIn.Kind() != strictjson.Invalid {
+		seconds, ok := lifetime(expiresIn)
+		if !ok {
+			return false
+		}
+		t.ExpiresAt = later(now.Truncate(time.Second), time.Duration(seconds)*time.Second)
+	}
+	if end, isJWT := expiry(t.AccessToken); isJWT && (t.ExpiresAt.IsZero() || end.Before(t.ExpiresAt)) {
+		t.ExpiresAt = end // zero, and so unknown, where exp is no time
+	}
+	if !t.ExpiresAt.IsZero() {
+		t.ExpiresIn = max(0, t.ExpiresAt.Sub(now.Truncate(time.Second)))
+	}
+	return true
+}
+
+// expiry returns the exp claim of a token that looks like a JWT; ok is false
+// when it does not, or has none. Nothing is verified, since it can only make a
+// result live shorter, and so the reading is wide: of several exp claims the
+// earliest counts, and one that is not a time is the zero time.
+func expiry(token string) (end time.Time, ok bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return time.Time{}, false
+	}
+	members, err := strictjson.ParseDocument(string(payload), nil)
+	if err != nil {
+		return time.Time{}, false
+	}
+	for _, m := range members {
+		if m.Name != "exp" {
+			continue
+		}
+		at, _ := m.Value.Time()
+		if !ok || at.Before(end) {
+			end = at
+		}
+		ok = true
+	}
+	return end, ok
+}
+
 // lifetime reads expires_in: a whole number that is not negative, or text that
 // is one, which some servers send.
 func lifetime(v strictjson.Value) (seconds int64, ok bool) {
 	switch v.Kind() {
-	case strictjson.Invalid:
-		return int64(defaultLifetime / time.Second), true
 	case strictjson.Number:
 		return wholeNumber(v.Raw())
 	case strictjson.String:
@@ -125,10 +167,15 @@ func (k *call) checkTypes(t *Tokens, bound bool) error {
 		// RFC 8693, Section 2.2.1
 		return invalidResponse(codeInvalidResponse, "another issued_token_type than the one asked for", ErrTokenType)
 	}
+	if k.flow.typeStated && t.IssuedTokenType != k.requested {
+		return invalidResponse(codeInvalidResponse, "the type of token that was issued is not stated", ErrTokenType)
+	}
 	plain := t.TokenType == "" || strings.EqualFold(t.TokenType, "Bearer")
 	// RFC 8693, Section 2.2.1: N_A says that it is no access token.
 	other := strings.EqualFold(t.TokenType, "N_A") && k.requested != TypeAccessToken
 	switch {
+	case other && k.requested == TypeIDJAG:
+		return nil // a grant, which no proof goes with, and nothing to call an API with
 	case bound && !strings.EqualFold(t.TokenType, "DPoP"):
 		// RFC 9449, Section 5: any other type means that it is not bound.
 		return invalidResponse(codeInvalidResponse, "the token is not bound to the DPoP key", ErrTokenType)

@@ -7,18 +7,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-
-	"github.com/portcullis-go/portcullis/internal/issuer"
 )
 
 // flow tells the kinds of exchanges apart.
 type flow struct {
-	name         string
+	name         string // also in events
 	argumentCode string // of arguments that are refused
 	failureCode  string // of answers that state no legal code
 	clientID     bool   // is sent in the form, whatever the authentication
 	accessOnly   bool   // results have no ID and refresh token
+	typeStated   bool   // the answer must state the type of token asked for
 }
 
 // call is one exchange to be done: a validated request.
@@ -34,21 +32,13 @@ type call struct {
 }
 
 const (
-	// maxValues of a name in Extra and Header.
+	// maxValues of a name in Extra, Header and the fields that are lists.
 	maxValues = 20
 	// maxHeaders is how many names Header may have.
 	maxHeaders = 20
 	// maxForm bounds all that is sent, before its encoding.
 	maxForm = 1 << 20
 )
-
-// reserved are the parameters that Extra cannot have.
-var reserved = [...]string{
-	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type",
-	"subject_token", "subject_token_type", "requested_token_type", "actor_token", "actor_token_type",
-	"subject_issuer", "audience", "aud", "resource", "resources", "resource_indicator", "scope",
-	"connection", "login_hint", "organization", "assertion",
-}
 
 // profileCall validates a ProfileRequest, in the order of the original.
 func (c *Client) profileCall(f *flow, r *ProfileRequest) (*call, error) {
@@ -67,22 +57,17 @@ func (c *Client) profileCall(f *flow, r *ProfileRequest) (*call, error) {
 	if problem := tokenProblem(r.ActorToken); r.ActorToken != "" && problem != "" {
 		return nil, f.argument("the actor token " + problem)
 	}
-	for _, resource := range r.Resource {
-		if !absolute(resource) {
-			return nil, f.argument("a resource is not an absolute URI without fragment")
-		}
-	}
 	form := url.Values{"grant_type": {grantTypeExchange}}
 	set(form, "subject_token", r.SubjectToken)
 	set(form, "subject_token_type", r.SubjectTokenType)
+	set(form, "subject_issuer", r.SubjectIssuer)
 	set(form, "actor_token", r.ActorToken)
 	set(form, "actor_token_type", r.ActorTokenType)
-	set(form, "audience", r.Audience)
 	set(form, "scope", r.Scope)
 	set(form, "requested_token_type", r.RequestedTokenType)
 	set(form, "organization", r.Organization)
-	if len(r.Resource) > 0 {
-		form["resource"] = slices.Clone(r.Resource)
+	if problem := setTargets(form, r.Audience, r.Audiences, r.Resource); problem != "" {
+		return nil, f.argument(problem)
 	}
 	k := &call{flow: f, form: form, subjects: []string{r.SubjectToken}, requested: r.RequestedTokenType, organization: r.Organization}
 	if r.ActorToken != "" {
@@ -117,18 +102,83 @@ func (c *Client) vaultCall(f *flow, r *ConnectionRequest) (*call, error) {
 	return k, c.complete(k, r.Domain, r.Extra, r.Header)
 }
 
+// bearerCall validates a JWTBearerRequest.
+func (c *Client) bearerCall(f *flow, r *JWTBearerRequest) (*call, error) {
+	if r.Assertion == "" {
+		return nil, missing("the assertion")
+	}
+	if problem := tokenProblem(r.Assertion); problem != "" {
+		return nil, f.argument("the assertion " + problem)
+	}
+	form := url.Values{"grant_type": {grantTypeBearer}}
+	set(form, "assertion", r.Assertion)
+	set(form, "scope", r.Scope)
+	if problem := setTargets(form, r.Audience, r.Audiences, r.Resource); problem != "" {
+		return nil, f.argument(problem)
+	}
+	k := &call{flow: f, form: form, subjects: []string{r.Assertion}}
+	return k, c.complete(k, r.Domain, r.Extra, r.Header)
+}
+
+// entraCall validates an OnBehalfOfRequest for the form of Microsoft Entra ID.
+func (c *Client) entraCall(f *flow, r *OnBehalfOfRequest) (*call, error) {
+	switch {
+	case r.AccessToken == "":
+		return nil, missing("the access token")
+	case r.Scope == "":
+		return nil, missing("the scope")
+	case r.Audience != "" || len(r.Audiences) > 0 || len(r.Resource) > 0:
+		return nil, f.argument("the API to be called is named by the scope")
+	case r.Organization != "" || r.ActorToken != "" || r.ActorTokenType != "":
+		return nil, f.argument("there is no organization and no actor in this form")
+	}
+	if problem := tokenProblem(r.AccessToken); problem != "" {
+		return nil, f.argument("the access token " + problem)
+	}
+	k := &call{flow: f, subjects: []string{r.AccessToken}, form: url.Values{
+		"grant_type": {grantTypeBearer}, "assertion": {r.AccessToken}, "requested_token_use": {"on_behalf_of"}, "scope": {r.Scope}, "client_id": {c.clientID},
+	}}
+	return k, c.complete(k, r.Domain, r.Extra, r.Header)
+}
+
 func set(form url.Values, name, value string) {
 	if value != "" {
 		form.Set(name, value)
 	}
 }
 
+// setTargets adds where the token is to be used, or says what is wrong. Both
+// parameters may be there several times (RFC 8693, Section 2.1; RFC 8707,
+// Section 2).
+func setTargets(form url.Values, audience string, audiences, resources []string) string {
+	set(form, "audience", audience)
+	form["audience"] = append(form["audience"], audiences...)
+	form["resource"] = slices.Clone(resources)
+	for _, name := range [...]string{"audience", "resource"} {
+		values := form[name]
+		switch {
+		case len(values) == 0:
+			delete(form, name)
+		case len(values) > maxValues:
+			return "there are more than 20 values of " + name
+		case slices.Contains(values, ""):
+			return "a value of " + name + " is empty"
+		}
+	}
+	for _, resource := range resources {
+		if !absolute(resource) {
+			return "a resource is not an absolute URI without fragment"
+		}
+	}
+	return ""
+}
+
 // complete adds what all requests have.
 func (c *Client) complete(k *call, domain string, extra url.Values, header http.Header) error {
 	k.issuer = c.issuer
 	if domain != "" {
-		name, err := issuer.Normalize(domain)
-		if err != nil || !c.issuers[name] {
+		name, ok := c.named(domain)
+		if !ok {
 			return k.flow.argument("the domain is not listed in Config.Domain or Config.Domains")
 		}
 		k.issuer = name
@@ -155,27 +205,6 @@ func (c *Client) complete(k *call, domain string, extra url.Values, header http.
 	return nil
 }
 
-// tokenProblem says why a text cannot be a token to send, or "". The mistakes
-// are those of callers who pass on a header instead of a token.
-func tokenProblem(token string) string {
-	trimmed := strings.TrimFunc(token, isSpace)
-	switch {
-	case trimmed == "":
-		return "is blank"
-	case trimmed != token:
-		return "has white space around it"
-	}
-	const scheme = "bearer"
-	if len(token) > len(scheme) && strings.EqualFold(token[:len(scheme)], scheme) && isSpace(rune(token[len(scheme)])) {
-		return "has its scheme before it"
-	}
-	return ""
-}
-
-// isSpace reports whether a rune is white space, the separators of ASCII
-// included.
-func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
-
 // absolute reports whether a text is an absolute URI without fragment (RFC
 // 8707, Section 2).
 func absolute(text string) bool {
@@ -198,13 +227,6 @@ func addExtra(form url.Values, extra url.Values) string {
 		}
 	}
 	return ""
-}
-
-// isReserved compares without case, in the widest sense, and without what is
-// around a name: a server that trims must not see another parameter than we.
-func isReserved(name string) bool {
-	name = strings.TrimFunc(name, func(r rune) bool { return isSpace(r) || unicode.IsControl(r) || !unicode.IsPrint(r) })
-	return name == "" || slices.ContainsFunc(reserved[:], func(r string) bool { return strings.EqualFold(r, name) })
 }
 
 // ownHeaders are those that this package or the transport sets.
@@ -241,8 +263,7 @@ func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
 // isToken reports whether a text is a token of RFC 9110, Section 5.6.2.
 func isToken(text string) bool {
-	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !isTokenRune(r) })
 }
+
+func isTokenRune(r rune) bool { return letterOrDigit(r) || strings.ContainsRune("!#$%&'*+-.^_`|~", r) }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/seal"
-	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -73,9 +71,9 @@ func (r *results) get(ctx context.Context, key string, now time.Time) *Tokens {
 	}
 	t := &Tokens{IDToken: e.IDToken, RefreshToken: e.RefreshToken, Token: Token{
 		AccessToken: e.AccessToken, TokenType: e.TokenType, IssuedTokenType: e.IssuedTokenType, Scope: e.Scope,
-		ExpiresAt: time.Unix(e.ExpiresAt, 0), stated: e.Members,
+		ExpiresAt: time.Unix(e.ExpiresAt, 0), present: e.Members,
 	}}
-	t.ExpiresIn = t.ExpiresAt.Sub(now)
+	t.ExpiresIn = max(0, t.ExpiresAt.Sub(now))
 	return t
 }
 
@@ -94,12 +92,13 @@ func (r *results) open(key string, value []byte) (*entry, error) {
 	return &e, nil
 }
 
-// put keeps a result, for as long as it and the tokens it was got for are good.
+// put keeps a result, for as long as it and the tokens it was got for are good;
+// one of which that is not known, not at all.
 func (r *results) put(ctx context.Context, key string, subjects []string, t *Tokens, now time.Time) {
 	until := now.Add(r.ttl)
 	ends := []time.Time{t.ExpiresAt}
-	for _, subject := range subjects {
-		if end, ok := expiry(subject); ok {
+	for _, token := range append([]string{t.AccessToken, t.IDToken}, subjects...) {
+		if end, ok := expiry(token); ok {
 			ends = append(ends, end)
 		}
 	}
@@ -109,11 +108,11 @@ func (r *results) put(ctx context.Context, key string, subjects []string, t *Tok
 		}
 	}
 	ttl := until.Sub(now)
-	if ttl <= 0 {
-		return
+	if t.ExpiresAt.IsZero() || ttl <= 0 {
+		return // not known to be good for a while
 	}
 	value, err := json.Marshal(entry{
-		Key: key, Until: until.UnixNano(), Stored: now.UnixNano(), ExpiresAt: t.ExpiresAt.Unix(), Members: t.stated,
+		Key: key, Until: until.UnixNano(), Stored: now.UnixNano(), ExpiresAt: t.ExpiresAt.Unix(), Members: t.present,
 		AccessToken: t.AccessToken, TokenType: t.TokenType, IssuedTokenType: t.IssuedTokenType, Scope: t.Scope,
 		IDToken: t.IDToken, RefreshToken: t.RefreshToken,
 	})
@@ -135,16 +134,4 @@ func (r *results) report(err error) {
 	if r.fault != nil {
 		r.fault(err)
 	}
-}
-
-// expiry returns the exp claim of a token that is a JWT. It is not verified:
-// it can only make a result live shorter. One that is not a time has passed.
-func expiry(token string) (end time.Time, ok bool) {
-	parsed, err := jws.Parse(token, nil, nil)
-	if err != nil {
-		return time.Time{}, false
-	}
-	value := strictjson.Find(parsed.Members, "exp")
-	end, _ = value.Time()
-	return end, value.Kind() != strictjson.Invalid
 }

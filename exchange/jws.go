@@ -119,7 +119,7 @@ func (s *signer) sign(header, claims map[string]any) (string, error) {
 }
 
 func (s *signer) failed(cause error) error {
-	return &Error{Code: codeSigner, Status: http.StatusServiceUnavailable, Description: "the client's key did not sign", kind: ErrSigner, cause: cause}
+	return &Error{Code: codeCredentials, Status: http.StatusServiceUnavailable, Description: "the client's key did not sign", kind: ErrCredentials, cause: cause}
 }
 
 func (s *signer) signature(input []byte) ([]byte, error) {
