@@ -141,13 +141,13 @@ func TestModules(t *testing.T) {
 	}
 }
 
-func TestMeasured(t *testing.T) {
+func TestUnraced(t *testing.T) {
 	repository(t, map[string]string{
 		"go.mod": mod, "a/a_test.go": "package a\n\nfunc TestBudgetOfA(t *testing.T) {}\n", "b/b_test.go": "package b\n\nfunc TestB(t *testing.T) {}\n",
 		"c/go.mod": mod, "c/c_test.go": "package c\n\nfunc TestMemory(t *testing.T) {}\n", "d/d.go": "package d\n\nfunc TestMemory() {}\n",
 	})
-	if got, err := measured("."); err != nil || !slices.Equal(got, []string{"./a"}) {
-		t.Errorf("measured = %q, %v; want ./a", got, err)
+	if got, err := unracedIn("."); err != nil || !slices.Equal(got, []string{"./a"}) {
+		t.Errorf("unracedIn = %q, %v; want ./a", got, err)
 	}
 }
 
