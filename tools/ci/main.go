@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,7 @@ type run struct {
 	whole    bool // everything, not the quick check
 	modules  []string
 	began    time.Time
+	cpu      time.Duration // of the commands that have ended
 	failures []string
 	counts
 }
@@ -117,12 +119,18 @@ func (r *run) step(name string, do func() error) {
 		return
 	}
 	fmt.Printf("== %s\n", name)
-	began := time.Now()
+	began, before := time.Now(), r.cpu
 	if err := do(); err != nil {
 		r.fail(name, err)
-		return
 	}
-	fmt.Printf("   %.1fs\n", time.Since(began).Seconds())
+	fmt.Printf("   %.1f s, of CPU %.1f s\n", time.Since(began).Seconds(), (r.cpu - before).Seconds())
+}
+
+// ended counts the CPU time of a command and of what that has started.
+func (r *run) ended(cmd *exec.Cmd) {
+	if cmd.ProcessState != nil {
+		r.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 }
 
 func (r *run) fail(name string, err error) {
@@ -132,7 +140,8 @@ func (r *run) fail(name string, err error) {
 
 // verdict is the last line.
 func (r *run) verdict() string {
-	text := fmt.Sprintf("%d modules, %d packages with tests, %d tests, %d skipped, %.0f seconds", len(r.modules), r.packages, r.tests, r.skipped, time.Since(r.began).Seconds())
+	text := fmt.Sprintf("%d modules, %d packages with tests, %d tests, %d skipped, %.0f seconds, CPU %.0f seconds",
+		len(r.modules), r.packages, r.tests, r.skipped, time.Since(r.began).Seconds(), r.cpu.Seconds())
 	switch {
 	case r.ctx.Err() != nil:
 		return "FAIL: interrupted; " + text

@@ -153,7 +153,7 @@ func TestUnraced(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	r := &run{ctx: t.Context(), modules: []string{"."}, began: time.Now(), counts: counts{2, 3, 1}}
-	if got, want := r.verdict(), "PASS: 1 modules, 2 packages with tests, 3 tests, 1 skipped, 0 seconds"; got != want {
+	if got, want := r.verdict(), "PASS: 1 modules, 2 packages with tests, 3 tests, 1 skipped, 0 seconds, CPU 0 seconds"; got != want {
 		t.Errorf("verdict %q; want %q", got, want)
 	}
 	r.step("one", func() error { return os.ErrNotExist })

@@ -44,7 +44,9 @@ func (r *run) test(module string, env []string, args ...string) error {
 	r.packages += p.packages
 	r.tests += p.tests
 	r.skipped += p.skipped
-	return errors.Join(err, cmd.Wait())
+	err = errors.Join(err, cmd.Wait())
+	r.ended(cmd)
+	return err
 }
 
 // withoutRace runs those tests in the packages of the core that have some.
