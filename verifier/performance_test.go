@@ -334,9 +334,9 @@ func TestBudgetOfIssuers(t *testing.T) {
 		v := newVerifier(t, source, func(cfg *verifier.Config) {
 			cfg.Domain, cfg.Doer, cfg.Refresh.MaxIssuers = "", nil, n
 			cfg.Domains = staticDomains(domains)
-			cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				return verifier.KeySet{Issuer: req.Issuer, JWKS: jwks}, nil
-			})
+			}))
 		})
 		if err := v.Warmup(t.Context(), domains...); err != nil {
 			t.Fatal(err)
