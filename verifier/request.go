@@ -19,8 +19,8 @@ type Request struct {
 	// Method in its exact case.
 	Method string
 	// URL as the client sees it, absolute. Needed for DPoP, and by resolvers
-	// that look at it. Config.ExternalURL and Config.TrustedProxies do not
-	// change it: they are for VerifyHTTPRequest.
+	// that look at it. Config.ExternalURL, Config.TrustedProxies and what goes
+	// with them do not change it: they are for VerifyHTTPRequest.
 	URL string
 	// Header of the request. Names are compared without case; several lines of
 	// one name are seen as such.
@@ -50,8 +50,9 @@ func (v *Verifier) VerifyRequest(ctx context.Context, req Request, opts ...Verif
 }
 
 // VerifyHTTPRequest is VerifyRequest for a request that a server of net/http
-// received. Where the URL comes from is up to Config.ExternalURL and
-// Config.TrustedProxies. The request is not changed.
+// received. Where the URL comes from is up to Config.ExternalURL,
+// Config.TrustedProxies, Config.ProxyFields and Config.ExternalHosts. The request
+// is not changed.
 func (v *Verifier) VerifyHTTPRequest(r *http.Request, opts ...VerifyOption) (*Token, error) {
 	return v.verifyIncoming(r.Context(), incoming{method: r.Method, host: r.Host, header: r.Header, http: r}, opts)
 }
@@ -230,18 +231,19 @@ func (v *Verifier) authorizeDPoP(ctx context.Context, c *credentials, o *options
 }
 
 func (v *Verifier) applyForwarding(cfg *Config) error {
-	if cfg.ExternalURL != "" && len(cfg.TrustedProxies) > 0 {
-		return invalid("ExternalURL", "and Config.TrustedProxies are both set; set one")
+	if cfg.ClientCertificate != nil && len(cfg.TrustedProxies) == 0 && !cfg.TrustUnixPeers {
+		return invalid("ClientCertificate", "is asked only for requests of trusted proxies; set Config.TrustedProxies or Config.TrustUnixPeers, too")
 	}
-	policy, err := forwarded.New(forwarded.Config{External: cfg.ExternalURL, Trusted: cfg.TrustedProxies})
-	if err != nil {
-		if cfg.ExternalURL != "" {
-			return invalid("ExternalURL", "is not an absolute http or https URL without credentials, query and fragment")
-		}
-		return invalid("TrustedProxies", "has an invalid prefix")
+	policy, err := forwarded.New(forwarded.Config{
+		External: cfg.ExternalURL, Trusted: cfg.TrustedProxies, TrustAny: cfg.TrustAnyPeer, TrustUnix: cfg.TrustUnixPeers,
+		Fields: cfg.ProxyFields, Hosts: cfg.ExternalHosts,
+	})
+	var bad *forwarded.ConfigError
+	if errors.As(err, &bad) {
+		return invalid(bad.Field, bad.Problem)
 	}
-	v.forwarding = policy
-	return nil
+	v.forwarding, v.certificate = policy, cfg.ClientCertificate
+	return err
 }
 
 // requestURL returns the URL that the client asked for, or "" when the caller
@@ -252,17 +254,31 @@ func (v *Verifier) requestURL(in *incoming) (string, error) {
 	}
 	url, err := v.forwarding.RequestURL(in.http)
 	if err != nil {
-		return "", refuse(reason.ForwardedMalformed)
+		return "", badRequestURL(err)
 	}
 	in.url = url
 	return url, nil
 }
 
+// badRequestURL names the header field that a proxy wrote badly.
+func badRequestURL(err error) *Error {
+	var field *forwarded.FieldError
+	if !errors.As(err, &field) {
+		return refuse(reason.RequestURL)
+	}
+	e := refuse(reason.ForwardedMalformed)
+	e.Description = "the " + field.Field + " header field " + field.Problem
+	return e
+}
+
+// clientCertificate returns the certificate that the client proved to have, or
+// nil. What a header field says counts only when a trusted proxy wrote it (RFC
+// 9440, Section 4).
 func (v *Verifier) clientCertificate(in *incoming) (*x509.Certificate, error) {
 	switch {
 	case in.http == nil:
 		return in.certificate, nil
-	case v.certificate != nil:
+	case v.certificate != nil && v.forwarding.TrustsPeer(in.http):
 		return guard(func() (*x509.Certificate, error) { return v.certificate(in.http) })
 	case in.http.TLS != nil && len(in.http.TLS.PeerCertificates) > 0:
 		return in.http.TLS.PeerCertificates[0], nil

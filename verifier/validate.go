@@ -323,6 +323,5 @@ func (v *Verifier) applyHTTP(cfg *Config) error {
 	if v.challenge.realm == "" {
 		v.challenge.realm = "api"
 	}
-	v.certificate = cfg.ClientCertificate
 	return v.applyForwarding(cfg)
 }
