@@ -266,13 +266,40 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 	if claimed, err := htu.Normalize(proof.URL); err != nil || claimed != normal {
 		return "", refuse(reason.ProofURL)
 	}
-	if now := v.clock.Now(); now.Sub(proof.IssuedAt) > v.proof.maxAge || proof.IssuedAt.Sub(now) > v.proof.futureSkew {
-		return "", refuse(reason.ProofIssuedAt)
+	if err := v.checkProofTimes(parsed, proof.IssuedAt); err != nil {
+		return "", err
 	}
 	if !equalText(ath, tokenHash(req.AccessToken)) {
 		return "", refuse(reason.ProofTokenHash)
 	}
 	return normal, nil
+}
+
+// checkProofTimes checks iat (RFC 9449, Section 4.3, item 11), and exp and nbf
+// where a client restricts its proof further (RFC 7519, Sections 4.1.4 and
+// 4.1.5).
+func (v *Verifier) checkProofTimes(parsed *jws.Token, issuedAt time.Time) error {
+	now := v.clock.Now()
+	if now.Sub(issuedAt) > v.proof.maxAge || issuedAt.Sub(now) > v.proof.futureSkew {
+		return refuse(reason.ProofIssuedAt)
+	}
+	if n := strictjson.Find(parsed.Members, "exp"); n.Kind() != strictjson.Invalid {
+		switch exp, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "exp")
+		case !now.Before(exp.Add(v.leeway)):
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	if n := strictjson.Find(parsed.Members, "nbf"); n.Kind() != strictjson.Invalid {
+		switch nbf, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "nbf")
+		case nbf.Sub(now) > max(v.proof.futureSkew, v.leeway): // as iat
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	return nil
 }
 
 // tokenHash is the ath of a token (RFC 9449, Section 4.2).

@@ -161,6 +161,11 @@ func TestProofChecks(t *testing.T) {
 		{"4.3-9 host", nil, map[string]any{"htu": "https://evil.example/orders"}, reason.ProofURL},
 		{"4.3-11 old", nil, map[string]any{"iat": now - 301}, reason.ProofIssuedAt},
 		{"4.3-11 future", nil, map[string]any{"iat": now + 31}, reason.ProofIssuedAt},
+		{"7519 4.1.4 exp", nil, map[string]any{"exp": now}, reason.ProofIssuedAt},
+		{"7519 4.1.4 exp long ago", nil, map[string]any{"exp": now - 100}, reason.ProofIssuedAt},
+		{"7519 4.1.4 exp text", nil, map[string]any{"exp": "never"}, reason.ProofClaim},
+		{"7519 4.1.5 nbf", nil, map[string]any{"nbf": now + 31}, reason.ProofIssuedAt},
+		{"7519 4.1.5 nbf text", nil, map[string]any{"nbf": "now"}, reason.ProofClaim},
 		{"4.3-12 ath", nil, map[string]any{"ath": "AAAA"}, reason.ProofTokenHash},
 	}
 	for _, c := range cases {
@@ -172,6 +177,7 @@ func TestProofChecks(t *testing.T) {
 	for name, claims := range map[string]map[string]any{
 		"4.3-9 query of the proof": {"htu": apiURL + "?a=b#c"}, "4.3-10 case and default port": {"htu": "HTTPS://API.example:443/x/../%6Frders"},
 		"4.3-11 oldest": {"iat": now - 300}, "4.3-11 latest": {"iat": now + 30}, "4.3-11 fraction": {"iat": float64(now) - 0.5},
+		"exp to come": {"exp": now + 1}, "nbf that has come": {"nbf": now}, "nbf of a clock that is ahead": {"nbf": now + 30, "iat": now + 30},
 	} {
 		if _, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, nil, claims)); err != nil {
 			t.Errorf("%s: %v", name, err)

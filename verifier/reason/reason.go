@@ -219,7 +219,7 @@ var catalogue = [...]Info{
 	{ProofURL, unauthorized, invalidProof, bad, "the DPoP proof is for another URL",
 		"htu is not the request's URL. Behind a proxy set Config.ExternalURL or Config.TrustedProxies."},
 	{ProofIssuedAt, unauthorized, invalidProof, bad, "the DPoP proof is too old or from the future",
-		"iat is outside DPoPConfig.MaxAge and FutureSkew. The client's clock is wrong; nonces help."},
+		"iat is outside DPoPConfig.MaxAge and FutureSkew, exp has passed, or nbf has not come. The client's clock is wrong; nonces help."},
 	{ProofTokenHash, unauthorized, invalidProof, bad, "the DPoP proof is for another access token",
 		"ath is not the hash of the token that was sent."},
 	{ProofReplayed, unauthorized, invalidProof, bad, "the DPoP proof was used before",
