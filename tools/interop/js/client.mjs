@@ -29,7 +29,7 @@ const senders = {
 		const DPoP = openid.getDPoPHandle(config, keys)
 		return async () => {
 			try {
-				return await openid.fetchProtectedResource(config, task.token, new URL(task.url), task.method, null, new Headers(task.headers), { DPoP })
+				return await openid.fetchProtectedResource(config, task.token, new URL(task.url), task.method, null, new Headers(task.headers ?? {}), { DPoP })
 			} catch (error) {
 				if (error.code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE') return error.response
 				throw error
@@ -38,7 +38,7 @@ const senders = {
 	},
 	oauth4webapi: () => {
 		const DPoP = oauth.DPoP({ client_id: 'client' }, keys)
-		const send = () => oauth.protectedResourceRequest(task.token, task.method, new URL(task.url), new Headers(task.headers), null, { DPoP, [oauth.customFetch]: counting })
+		const send = () => oauth.protectedResourceRequest(task.token, task.method, new URL(task.url), new Headers(task.headers ?? {}), null, { DPoP, [oauth.customFetch]: counting })
 		return async () => {
 			for (let attempt = 0; ; attempt++) {
 				try {
