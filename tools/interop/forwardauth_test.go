@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,32 +16,32 @@ import (
 	"github.com/portcullis-go/portcullis/integration/forwardauth"
 	"github.com/portcullis-go/portcullis/tools/interop/rig"
 	"github.com/portcullis-go/portcullis/verifier"
-	"github.com/portcullis-go/portcullis/verifier/clientcert"
 )
 
-// askers are the proxies that ask an authorization service, by the folders of
-// examples/forward-auth.
+// askers are the proxies that ask an authorization service, by their
+// configurations in examples/forward-auth.
 var askers = []struct {
-	name, folder, file string
-	proxy              forwardauth.Proxy
-	certificate        clientcert.Reader
+	path  string
+	proxy forwardauth.Proxy
 }{
-	{"nginx auth_request", "nginx", "nginx.conf", forwardauth.Nginx(), clientcert.Nginx("X-Client-Cert")},
-	{"Caddy forward_auth", "caddy", "Caddyfile", forwardauth.Caddy(), clientcert.Caddy("X-Client-Cert")},
+	{"nginx/nginx.conf", forwardauth.Nginx()},
+	{"caddy/Caddyfile", forwardauth.Caddy()},
 }
 
 func TestForwardAuth(t *testing.T) {
 	js := rig.NPM(t, "js")
 	for _, asker := range askers {
-		t.Run(asker.name, func(t *testing.T) {
+		path := filepath.Join("../../examples/forward-auth", asker.path)
+		set := settingsOf(t, path)
+		t.Run(set.name, func(t *testing.T) {
 			e := newEdge(t)
 			server, mine, other := e.authority.Issue(t, "server"), e.authority.Issue(t, "client"), e.authority.Issue(t, "other")
 			e.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = fmt.Fprintf(w, "DPoP %s|%s|%s", strings.Join(r.Header.Values("X-Auth-Subject"), ","), strings.Join(r.Header.Values("X-Auth-Tenant"), ","), r.RequestURI)
 			}))
 			t.Cleanup(e.api.Close)
-			e.auth = e.authorizer(t, asker.proxy, asker.certificate)
-			start(t, filepath.Join("../../examples/forward-auth", asker.folder, asker.file), e.replacements(asker.file, server, map[string]string{
+			e.auth = e.authorizer(t, asker.proxy, &set)
+			start(t, path, e.replacements(filepath.Base(path), server, map[string]string{
 				"127.0.0.1:8080": e.api.Listener.Addr().String(), "127.0.0.1:9000": e.auth.Listener.Addr().String(),
 			}))
 			e.undecided(t, 503) // first: nothing of the issuer is held yet
@@ -61,12 +60,11 @@ func TestForwardAuth(t *testing.T) {
 	}
 }
 
-func (e *edge) authorizer(t *testing.T, proxy forwardauth.Proxy, certificate clientcert.Reader) *httptest.Server {
+func (e *edge) authorizer(t *testing.T, proxy forwardauth.Proxy, set *settings) *httptest.Server {
 	t.Helper()
 	cfg := e.issuer.Config(audience)
-	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-	cfg.ProxyFields = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
-	cfg.ClientCertificate, cfg.DPoP.Nonces = certificate, nonces(t)
+	cfg.TrustedProxies, cfg.ProxyFields = set.trusted, set.fields
+	cfg.ClientCertificate, cfg.DPoP.Nonces = set.certificate, nonces(t)
 	v, err := verifier.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -40,17 +40,52 @@ const audience = "https://api.example.com"
 // libraries are the DPoP clients of npm that js/client.mjs has.
 var libraries = []string{"openid-client", "oauth4webapi", "dpop"}
 
-// proxySet is how to start a proxy with the configuration file of a folder, and
-// which reader its certificates need.
-var proxySet = []struct {
-	name, file  string
+// files are the configurations of examples/proxies that are run here.
+var files = []string{"nginx.conf", "haproxy.cfg", "apache.conf", "Caddyfile"}
+
+// settings are what the comments of a configuration say.
+type settings struct {
+	name        string
+	trusted     []netip.Prefix
+	fields      []string
 	certificate clientcert.Reader
 	field       string // of the certificate
-}{
-	{"nginx", "nginx.conf", clientcert.Nginx("X-Client-Cert"), "X-Client-Cert"},
-	{"HAProxy", "haproxy.cfg", clientcert.RFC9440(), "Client-Cert"},
-	{"Apache", "apache.conf", clientcert.Apache("X-Client-Cert"), "X-Client-Cert"},
-	{"Caddy", "Caddyfile", clientcert.Caddy("X-Client-Cert"), "X-Client-Cert"},
+}
+
+func settingsOf(t *testing.T, path string) settings {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := make(map[string]string)
+	for line := range strings.Lines(string(data)) {
+		if comment, found := strings.CutPrefix(line, "# "); found {
+			key, value, _ := strings.Cut(strings.TrimSpace(comment), ": ")
+			comments[key] = value
+		}
+	}
+	s := settings{name: comments["Proxy"], fields: strings.Fields(comments["ProxyFields"])}
+	prefix, err := netip.ParsePrefix(comments["TrustedProxies"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.trusted = []netip.Prefix{prefix}
+	s.certificate, s.field = certificateReaders[comments["ClientCertificate"]], "X-Client-Cert"
+	if comments["ClientCertificate"] == "clientcert.RFC9440()" {
+		s.field = "Client-Cert"
+	}
+	if s.certificate == nil {
+		t.Fatalf("%s: unknown ClientCertificate", path)
+	}
+	return s
+}
+
+var certificateReaders = map[string]clientcert.Reader{
+	`clientcert.Nginx("X-Client-Cert")`:  clientcert.Nginx("X-Client-Cert"),
+	`clientcert.RFC9440()`:               clientcert.RFC9440(),
+	`clientcert.Apache("X-Client-Cert")`: clientcert.Apache("X-Client-Cert"),
+	`clientcert.Caddy("X-Client-Cert")`:  clientcert.Caddy("X-Client-Cert"),
 }
 
 // start starts the proxy of a configuration file, in which the documented
@@ -130,7 +165,6 @@ func nonces(t *testing.T) verifier.NonceSource {
 func (e *edge) serve(change func(*verifier.Config)) *httptest.Server {
 	e.t.Helper()
 	cfg := e.issuer.Config(audience)
-	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	change(&cfg)
 	v, err := verifier.New(cfg)
 	if err != nil {
@@ -221,26 +255,41 @@ func request(t *testing.T, method, url string, fields ...string) *http.Request {
 
 func TestProxies(t *testing.T) {
 	js := rig.NPM(t, "js")
-	for _, proxy := range proxySet {
-		t.Run(proxy.name, func(t *testing.T) {
+	for _, file := range files {
+		path := filepath.Join("../../examples/proxies", file)
+		set := settingsOf(t, path)
+		t.Run(set.name, func(t *testing.T) {
 			e := newEdge(t)
 			server, mine, other := e.authority.Issue(t, "server"), e.authority.Issue(t, "client"), e.authority.Issue(t, "other")
 			e.api = e.serve(func(cfg *verifier.Config) {
-				cfg.ProxyFields = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
-				cfg.ClientCertificate, cfg.DPoP.Nonces = proxy.certificate, nonces(t)
+				cfg.TrustedProxies, cfg.ProxyFields = set.trusted, set.fields
+				cfg.ClientCertificate, cfg.DPoP.Nonces = set.certificate, nonces(t)
 			})
 			e.stripped = e.serve(func(cfg *verifier.Config) {
-				cfg.ExternalURL = e.url + "/stripped"
-				cfg.ClientCertificate, cfg.DPoP.Nonces = proxy.certificate, nonces(t)
+				cfg.TrustedProxies, cfg.ExternalURL = set.trusted, e.url+"/stripped"
+				cfg.ClientCertificate, cfg.DPoP.Nonces = set.certificate, nonces(t)
 			})
-			start(t, filepath.Join("../../examples/proxies", proxy.file), e.replacements(proxy.file, server, map[string]string{
-				"127.0.0.1:8080": e.api.Listener.Addr().String(), "127.0.0.1:8081": e.stripped.Listener.Addr().String(),
-			}))
+			e.start(t, path, server)
 			e.clients(t, js)
 			e.hostile(t)
-			e.certificates(t, mine, other, proxy.field)
+			e.certificates(t, mine, other, set.field)
+		})
+		t.Run(set.name+", TrustedProxies alone", func(t *testing.T) {
+			e := newEdge(t)
+			e.api = e.serve(func(cfg *verifier.Config) { cfg.TrustedProxies, cfg.DPoP.Nonces = set.trusted, nonces(t) })
+			e.stripped = e.api
+			e.start(t, path, e.authority.Issue(t, "server"))
+			e.hostile(t)
 		})
 	}
+}
+
+// start starts the proxy in front of the APIs.
+func (e *edge) start(t *testing.T, path string, server *rig.Certificate) {
+	t.Helper()
+	start(t, path, e.replacements(filepath.Base(path), server, map[string]string{
+		"127.0.0.1:8080": e.api.Listener.Addr().String(), "127.0.0.1:8081": e.stripped.Listener.Addr().String(),
+	}))
 }
 
 // replacements of the documented addresses and files.
