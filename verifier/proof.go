@@ -138,13 +138,39 @@ func (p *proofs) checkClaims(parsed *jws.Token, proof *Proof, req *ProofRequest)
 	if claimed, err := htu.Normalize(proof.URL); err != nil || claimed != normal {
 		return "", refuse(reason.ProofURL)
 	}
-	if now := p.clock.Now(); now.Sub(proof.IssuedAt) > p.maxAge || proof.IssuedAt.Sub(now) > p.futureSkew {
-		return "", refuse(reason.ProofIssuedAt)
+	if err := p.checkTimes(parsed, proof.IssuedAt); err != nil {
+		return "", err
 	}
 	if !equalText(ath, tokenHash(req.AccessToken)) {
 		return "", refuse(reason.ProofTokenHash)
 	}
 	return normal, nil
+}
+
+// checkTimes checks iat (RFC 9449, Section 4.3, item 11), and exp and nbf where a
+// client restricts its proof further (RFC 7519, Sections 4.1.4 and 4.1.5).
+func (p *proofs) checkTimes(parsed *jws.Token, issuedAt time.Time) error {
+	now := p.clock.Now()
+	if now.Sub(issuedAt) > p.maxAge || issuedAt.Sub(now) > p.futureSkew {
+		return refuse(reason.ProofIssuedAt)
+	}
+	if n := strictjson.Find(parsed.Members, "exp"); n.Kind() != strictjson.Invalid {
+		switch exp, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "exp")
+		case !now.Before(exp):
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	if n := strictjson.Find(parsed.Members, "nbf"); n.Kind() != strictjson.Invalid {
+		switch nbf, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "nbf")
+		case nbf.Sub(now) > p.futureSkew: // as iat
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	return nil
 }
 
 // tokenHash is the ath of a token (RFC 9449, Section 4.2).
