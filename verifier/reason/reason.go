@@ -131,7 +131,7 @@ const (
 	useNonce                   = "use_dpop_nonce"                   // RFC 9449, Section 9
 )
 
-//go:generate go run ../../internal/errorsdoc ../../docs/errors.md
+//go:generate go run ../../tools/errorsdoc ../../docs/errors.md
 
 // catalogue is read only.
 var catalogue = [...]Info{
