@@ -24,23 +24,23 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// node returns the folder of the scripts with the packages of the lock file.
+// node returns a folder with the scripts and the packages of their lock file,
+// which are installed into the user's cache.
 var node = sync.OnceValues(func() (string, error) {
-	lock, err := filepath.Abs("../../../bin/interop-mcp")
+	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	if err := os.CopyFS(lock, os.DirFS("node")); err != nil {
-		if err := os.RemoveAll(lock); err != nil {
-			return "", err
-		}
-		if err := os.CopyFS(lock, os.DirFS("node")); err != nil {
-			return "", err
-		}
+	dir := filepath.Join(cache, "portcullis-interop", "mcp")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	if err := os.CopyFS(dir, os.DirFS("node")); err != nil {
+		return "", err
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
-	install.Dir, install.Stderr = lock, os.Stderr
-	return lock, install.Run()
+	install.Dir, install.Stderr = dir, os.Stderr
+	return dir, install.Run()
 })
 
 // process is a script that answers lines with lines.
