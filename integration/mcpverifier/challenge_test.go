@@ -135,8 +135,8 @@ func TestEventStore(t *testing.T) {
 func TestAuthenticated(t *testing.T) {
 	f := newFixture(t, stateless)
 	strong := verifier.Authenticated(verifier.StepUp{ACRValues: []string{"mfa"}})
-	mcp.AddTool(f.server, &mcp.Tool{Name: "delete"}, func(_ context.Context, req *mcp.CallToolRequest, _ none) (*mcp.CallToolResult, none, error) {
-		return nil, none{}, mcpverifier.Require(req, strong)
+	mcp.AddTool(f.server, &mcp.Tool{Name: "delete"}, func(ctx context.Context, req *mcp.CallToolRequest, _ none) (*mcp.CallToolResult, none, error) {
+		return nil, none{}, mcpverifier.Require(ctx, req, strong)
 	})
 	a := f.send("POST", "", "Bearer "+f.token("alice", nil), callTool("delete"))
 	checkChallenge(t, a, http.StatusUnauthorized,

@@ -1,6 +1,7 @@
 package mcpverifier_test
 
 import (
+	"context"
 	"net/http"
 	"runtime"
 	"testing"
@@ -129,6 +130,43 @@ func TestServersAreForgotten(t *testing.T) {
 		case <-deadline:
 			t.Fatal("no server was collected")
 		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// TestMiddlewareOutside: what the SDK calls before the handler's own middleware
+// sees no token rather than that of the request that opened the session.
+func TestMiddlewareOutside(t *testing.T) {
+	f := newFixture(t, unchanged)
+	session := f.open(f.token("alice", nil))
+	var outside, inside bool
+	f.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			_, outside = verifier.TokenFromContext(ctx)
+			_, inside = mcpverifier.Token(req)
+			return next(ctx, method, req)
+		}
+	})
+	if a := f.send("POST", session, "Bearer "+f.token("alice", nil), callTool("look")); a.status != http.StatusOK {
+		t.Fatalf("call = %d %s", a.status, a.body)
+	}
+	if outside || !inside {
+		t.Errorf("a token in the context: %v, of the request: %v; want false and true", outside, inside)
+	}
+}
+
+// TestProofsAreForTheResource: a proxy may change the host.
+func TestProofsAreForTheResource(t *testing.T) {
+	f := newFixture(t, func(c *mcpverifier.Config) { c.Resource, c.HTTP.Stateless = "https://mcp.example.com/mcp", true })
+	for _, c := range []struct {
+		htu  string
+		want int
+	}{{"https://mcp.example.com/mcp", http.StatusOK}, {f.resource, http.StatusUnauthorized}} {
+		token := f.issuer.Sign("https://mcp.example.com/mcp", map[string]any{"cnf": f.proofs.Confirmation()})
+		r := f.request(t.Context(), "POST", "", "DPoP "+token, callTool("look"))
+		r.Header.Set("DPoP", f.proofs.Proof("POST", c.htu, token))
+		if a := f.do(r); a.status != c.want {
+			t.Errorf("proof for %s = %d %s; want %d", c.htu, a.status, a.body, c.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/portcullis-go/portcullis/integration/mcpverifier"
@@ -35,6 +36,7 @@ type seen struct {
 	Token   string `json:"token"` // subject by Token(req)
 	Sent    string `json:"sent"`  // AccessToken(req)
 	Header  string `json:"header"`
+	Info    string `json:"info"` // scopes of the SDK's TokenInfo in the context
 }
 
 type none struct{}
@@ -46,6 +48,9 @@ func look(ctx context.Context, req *mcp.CallToolRequest, _ none) (*mcp.CallToolR
 	}
 	if t, ok := mcpverifier.Token(req); ok {
 		s.Token = t.Subject
+	}
+	if info := auth.TokenInfoFromContext(ctx); info != nil {
+		s.Info = strings.Join(info.Scopes, " ")
 	}
 	s.Sent, _ = mcpverifier.AccessToken(req)
 	if req.Extra != nil {

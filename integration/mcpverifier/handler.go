@@ -10,7 +10,6 @@ import (
 	"time"
 	"weak"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/portcullis-go/portcullis/verifier"
@@ -71,7 +70,7 @@ func New(getServer func(*http.Request) *mcp.Server, cfg Config) (*Handler, error
 	if h.verifier, err = verifier.New(cfg.Verifier); err != nil {
 		return nil, err
 	}
-	h.sdk = h.bridge(mcp.NewStreamableHTTPHandler(h.equip(getServer), &cfg.HTTP))
+	h.sdk = mcp.NewStreamableHTTPHandler(h.equip(getServer), &cfg.HTTP)
 	h.endpoint = verifier.Middleware(h.verifier, verifier.MiddlewareConfig{})(http.HandlerFunc(h.serve))
 	return h, nil
 }
@@ -112,7 +111,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// No tool may take the token of the request that opened its session for its
 	// own: SDK contexts live as long as the session.
-	ctx = context.WithValue(verifier.ContextWithToken(ctx, nil), callKey{}, c)
+	ctx = withTokenInfo(verifier.ContextWithToken(ctx, nil), c)
+	if callIn(ctx) != c {
+		h.refuse(w, c, errNotPassedOn)
+		return
+	}
 	r = withoutCredentials(r.WithContext(ctx))
 	if !h.stateless && !h.openSession(r, c) {
 		http.Error(w, "session not found", http.StatusNotFound)
@@ -175,34 +178,11 @@ func (h *Handler) openSession(r *http.Request, c *call) bool {
 	return ok
 }
 
-// bridge hands the verified token to the SDK. Its middleware is the one way to
-// do so; it reads Bearer alone, and so gets a placeholder: the token has been
-// verified, with its proof.
-func (h *Handler) bridge(sdk http.Handler) http.Handler {
-	known := auth.RequireBearerToken(func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
-		c, ok := ctx.Value(callKey{}).(*call)
-		if !ok {
-			return nil, auth.ErrInvalidToken
-		}
-		return c.info(), nil
-	}, &auth.RequireBearerTokenOptions{
-		// Expiration is checked by the verifier, with its clock and leeway.
-		AllowMissingExpiration: true, ClockSkew: 100 * 365 * 24 * time.Hour,
-	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del("Authorization")
-		sdk.ServeHTTP(w, r)
-	}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Set("Authorization", "Bearer verified")
-		known.ServeHTTP(w, r)
-	})
-}
-
 // equip gives getServer the token, and its servers the middleware that puts
 // the token of each request into the context of its method.
 func (h *Handler) equip(getServer func(*http.Request) *mcp.Server) func(*http.Request) *mcp.Server {
 	return func(r *http.Request) *mcp.Server {
-		if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		if c := callIn(r.Context()); c != nil {
 			r = r.WithContext(verifier.ContextWithToken(r.Context(), c.token))
 		}
 		server := getServer(r)
@@ -234,7 +214,7 @@ func (h *Handler) perRequest(next mcp.MethodHandler) mcp.MethodHandler {
 		if c == nil {
 			return next(verifier.ContextWithToken(ctx, nil), method, req)
 		}
-		ctx = verifier.ContextWithToken(ctx, c.token)
+		ctx = withTokenInfo(verifier.ContextWithToken(ctx, c.token), c)
 		if method == "subscriptions/listen" { // a stream without end
 			var stop context.CancelFunc
 			ctx, stop = h.untilExpiry(ctx, c.token)

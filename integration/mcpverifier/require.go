@@ -17,7 +17,7 @@ import (
 func RequireScopes[In, Out any](tool mcp.ToolHandlerFor[In, Out], scopes ...string) mcp.ToolHandlerFor[In, Out] {
 	needed := verifier.AllScopes(scopes...)
 	return func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
-		if err := Require(req, needed); err != nil {
+		if err := Require(ctx, req, needed); err != nil {
 			var none Out
 			return nil, none, err
 		}
@@ -33,7 +33,8 @@ func RequireScopes[In, Out any](tool mcp.ToolHandlerFor[In, Out], scopes ...stri
 //   - a JSON-RPC error, where HTTP status and header are no longer open: in
 //     batches, and where an event store lets the SDK begin its answer early;
 //   - a JSON-RPC error, too, where the request did not come through a [Handler].
-func Require(req mcp.Request, requirements ...verifier.Requirement) error {
+func Require(ctx context.Context, req mcp.Request, requirements ...verifier.Requirement) error {
+	_ = ctx
 	c := callOf(req)
 	if c == nil {
 		return &jsonrpc.Error{Code: codeRefused, Message: "no access token was sent"}

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/portcullis-go/portcullis/integration/mcpverifier"
+	"github.com/portcullis-go/portcullis/resolver"
+	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -84,7 +87,7 @@ func TestTokenOfTheRequest(t *testing.T) {
 	r := f.request(t.Context(), "POST", session, "Bearer "+token, callTool("write"))
 	r.Header.Set("Cookie", "a=b")
 	got := f.do(r).result(t)
-	want := seen{Subject: "alice", Scope: "read:orders write:orders", Token: "alice", Sent: token}
+	want := seen{Subject: "alice", Scope: "read:orders write:orders", Token: "alice", Sent: token, Info: "read:orders write:orders"}
 	if got != want {
 		t.Errorf("the tool saw %+v; want %+v", got, want)
 	}
@@ -143,5 +146,27 @@ func TestBoundSession(t *testing.T) {
 	}
 	if a := f.send("POST", session, "Bearer "+f.token("alice", nil), callTool("look")); a.status != http.StatusNotFound {
 		t.Errorf("Bearer in a bound session = %d %s; want 404", a.status, a.body)
+	}
+}
+
+// TestAnotherIssuer: the same subject of another issuer is somebody else.
+func TestAnotherIssuer(t *testing.T) {
+	other := verifiertest.NewIssuer(t, verifiertest.WithAlgorithm("ES256"))
+	var f *fixture
+	f = newFixture(t, func(c *mcpverifier.Config) {
+		c.AuthorizationServers = []string{other.URL()}
+		c.Verifier.Domains = resolver.Static(c.Verifier.Domain, other.Domain())
+		c.Verifier.Domain = ""
+		c.Verifier.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+			return verifiertest.Client(f.issuer, other).Do(r)
+		})
+	})
+	session := f.open(f.token("alice", nil))
+	token := other.Sign(f.resource, map[string]any{"sub": "alice"})
+	if a := f.send("POST", session, "Bearer "+token, callTool("look")); a.status != http.StatusNotFound {
+		t.Errorf("alice of another issuer = %d %s; want 404", a.status, a.body)
+	}
+	if got := f.send("POST", f.open(token), "Bearer "+token, callTool("look")).result(t); got.Subject != "alice" {
+		t.Errorf("in her own session she is %q; want alice", got.Subject)
 	}
 }

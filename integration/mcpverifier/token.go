@@ -1,10 +1,13 @@
 package mcpverifier
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -20,9 +23,6 @@ type call struct {
 	mu      sync.Mutex
 	refusal error // of a requirement, for the answer
 }
-
-// callKey is the context key of a *call.
-type callKey struct{}
 
 // extraKey is the name of the *call in TokenInfo.Extra.
 const extraKey = "github.com/portcullis-go/portcullis/integration/mcpverifier"
@@ -41,6 +41,31 @@ func (c *call) info() *auth.TokenInfo {
 	}
 }
 
+// withTokenInfo returns a context with what the SDK keeps of the call. The
+// middleware of the SDK is the one way to make it. It reads Bearer alone, and so
+// gets a placeholder: the token has been verified, with its proof.
+func withTokenInfo(ctx context.Context, c *call) context.Context {
+	known := auth.RequireBearerToken(func(context.Context, string, *http.Request) (*auth.TokenInfo, error) {
+		return c.info(), nil
+	}, &auth.RequireBearerTokenOptions{
+		// The verifier has checked the expiration, with its clock and leeway.
+		AllowMissingExpiration: true, ClockSkew: 100 * 365 * 24 * time.Hour,
+	})
+	r := (&http.Request{Header: http.Header{"Authorization": {"Bearer verified"}}}).WithContext(ctx)
+	known(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() })).ServeHTTP(nobody{}, r)
+	return ctx
+}
+
+// errNotPassedOn is answered with status 500.
+var errNotPassedOn = errors.New("mcpverifier: the SDK did not take the token")
+
+// nobody reads what the middleware writes.
+type nobody struct{}
+
+func (nobody) Header() http.Header         { return make(http.Header) }
+func (nobody) Write(p []byte) (int, error) { return len(p), nil }
+func (nobody) WriteHeader(int)             {}
+
 func (c *call) refuse(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,12 +80,22 @@ func (c *call) refused() error {
 	return c.refusal
 }
 
+// callOf returns the call of a request, or nil.
 func callOf(req mcp.Request) *call {
-	extra := req.GetExtra()
-	if extra == nil || extra.TokenInfo == nil {
+	if extra := req.GetExtra(); extra != nil {
+		return callIs(extra.TokenInfo)
+	}
+	return nil
+}
+
+// callIn returns the call of the HTTP request that a context is of, or nil.
+func callIn(ctx context.Context) *call { return callIs(auth.TokenInfoFromContext(ctx)) }
+
+func callIs(info *auth.TokenInfo) *call {
+	if info == nil {
 		return nil
 	}
-	c, _ := extra.TokenInfo.Extra[extraKey].(*call)
+	c, _ := info.Extra[extraKey].(*call)
 	return c
 }
 
