@@ -22,6 +22,7 @@ const (
 	ProofMissing        Reason = "proof_missing"
 	ProofUnexpected     Reason = "proof_unexpected"
 	ForwardedMalformed  Reason = "forwarded_malformed"
+	CrossOrigin         Reason = "cross_origin"
 
 	// The access token.
 	TokenMalformed     Reason = "token_malformed"
@@ -147,6 +148,8 @@ var catalogue = [...]Info{
 		"The client sent a good unbound token as Bearer together with a DPoP proof. It must use one method."},
 	{ForwardedMalformed, bad, invalidRequest, 0, "the forwarding headers are not valid",
 		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be read. Check its configuration, or set Config.ExternalURL."},
+	{CrossOrigin, forbidden, invalidRequest, 0, "the request comes from another site",
+		"A page of another site made a browser send this request with the user's cookie (MiddlewareConfig.Source). Add the site to CrossOrigin if that is wanted."},
 
 	{TokenMalformed, unauthorized, invalidToken, 0, "the access token is malformed",
 		"The token is not a JWS in compact serialisation with strict JSON inside: an opaque token (no audience requested), an encrypted one, or garbage."},
