@@ -164,9 +164,20 @@ func TestProofsAreForTheResource(t *testing.T) {
 	}{{"https://mcp.example.com/mcp", http.StatusOK}, {f.resource, http.StatusUnauthorized}} {
 		token := f.issuer.Sign("https://mcp.example.com/mcp", map[string]any{"cnf": f.proofs.Confirmation()})
 		r := f.request(t.Context(), "POST", "", "DPoP "+token, callTool("look"))
+		r.Host = "mcp.example.com" // as a proxy of the same machine passes it on
 		r.Header.Set("DPoP", f.proofs.Proof("POST", c.htu, token))
 		if a := f.do(r); a.status != c.want {
 			t.Errorf("proof for %s = %d %s; want %d", c.htu, a.status, a.body, c.want)
 		}
+	}
+}
+
+// TestLocalServer: a server that is for this machine alone refuses other names.
+func TestLocalServer(t *testing.T) {
+	f := newFixture(t, stateless)
+	r := f.request(t.Context(), "POST", "", "Bearer "+f.token("alice", nil), callTool("look"))
+	r.Host = "evil.example"
+	if a := f.do(r); a.status != http.StatusForbidden {
+		t.Errorf("another host = %d %s; want 403", a.status, a.body)
 	}
 }

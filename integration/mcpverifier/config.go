@@ -1,6 +1,7 @@
 package mcpverifier
 
 import (
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -51,7 +52,10 @@ type Config struct {
 
 	// HTTP are the options of the SDK. An idle session is closed after
 	// SessionTimeout; here zero stands for an hour, and a negative value keeps
-	// sessions until their clients end them.
+	// sessions until their clients end them. DisableLocalhostProtection is set
+	// where Resource is on another host than this one: the SDK would refuse the
+	// requests that a proxy of the same machine passes on, and no page can make a
+	// browser send a token that it does not have.
 	HTTP mcp.StreamableHTTPOptions
 }
 
@@ -109,6 +113,9 @@ func (c *Config) complete(endpoint *url.URL, metadataURL string) error {
 	}
 	if len(c.ScopesSupported) == 0 {
 		c.ScopesSupported = c.Scopes
+	}
+	if host := endpoint.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		c.HTTP.DisableLocalhostProtection = true
 	}
 	if c.HTTP.SessionTimeout == 0 {
 		c.HTTP.SessionTimeout = defaultSessionTimeout
