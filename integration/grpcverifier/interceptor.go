@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -42,10 +41,6 @@ type Config struct {
 	// of the call, with https where the connection has TLS. The forwarding
 	// settings of verifier.Config are those of net/http alone.
 	ExternalURL string
-	// Leeway and Clock of the Verifier, for the end of streams. Defaults 0 and
-	// time.Now.
-	Leeway time.Duration
-	Clock  verifier.Clock
 	// Options of every verification.
 	Options []verifier.VerifyOption
 }
@@ -71,9 +66,6 @@ func (e *configError) Is(target error) bool { return target == verifier.ErrConfi
 func New(v RequestVerifier, cfg Config) (*Interceptor, error) {
 	i := &Interceptor{verifier: v, cfg: cfg, open: make(map[string]bool)}
 	i.cfg.Requirements = maps.Clone(cfg.Requirements)
-	if i.cfg.Clock == nil {
-		i.cfg.Clock = verifier.ClockFunc(time.Now)
-	}
 	for _, name := range cfg.Open {
 		if !wellFormed(name) {
 			return nil, &configError{"Open", "has a name that is neither /package.Service/Method nor /package.Service/"}
@@ -128,15 +120,14 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if token == nil {
 		return handler(srv, ss)
 	}
-	ctx, stop := context.WithTimeoutCause(ctx, token.ExpiresAt.Add(i.cfg.Leeway).Sub(i.cfg.Clock.Now()), errTokenEnded)
+	ctx, stop := verifier.ContextUntilExpiry(ctx, token)
 	defer stop()
-	if err := handler(srv, &stream{ServerStream: ss, ctx: ctx}); err != nil {
-		if context.Cause(ctx) == errTokenEnded {
-			return errTokenEnded
-		}
-		return err
+	s := &stream{ServerStream: ss, ctx: ctx}
+	err = handler(srv, s)
+	if err != nil && s.expired() {
+		return refuse(ctx, context.Cause(ctx))
 	}
-	return nil
+	return err
 }
 
 // authenticate returns the context with the token, or the status to end with.

@@ -170,6 +170,10 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 				if o.status().Code() != codes.Unauthenticated || o.status().Message() != "the access token has expired" || o.text != "user-1 by Bearer" {
 					t.Errorf("stream = %q, %v; want its subject alone and Unauthenticated", o.text, o.err)
 				}
+				want := []string{`Bearer error="invalid_token", error_description="the access token has expired"`, `DPoP algs="ES256"`}
+				if got := o.trailer.Get("www-authenticate"); tr.own && !slices.Equal(got, want) {
+					t.Errorf("www-authenticate of the trailer = %q; want %q", got, want)
+				}
 				if early := time.Until(exp); early > 0 {
 					t.Errorf("the stream ended %v before the token", early)
 				}
@@ -180,7 +184,7 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 
 // TestLeeway: a token that is accepted after its end has a stream.
 func TestLeeway(t *testing.T) {
-	f := newFixture(t, transports[0], grpcverifier.Config{Leeway: 2 * time.Second}, func(c *verifier.Config) { c.Leeway = 2 * time.Second })
+	f := newFixture(t, transports[0], grpcverifier.Config{}, func(c *verifier.Config) { c.Leeway = 2 * time.Second })
 	o := f.call(watch, f.bearer(map[string]any{"exp": time.Now().Unix() - 1})...)
 	if o.text != "user-1 by Bearer" || o.status().Code() != codes.Unauthenticated {
 		t.Errorf("stream = %q, %v; want its subject and Unauthenticated", o.text, o.err)

@@ -2,14 +2,14 @@ package grpcverifier
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-)
 
-// errTokenEnded is the status of a stream whose token has expired.
-var errTokenEnded = status.Error(codes.Unauthenticated, "the access token has expired")
+	"github.com/portcullis-go/portcullis/verifier"
+)
 
 // stream is a stream with a token. It fails from the end of its context on, so
 // that a method that does not look at its context ends, too.
@@ -20,10 +20,15 @@ type stream struct {
 
 func (s *stream) Context() context.Context { return s.ctx }
 
+// expired reports whether the stream has ended with its token.
+func (s *stream) expired() bool {
+	return s.ctx.Err() != nil && errors.Is(context.Cause(s.ctx), verifier.ErrExpired)
+}
+
 // failure returns why the stream has ended.
 func (s *stream) failure() error {
-	if context.Cause(s.ctx) == errTokenEnded {
-		return errTokenEnded
+	if s.expired() {
+		return status.Error(codes.Unauthenticated, "the access token has expired")
 	}
 	return status.FromContextError(s.ctx.Err()).Err()
 }

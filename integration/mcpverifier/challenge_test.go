@@ -240,7 +240,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials", func(c *mcpverifier.Config) { c.Resource = "https://a@mcp.example.com/" }},
 		{"no host", func(c *mcpverifier.Config) { c.Resource = "https:///mcp" }},
 		{"Auth0Statuses", func(c *mcpverifier.Config) { c.Verifier.Auth0Statuses = true }},
-		{"another metadata URL", func(c *mcpverifier.Config) { c.Verifier.ResourceMetadata = "https://other.example.com/" }},
+		{"another metadata URL", func(c *mcpverifier.Config) { c.Verifier.ResourceMetadataURL = "https://other.example.com/" }},
 		{"no issuer", func(c *mcpverifier.Config) { c.Verifier.Domain = "" }},
 		{"authorization servers unknown", func(c *mcpverifier.Config) {
 			c.Verifier.Domain, c.Verifier.Domains = "", verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) { return nil, nil })

@@ -22,14 +22,15 @@ type Config struct {
 	// Verifier says which tokens are accepted. [New] completes it: where there
 	// is no Audience, it is [Audiences] of Resource; where there is neither
 	// ExternalURL nor TrustedProxies, ExternalURL is the scheme and host of
-	// Resource; ResourceMetadata is the URL of the metadata, and ChallengeScope
-	// has Scopes. Auth0Statuses is refused, because MCP clients begin to
+	// Resource; ResourceMetadataURL is that of the metadata, and ChallengeScope has
+	// Scopes. Auth0Statuses is refused, because MCP clients begin to
 	// authorize at status 401 alone.
 	Verifier verifier.Config
 
 	// AuthorizationServers are the issuers to send clients to. Default: the
-	// issuer of Verifier.Domain, as its own metadata spells it. Any other
-	// configuration of issuers needs this field.
+	// issuers of Verifier.Domain or Verifier.Issuers, as their own metadata spells
+	// them. With Verifier.Domains, or issuers whose keys are from elsewhere than
+	// their metadata, this field must be set.
 	AuthorizationServers []string
 
 	// Scopes that every request needs. They are in the challenges of status
@@ -98,10 +99,10 @@ func (c *Config) complete(endpoint *url.URL, metadataURL string) error {
 	if v.Auth0Statuses {
 		return &configError{"Verifier.Auth0Statuses", "cannot be used: MCP clients begin to authorize at status 401 alone"}
 	}
-	if v.ResourceMetadata != "" && v.ResourceMetadata != metadataURL {
-		return &configError{"Verifier.ResourceMetadata", "must be left to New"}
+	if v.ResourceMetadataURL != "" && v.ResourceMetadataURL != metadataURL {
+		return &configError{"Verifier.ResourceMetadataURL", "must be left to New"}
 	}
-	v.ResourceMetadata = metadataURL
+	v.ResourceMetadataURL = metadataURL
 	if v.Audience == "" && len(v.Audiences) == 0 {
 		v.Audiences = Audiences(c.Resource)
 	}
@@ -121,6 +122,25 @@ func (c *Config) complete(endpoint *url.URL, metadataURL string) error {
 		c.HTTP.SessionTimeout = defaultSessionTimeout
 	}
 	return nil
+}
+
+// issuers returns the issuers whose own metadata can be asked for their names, or
+// none.
+func (c *Config) issuers() []string {
+	if c.Verifier.Domain != "" {
+		return []string{c.Verifier.Domain}
+	}
+	if c.Verifier.Domains != nil {
+		return nil
+	}
+	var names []string
+	for _, issuer := range c.Verifier.Issuers {
+		if issuer.Keys != (verifier.Keys{}) {
+			return nil
+		}
+		names = append(names, issuer.Name)
+	}
+	return names
 }
 
 // metadata describes the server, but for its authorization servers.

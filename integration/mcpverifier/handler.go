@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 	"weak"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -23,8 +22,6 @@ import (
 // handler under the path of the endpoint and under MetadataPath.
 type Handler struct {
 	verifier     *verifier.Verifier
-	clock        verifier.Clock
-	leeway       time.Duration
 	baseline     verifier.Requirement
 	union        bool
 	stateless    bool
@@ -59,10 +56,7 @@ func New(getServer func(*http.Request) *mcp.Server, cfg Config) (*Handler, error
 	}
 	h := &Handler{
 		baseline: verifier.AllScopes(cfg.Scopes...), union: cfg.UnionScopes, stateless: cfg.HTTP.Stateless,
-		clock: cfg.Verifier.Clock, leeway: cfg.Verifier.Leeway, sessions: newSessionSealer(), servers: make(map[weak.Pointer[mcp.Server]]bool),
-	}
-	if h.clock == nil {
-		h.clock = verifier.ClockFunc(time.Now)
+		sessions: newSessionSealer(), servers: make(map[weak.Pointer[mcp.Server]]bool),
 	}
 	if h.metadataPath, h.metadata, err = h.newMetadata(&cfg); err != nil {
 		return nil, err
@@ -106,7 +100,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if r.Method == http.MethodGet { // a stream without end
 		var stop context.CancelFunc
-		ctx, stop = h.untilExpiry(ctx, token)
+		ctx, stop = verifier.ContextUntilExpiry(ctx, token)
 		defer stop()
 	}
 	// No tool may take the token of the request that opened its session for its
@@ -157,11 +151,6 @@ func unite(t *verifier.Token, needed string) string {
 		return needed
 	}
 	return all
-}
-
-// untilExpiry returns a context that ends when the token does.
-func (h *Handler) untilExpiry(ctx context.Context, t *verifier.Token) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, t.ExpiresAt.Add(h.leeway).Sub(h.clock.Now()), verifier.ErrExpired)
 }
 
 // openSession checks that the session of the request is of the token's owner,
@@ -217,7 +206,7 @@ func (h *Handler) perRequest(next mcp.MethodHandler) mcp.MethodHandler {
 		ctx = withTokenInfo(verifier.ContextWithToken(ctx, c.token), c)
 		if method == "subscriptions/listen" { // a stream without end
 			var stop context.CancelFunc
-			ctx, stop = h.untilExpiry(ctx, c.token)
+			ctx, stop = verifier.ContextUntilExpiry(ctx, c.token)
 			defer stop()
 		}
 		return next(ctx, method, req)

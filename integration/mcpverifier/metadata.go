@@ -8,8 +8,8 @@ import (
 )
 
 // newMetadata returns the handler of the protected resource metadata. Without
-// Config.AuthorizationServers it asks the issuer how it spells its own name,
-// because clients compare it (RFC 8414, Section 3.3).
+// Config.AuthorizationServers it asks the issuers how they spell their names,
+// because clients compare them (RFC 8414, Section 3.3).
 func (h *Handler) newMetadata(cfg *Config) (string, http.Handler, error) {
 	m := cfg.metadata()
 	path, fixed, err := verifier.ResourceMetadataHandler(m)
@@ -19,17 +19,18 @@ func (h *Handler) newMetadata(cfg *Config) (string, http.Handler, error) {
 	if len(m.AuthorizationServers) > 0 {
 		return path, fixed, nil
 	}
-	if cfg.Verifier.Domain == "" {
-		return "", nil, &configError{"AuthorizationServers", "must be given, unless Verifier.Domain is the one issuer"}
+	issuers := cfg.issuers()
+	if len(issuers) == 0 {
+		return "", nil, &configError{"AuthorizationServers", "must be given, because the issuers cannot be asked for their names"}
 	}
-	return path, &discoveredMetadata{handler: h, issuer: cfg.Verifier.Domain, metadata: m}, nil
+	return path, &discoveredMetadata{handler: h, issuers: issuers, metadata: m}, nil
 }
 
-// discoveredMetadata is metadata whose authorization server is the issuer by its
-// own name.
+// discoveredMetadata is metadata whose authorization servers are the issuers by
+// their own names.
 type discoveredMetadata struct {
 	handler  *Handler
-	issuer   string
+	issuers  []string
 	metadata verifier.ResourceMetadata
 
 	mu    sync.Mutex
@@ -52,13 +53,15 @@ func (d *discoveredMetadata) complete(r *http.Request) (http.Handler, error) {
 	if ready != nil {
 		return ready, nil
 	}
-	issuer, err := d.handler.verifier.Metadata(r.Context(), d.issuer)
-	if err != nil {
-		return nil, err
-	}
 	m := d.metadata
-	m.AuthorizationServers = []string{issuer.Issuer}
-	_, ready, err = verifier.ResourceMetadataHandler(m)
+	for _, name := range d.issuers {
+		issuer, err := d.handler.verifier.Metadata(r.Context(), name)
+		if err != nil {
+			return nil, err
+		}
+		m.AuthorizationServers = append(m.AuthorizationServers, issuer.Issuer)
+	}
+	_, ready, err := verifier.ResourceMetadataHandler(m)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func owner(c *call) string {
 		kind, name = "token", c.accessToken
 	}
 	h := sha256.New()
-	for _, part := range []string{t.Issuer, kind, name, t.Confirmation.JWKThumbprint, t.Confirmation.CertificateThumbprint} {
+	for _, part := range []string{t.IssuerName, kind, name, t.Confirmation.JWKThumbprint, t.Confirmation.CertificateThumbprint} {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
 		h.Write(length[:])

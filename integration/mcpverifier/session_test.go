@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/portcullis-go/portcullis/integration/mcpverifier"
-	"github.com/portcullis-go/portcullis/resolver"
 	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
@@ -149,13 +148,13 @@ func TestBoundSession(t *testing.T) {
 	}
 }
 
-// TestAnotherIssuer: the same subject of another issuer is somebody else.
+// TestAnotherIssuer: the same subject of another issuer is somebody else. The
+// metadata has both issuers.
 func TestAnotherIssuer(t *testing.T) {
 	other := verifiertest.NewIssuer(t, verifiertest.WithAlgorithm("ES256"))
 	var f *fixture
 	f = newFixture(t, func(c *mcpverifier.Config) {
-		c.AuthorizationServers = []string{other.URL()}
-		c.Verifier.Domains = resolver.Static(c.Verifier.Domain, other.Domain())
+		c.Verifier.Issuers = []verifier.Issuer{{Name: c.Verifier.Domain}, {Name: other.Domain()}}
 		c.Verifier.Domain = ""
 		c.Verifier.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
 			return verifiertest.Client(f.issuer, other).Do(r)
@@ -168,5 +167,9 @@ func TestAnotherIssuer(t *testing.T) {
 	}
 	if got := f.send("POST", f.open(token), "Bearer "+token, callTool("look")).result(t); got.Subject != "alice" {
 		t.Errorf("in her own session she is %q; want alice", got.Subject)
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", f.origin+f.handler.MetadataPath(), nil)
+	if a := f.do(r); !strings.Contains(a.body, `"authorization_servers":["`+f.issuer.URL()+`","`+other.URL()+`"]`) {
+		t.Errorf("metadata = %s; want both issuers", a.body)
 	}
 }
