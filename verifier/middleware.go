@@ -99,8 +99,10 @@ func ContextWithToken(ctx context.Context, t *Token) context.Context {
 	return withCredentials(ctx, &credentialsState{token: t, fail: credentialsFrom(ctx).fail})
 }
 
-// TokenFromContext returns the token of the request, and false when there is
-// none: no middleware, or MiddlewareConfig.Optional.
+// TokenFromContext returns the token of the request whose context this is, and
+// false when there is none: no middleware, or MiddlewareConfig.Optional. A
+// library that runs later requests with the context of an earlier one hands out
+// the earlier token: see integration/mcpverifier for the one of MCP.
 func TokenFromContext(ctx context.Context) (*Token, bool) {
 	t := credentialsFrom(ctx).token
 	return t, t != nil
