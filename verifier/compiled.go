@@ -89,12 +89,16 @@ type issuerContent struct {
 	text string
 	keys any // comparable
 	doer Doer
+
+	opaque    OpaqueTokens
+	encrypted bool
 }
 
 // contentOf returns what an Issuer says; comparable is false when its Doer
-// cannot be compared, such as a function.
+// or Introspector cannot be compared, such as a function.
 func contentOf(i *Issuer) (content issuerContent, comparable bool) {
-	if i.Doer != nil && !reflect.TypeOf(i.Doer).Comparable() {
+	if i.Doer != nil && !reflect.TypeOf(i.Doer).Comparable() ||
+		i.Opaque.Introspector != nil && !reflect.TypeOf(i.Opaque.Introspector).Comparable() {
 		return content, false
 	}
 	var text []byte
@@ -108,7 +112,7 @@ func contentOf(i *Issuer) (content issuerContent, comparable bool) {
 	add(i.Name, i.SubjectPrefix, i.NoAudience.Claim)
 	for _, list := range [...][]string{
 		i.Aliases, i.Audiences, i.NoAudience.Values, i.Algorithms, i.RequiredClaims, i.Optional, i.Types,
-		i.Claims.Scope, i.Claims.ClientID, i.Claims.Permissions,
+		i.Claims.Scope, i.Claims.ClientID, i.Claims.Permissions, i.Encryption.Keys,
 	} {
 		add(list...)
 	}
@@ -123,7 +127,7 @@ func contentOf(i *Issuer) (content issuerContent, comparable bool) {
 	}
 	text = binary.AppendVarint(text, int64(i.Leeway))
 	text = binary.AppendVarint(text, int64(i.Profile))
-	return issuerContent{text: string(text), keys: i.Keys.identity(), doer: i.Doer}, true
+	return issuerContent{text: string(text), keys: i.Keys.identity(), doer: i.Doer, opaque: i.Opaque, encrypted: i.Encryption.Required}, true
 }
 
 // maxLists bounds how many lists of a resolver are remembered in normal form,

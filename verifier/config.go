@@ -52,6 +52,10 @@ type Config struct {
 	// MaxTokenSize in bytes. Default 16 KiB, at most 1 MiB.
 	MaxTokenSize int
 
+	// Decryption says how encrypted tokens are opened. Default: they are refused.
+	Decryption DecryptionConfig
+	// Revocation says how revoked tokens are known. Default: none are.
+	Revocation RevocationConfig
 	// DPoP says how proofs are treated.
 	DPoP DPoPConfig
 
@@ -168,5 +172,8 @@ func newStandard(m *mistakes, cfg *Config) *standard {
 	s.profile = cfg.Profile
 	s.leeway = m.leeway("Leeway", cfg.Leeway)
 	s.sources = newSourceDefaults(m, cfg)
+	for _, k := range cfg.Decryption.Keys {
+		s.decryptionKeys = append(s.decryptionKeys, k.ID)
+	}
 	return s
 }

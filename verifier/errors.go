@@ -57,6 +57,7 @@ var (
 // specific says which of them an error matches. It is read only.
 var specific = map[Reason]error{
 	reason.TokenMalformed: ErrMalformed, reason.TokenTooLarge: ErrMalformed, reason.TokenType: ErrMalformed, reason.TokenCritical: ErrMalformed,
+	reason.TokenDecryption: ErrMalformed, reason.TokenNotEncrypted: ErrMalformed,
 	reason.Algorithm:     ErrAlgorithm,
 	reason.IssuerMissing: ErrIssuer, reason.IssuerMalformed: ErrIssuer, reason.IssuerNotAllowed: ErrIssuer, reason.IssuerMismatch: ErrIssuer,
 	reason.KeyUnknown: ErrKeyNotFound, reason.NoUsableKey: ErrKeyNotFound,

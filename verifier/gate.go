@@ -192,6 +192,9 @@ func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 	case len(cfg.Issuers) == 0:
 		m.add("Domain", "or Config.Issuers or Config.Domains must be set")
 	}
+	if _, err := one(g.all); g.resolver == nil && errors.Is(err, errSeveral) {
+		m.add("Issuers", "has several entries with an Introspector; an opaque token names no issuer, and must not be shown to two servers: let a resolver choose by the request")
+	}
 	return g
 }
 

@@ -68,6 +68,11 @@ type Issuer struct {
 	// Claims says which claims hold the scope, the client and the permissions. A
 	// field that is empty takes what Config.Claims says.
 	Claims ClaimNames
+	// Opaque says how tokens that are no JWTs are verified. Default: they are
+	// refused.
+	Opaque OpaqueTokens
+	// Encryption demands encrypted tokens of this issuer.
+	Encryption EncryptionRule
 	// SubjectPrefix is for tokens without iss, such as JWT-SVIDs: a token without
 	// iss is of this issuer when its sub begins with the prefix, a URI that ends
 	// with a slash ("spiffe://example.org/"). All tokens of the issuer must have
@@ -75,12 +80,23 @@ type Issuer struct {
 	SubjectPrefix string
 }
 
+// EncryptionRule says whether the tokens of an issuer must be encrypted (RFC 9068,
+// Section 4).
+type EncryptionRule struct {
+	// Required refuses tokens that come without encryption.
+	Required bool
+	// Keys are the IDs of the keys of Config.Decryption that this issuer encrypts
+	// to; a token that another one opened is refused. Empty: all.
+	Keys []string
+}
+
 // isName reports whether nothing but the name is set.
 func (i *Issuer) isName() bool {
 	return i.Name != "" && len(i.Aliases) == 0 && i.Keys == (Keys{}) && i.Doer == nil && len(i.Audiences) == 0 &&
 		i.NoAudience.Claim == "" && len(i.NoAudience.Values) == 0 && len(i.Algorithms) == 0 && len(i.RequiredClaims) == 0 &&
 		len(i.RequiredValues) == 0 && len(i.Optional) == 0 && len(i.Types) == 0 && i.Leeway == 0 && i.Profile == ProfileDefault &&
-		len(i.Claims.Scope)+len(i.Claims.ClientID)+len(i.Claims.Permissions) == 0 && i.SubjectPrefix == ""
+		len(i.Claims.Scope)+len(i.Claims.ClientID)+len(i.Claims.Permissions) == 0 && i.SubjectPrefix == "" &&
+		i.Opaque == (OpaqueTokens{}) && !i.Encryption.Required && len(i.Encryption.Keys) == 0
 }
 
 // AudienceRule takes the place of aud in the tokens of an issuer that sends

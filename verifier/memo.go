@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
@@ -96,14 +95,14 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	key := memoKey(sum256(compact))
 	r := v.memo.get(&key)
 	if r == nil {
-		return v.verifyAndRemember(ctx, compact, &key, o)
+		return v.verifyAndRemember(ctx, compact, &key, nil, o)
 	}
 	p, err := v.gate.admit(ctx, r.token.Issuer, r.token.Subject, &o.in)
 	if err != nil {
 		return nil, err
 	}
 	if p != r.signed.policy {
-		return v.verifyAndRemember(ctx, compact, &key, o) // other rules
+		return v.verifyAndRemember(ctx, compact, &key, p, o) // other rules
 	}
 	now := v.clock.Now()
 	if err := p.checkTimes(r.token, now); err != nil {
@@ -118,7 +117,13 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 		return nil, err
 	}
 	if held.Generation != r.signed.generation || !p.admits(r.token.Issuer, held.Stated) {
-		return v.verifySignatureAgain(ctx, compact, r, &held)
+		v.memo.drop(&key)
+		return v.verifyAndRemember(ctx, compact, &key, p, o) // other keys
+	}
+	if p.opaque.JWTs {
+		if _, err := ask(ctx, p, compact); err != nil {
+			return nil, err
+		}
 	}
 	held.entry.Used()
 	return r.issue(), nil
@@ -138,33 +143,11 @@ func (r *remembered) meets(o *options) error {
 }
 
 // verifyAndRemember verifies a token that is not in the memo.
-func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, o *options) (*Token, error) {
-	t, signed, err := v.verifyFresh(ctx, compact, o)
+func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, p *policy, o *options) (*Token, error) {
+	t, signed, err := v.verifyFresh(ctx, compact, p, o)
 	if err != nil {
 		return nil, err
 	}
 	v.memo.put(&remembered{key: *key, token: t.copy(), signed: signed})
 	return t, nil
-}
-
-// verifySignatureAgain judges a token by other keys than those that it was
-// remembered with. All but the signature has been checked.
-func (v *Verifier) verifySignatureAgain(ctx context.Context, compact string, r *remembered, held *heldKeys) (*Token, error) {
-	v.memo.drop(&r.key)
-	parsed, err := jws.Parse(compact, v.headers, nil)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	p := r.signed.policy
-	algorithm, err := p.checkHeader(parsed.Header)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := v.checkSignature(ctx, p, held, algorithm, &parsed, r.token.Issuer)
-	if err != nil {
-		return nil, err
-	}
-	again := &remembered{key: r.key, token: r.token, signed: signed}
-	v.memo.put(again)
-	return again.issue(), nil
 }

@@ -36,6 +36,8 @@ type policy struct {
 	leeway        time.Duration
 	places        *places
 	subjectPrefix string
+	opaque        OpaqueTokens
+	encryption    EncryptionRule
 }
 
 // requiredValue is an entry of Issuer.RequiredValues.
@@ -217,6 +219,8 @@ type standard struct {
 	claims     ClaimNames
 	places     *places
 	sources    sourceDefaults
+
+	decryptionKeys []string // IDs
 }
 
 // compile makes the policy of an issuer; field is how the configuration calls
@@ -273,6 +277,9 @@ func (s *standard) compileNamed(m *mistakes, field string, name spellings, i *Is
 	if i.SubjectPrefix != "" && (!strings.Contains(i.SubjectPrefix, "://") || !strings.HasSuffix(i.SubjectPrefix, "/") || strings.HasSuffix(i.SubjectPrefix, "//")) {
 		m.of(field+"SubjectPrefix", i.SubjectPrefix, `is not a URI that ends with a slash, such as "spiffe://example.org/"`)
 	}
+	p.opaque = m.opaque(field+"Opaque", i.Opaque)
+	p.encryption = EncryptionRule{i.Encryption.Required, slices.Clone(i.Encryption.Keys)}
+	m.encryption(field+"Encryption", p.encryption, s.decryptionKeys)
 	p.source = s.sources.source(m, field, name, i)
 	p.shared = i.Keys.of != nil && i.Keys.of.shared != ""
 	return p
@@ -325,6 +332,32 @@ func (m *mistakes) profile(field string, p Profile) {
 		m.of(field, fmt.Sprint(int(p)), "is not one of the profiles of this package")
 	}
 }
+
+func (m *mistakes) encryption(field string, r EncryptionRule, ids []string) {
+	if r.Required && len(ids) == 0 {
+		m.add(field, "demands encryption, and Config.Decryption has no keys")
+	}
+	for i, id := range r.Keys {
+		if !slices.Contains(ids, id) {
+			m.of(fmt.Sprintf("%s.Keys[%d]", field, i), id, "is no ID of a key of Config.Decryption")
+		}
+	}
+}
+
+// checkEncryption judges how a token came: encrypted to a key that this issuer
+// uses, or not encrypted at all.
+func (p *policy) checkEncryption(sealed *sealedBy) error {
+	switch {
+	case sealed == nil && p.encryption.Required,
+		sealed != nil && len(p.encryption.Keys) > 0 && !slices.Contains(p.encryption.Keys, sealed.keyID):
+		return refuse(reason.TokenNotEncrypted)
+	default:
+		return nil
+	}
+}
+
+// sealedBy is the key that an encrypted token was opened with.
+type sealedBy struct{ keyID string }
 
 // maxLeeway is what Leeway can be at most.
 const maxLeeway = 5 * time.Minute

@@ -19,11 +19,13 @@ import (
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
 // from any number of goroutines, and Close it at the end.
 type Verifier struct {
-	gate     *gate
-	keys     *keys.Store
-	headers  *jws.Headers // of tokens that were verified
-	memo     *tokenMemo   // nil: none
-	maxToken int
+	gate       *gate
+	keys       *keys.Store
+	headers    *jws.Headers // of tokens that were verified
+	memo       *tokenMemo   // nil: none
+	opener     *opener      // nil: encrypted tokens are refused
+	revocation RevocationConfig
+	maxToken   int
 	// refetches: unknown kids may cause a fetch.
 	refetches bool
 
@@ -59,6 +61,8 @@ func New(cfg Config) (*Verifier, error) {
 	if entries := m.size("TokenMemo", cfg.TokenMemo, 0, 1, maxTokenMemo); entries > 0 {
 		v.memo = newTokenMemo(entries)
 	}
+	v.opener = newOpener(&m, &cfg, v.maxToken)
+	v.revocation = m.revocation(cfg.Revocation)
 	v.proofs = newProofs(&m, &cfg, v.clock, v.watcher)
 	v.edge = newEdge(&m, &cfg)
 	v.answers = newAnswers(&m, &cfg, v.clock, v.proofs.algorithms)

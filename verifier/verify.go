@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/portcullis-go/portcullis/internal/jwe"
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier/reason"
@@ -200,11 +201,49 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 	if len(compact) > v.maxToken {
 		return nil, refuse(reason.TokenTooLarge)
 	}
-	if v.memo != nil {
-		return v.verifyRemembered(ctx, compact, o)
+	t, err := v.verifyAny(ctx, compact, o)
+	if err != nil {
+		return nil, err
 	}
-	t, _, err := v.verifyFresh(ctx, compact, o)
-	return t, err
+	if err := v.checkRevoked(ctx, t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// verifyAny verifies a token of any form.
+func (v *Verifier) verifyAny(ctx context.Context, compact string, o *options) (*Token, error) {
+	switch {
+	case isOpaque(compact):
+		return v.verifyOpaque(ctx, compact, o)
+	case v.memo != nil:
+		return v.verifyRemembered(ctx, compact, o)
+	default:
+		t, _, err := v.verifyFresh(ctx, compact, nil, o)
+		return t, err
+	}
+}
+
+// verifyFresh verifies a JWT from its text alone: one that is encrypted is opened
+// first, and judged by what is inside. p is the policy that the gate has found for
+// this request, or nil: it is to be asked.
+func (v *Verifier) verifyFresh(ctx context.Context, sent string, p *policy, o *options) (*Token, provenance, error) {
+	compact, sealed := sent, (*sealedBy)(nil)
+	if jwe.IsEncrypted(sent) {
+		inner, keyID, err := v.opener.open(ctx, sent)
+		if err != nil {
+			return nil, provenance{}, err
+		}
+		compact, sealed = inner, &sealedBy{keyID}
+	}
+	t, signed, err := v.verifySigned(ctx, compact, sealed, p, o)
+	if err != nil || !signed.policy.opaque.JWTs {
+		return t, signed, err
+	}
+	if _, err := ask(ctx, signed.policy, sent); err != nil {
+		return nil, signed, err
+	}
+	return t, signed, nil
 }
 
 // maxScratch is how long a list of members may have become to be used again:
@@ -217,9 +256,9 @@ var scratch = sync.Pool{New: func() any {
 	return &s
 }}
 
-// verifyFresh verifies a token from its text alone, in the order of the
-// package documentation. The policy that the gate finds judges all the rest.
-func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (t *Token, signed provenance, err error) {
+// verifySigned verifies a signed token, in the order of the package
+// documentation. The policy that the gate finds judges all the rest.
+func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sealedBy, p *policy, o *options) (t *Token, signed provenance, err error) {
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
 		if cap(*members) <= maxScratch {
@@ -235,8 +274,12 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	if t, err = readRegistered(&parsed); err != nil {
 		return nil, signed, err
 	}
-	p, err := v.gate.admit(ctx, t.Issuer, t.Subject, &o.in)
-	if err != nil {
+	if p == nil {
+		if p, err = v.gate.admit(ctx, t.Issuer, t.Subject, &o.in); err != nil {
+			return nil, signed, err
+		}
+	}
+	if err := p.checkEncryption(sealed); err != nil {
 		return nil, signed, err
 	}
 	// What the header and the payload alone decide is decided before keys are

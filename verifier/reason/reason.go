@@ -29,6 +29,10 @@ const (
 	TokenTooLarge      Reason = "token_too_large"
 	TokenType          Reason = "token_type"
 	TokenCritical      Reason = "token_critical"
+	TokenDecryption    Reason = "token_decryption"
+	TokenNotEncrypted  Reason = "token_not_encrypted"
+	TokenInactive      Reason = "token_inactive"
+	Revoked            Reason = "revoked"
 	Algorithm          Reason = "algorithm"
 	IssuerMissing      Reason = "issuer_missing"
 	IssuerMalformed    Reason = "issuer_malformed"
@@ -75,12 +79,15 @@ const (
 	Authentication Reason = "authentication"
 
 	// Could not decide.
-	Resolver    Reason = "resolver_failed"
-	Discovery   Reason = "discovery_unavailable"
-	Keys        Reason = "keys_unavailable"
-	ReplayStore Reason = "replay_store_failed"
-	NonceSource Reason = "nonce_source_failed"
-	CertSource  Reason = "certificate_source_failed"
+	Resolver      Reason = "resolver_failed"
+	Discovery     Reason = "discovery_unavailable"
+	Keys          Reason = "keys_unavailable"
+	ReplayStore   Reason = "replay_store_failed"
+	NonceSource   Reason = "nonce_source_failed"
+	CertSource    Reason = "certificate_source_failed"
+	Introspection Reason = "introspection_failed"
+	Decryption    Reason = "decryption_failed"
+	Revocation    Reason = "revocation_failed"
 
 	// A mistake of the calling program.
 	Argument Reason = "argument"
@@ -160,6 +167,14 @@ var catalogue = [...]Info{
 		"The typ header names another kind of token, or Config.Profile demands at+jwt."},
 	{TokenCritical, unauthorized, invalidToken, 0, "the access token has critical extensions that are not understood",
 		"The token has a crit or b64 header (RFC 7515, Section 4.1.11)."},
+	{TokenDecryption, unauthorized, invalidToken, 0, "the encrypted access token cannot be opened",
+		"No key of Config.Decryption opens the token, its algorithms are not allowed, it is compressed, or what is inside is no signed token. The reason is one for all, so that a client learns nothing. Compare the kid with the published keys."},
+	{TokenNotEncrypted, unauthorized, invalidToken, 0, "the access token must be encrypted",
+		"Issuer.Encryption demands encryption, and the token came without, or was encrypted to another key."},
+	{TokenInactive, unauthorized, invalidToken, 0, "the access token is not active",
+		"The issuer's introspection endpoint does not know the token, or says that it has expired or was revoked."},
+	{Revoked, unauthorized, invalidToken, 0, "the access token was revoked",
+		"Config.Revocation's Checker says that the token, its subject or its session was revoked."},
 	{Algorithm, unauthorized, invalidToken, 0, "the signature algorithm of the access token is not allowed",
 		"The alg header is not in Config.Algorithms, or in those of the Issuer."},
 	{IssuerMissing, unauthorized, invalidToken, 0, "the access token has no issuer",
@@ -255,6 +270,12 @@ var catalogue = [...]Info{
 		"DPoPConfig.Nonces failed."},
 	{CertSource, unavailable, none, 0, "the client certificate could not be determined",
 		"Config.ClientCertificate failed."},
+	{Introspection, unavailable, none, 0, "the access token could not be checked with its issuer",
+		"Issuer.Opaque's Introspector failed, timed out, or had too many calls in flight. The cause is in the error."},
+	{Decryption, unavailable, none, 0, "the encrypted access token could not be opened now",
+		"A KeyDecrypter failed, or more than Decryption.MaxInFlight tokens are being opened."},
+	{Revocation, unavailable, none, 0, "the access token could not be checked for revocation",
+		"Revocation.Checker failed. Revocation.AllowFailure answers otherwise, at a price."},
 	{Argument, http.StatusInternalServerError, none, 0, "the request could not be checked",
 		"A mistake of this program: the call lacks the method or URL that a DPoP proof is checked against, or the URL is not absolute."},
 }
