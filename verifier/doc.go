@@ -73,7 +73,8 @@
 //   - decrypt.go: DecryptionConfig and encrypted tokens
 //   - revoked.go: RevocationConfig and its checks
 //   - config.go: Config
-//   - request.go: requests, and what stands between them and the client
+//   - proxies.go: what stands between clients and this API
+//   - request.go: requests
 //   - options.go: options of one verification
 //   - policy.go: an Issuer, compiled
 //   - compiled.go: the policies of what resolvers return
@@ -89,6 +90,8 @@
 //   - introspect.go: opaque tokens
 //   - remembered.go: tokens that were verified before
 //   - verify.go: the verification, step by step
+//   - expiry.go: contexts that end with their token
+//   - tokensource.go: where requests carry their token
 //   - middleware.go: net/http
 //   - requirement.go: what routes demand
 //   - resource.go: protected resource metadata

@@ -183,4 +183,5 @@ func asError(err error) *Error {
 type challenger interface {
 	attach(e *Error, used Scheme) *Error
 	challenges(e *Error) []string
+	now() time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+	"time"
 
 	"github.com/portcullis-go/portcullis/internal/htu"
 	"github.com/portcullis-go/portcullis/internal/jws"

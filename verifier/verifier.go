@@ -65,7 +65,7 @@ func New(cfg Config) (*Verifier, error) {
 	v.revocations = newRevocations(&m, cfg.Revocation, v.watcher)
 	v.proofs = newProofs(&m, &cfg.DPoP, v.clock, v.watcher)
 	v.edge = newEdge(&m, &cfg)
-	v.answers = newAnswers(&m, &cfg, v.proofs.algorithms)
+	v.answers = newAnswers(&m, &cfg, v.clock, v.proofs.algorithms)
 	refresh := newRefreshPolicy(&m, cfg.CacheTTL, &cfg.Refresh)
 	m.shared(cfg.Cache, cfg.Lease)
 	if err := m.err(); err != nil {

@@ -281,7 +281,7 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	if t.Confirmation, err = readConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
 		return nil, signed, err
 	}
-	t.IssuerName, t.answers, t.payload = p.name, v.answers, parsed.Payload
+	t.IssuerName, t.answers, t.payload, t.leeway = p.name, v.answers, parsed.Payload, p.leeway
 	return t, signed, nil
 }
 
