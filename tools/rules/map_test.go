@@ -17,6 +17,7 @@ var order = []struct{ packages, may string }{
 	{"verifier", "internal/... verifier/reason"},
 	{"verifier/verifiertest", "internal/... verifier verifier/reason"},
 	{"resolver", "internal/... verifier"},
+	{"providers", "verifier resolver"},
 	{"exchange", "internal/... verifier verifier/reason"},
 	{"conformance", "verifier verifier/reason"},
 	{"mocks", "verifier verifier/reason"},
