@@ -18,6 +18,7 @@ var order = []struct{ packages, may string }{
 	{"verifier/verifiertest", "internal/... verifier verifier/reason"},
 	{"verifier/clientcert", ""},
 	{"resolver", "internal/... verifier"},
+	{"providers", "verifier resolver"},
 	{"exchange", "internal/... verifier verifier/reason"},
 	{"conformance", "verifier verifier/reason"},
 	{"mocks", "verifier verifier/reason"},
