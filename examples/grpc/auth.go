@@ -78,10 +78,8 @@ func (a *auth) authenticate(ctx context.Context, method string) (context.Context
 	if err != nil {
 		return nil, refuse(ctx, err)
 	}
-	for _, requirement := range a.requirements[method] {
-		if err := requirement(token); err != nil {
-			return nil, refuse(ctx, err)
-		}
+	if err := verifier.Meets(ctx, token, a.requirements[method]...); err != nil {
+		return nil, refuse(ctx, err)
 	}
 	if token.Proof != nil && token.Proof.NextNonce != "" {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("dpop-nonce", token.Proof.NextNonce)) // fails only after the first message
