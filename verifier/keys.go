@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // keySource finds the keys of allowed issuers.
@@ -104,7 +105,7 @@ func (k *keySource) entry(name string) (*keys.Entry, error) {
 	}
 	source, err := k.source(name)
 	if err != nil {
-		return nil, undecided(ReasonKeys, err, 0)
+		return nil, undecided(reason.Keys, err, 0)
 	}
 	return k.store.Entry(source), nil
 }
@@ -146,7 +147,7 @@ func (k *keySource) metadata(ctx context.Context, name string) (discovery.Docume
 	if errors.Is(err, keys.ErrNoMetadata) {
 		source, err := keys.NewSource(keys.SourceConfig{Name: name, MetadataOnly: true, Doer: k.doer})
 		if err != nil {
-			return discovery.Document{}, undecided(ReasonDiscovery, err, 0)
+			return discovery.Document{}, undecided(reason.Discovery, err, 0)
 		}
 		document, err = k.store.Entry(source).Metadata(ctx, k.now(), true)
 		return document, documentFailure(err)
@@ -163,13 +164,13 @@ func (k *keySource) candidates(ctx context.Context, held *heldKeys, h *jws.Heade
 		// A set that was fetched for this very request has all there is.
 		fresh, outcome, err := held.entry.Refetch(ctx, h.KeyID, of, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
 		if outcome == keys.Failed {
-			return nil, 0, undecided(ReasonKeys, err, time.Second)
+			return nil, 0, undecided(reason.Keys, err, time.Second)
 		}
 		of = fresh
 	}
 	candidates = of.Set.Candidates(dst, h.KeyID, h.HasKeyID, a)
 	if len(candidates) == 0 {
-		return nil, 0, refuse(ReasonKeyUnknown)
+		return nil, 0, refuse(reason.KeyUnknown)
 	}
 	return candidates, of.Generation, nil
 }
@@ -181,13 +182,13 @@ func documentFailure(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &u) && u.Document == "discovery":
-		return undecided(ReasonDiscovery, u.Cause, u.RetryAfter)
+		return undecided(reason.Discovery, u.Cause, u.RetryAfter)
 	case errors.As(err, &u):
-		return undecided(ReasonKeys, u.Cause, u.RetryAfter)
+		return undecided(reason.Keys, u.Cause, u.RetryAfter)
 	case errors.Is(err, keyset.ErrNoUsable):
-		return refuse(ReasonNoUsableKey)
+		return refuse(reason.NoUsableKey)
 	default:
-		return undecided(ReasonKeys, err, 0)
+		return undecided(reason.Keys, err, 0)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
@@ -98,7 +99,7 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	for _, text := range issuers {
 		name, err := issuer.Normalize(text)
 		if err != nil || v.issuers != nil && !v.issuers[name] {
-			return refuse(ReasonIssuerNotAllowed)
+			return refuse(reason.IssuerNotAllowed)
 		}
 		names = append(names, name)
 	}
@@ -128,7 +129,7 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 func (v *Verifier) Metadata(ctx context.Context, name string) (Metadata, error) {
 	normal, err := issuer.Normalize(name)
 	if err != nil || v.issuers != nil && !v.issuers[normal] {
-		return Metadata{}, refuse(ReasonIssuerNotAllowed)
+		return Metadata{}, refuse(reason.IssuerNotAllowed)
 	}
 	d, err := v.keys.metadata(ctx, normal)
 	if err != nil {
