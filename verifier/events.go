@@ -148,6 +148,7 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 // problem puts a failure into one stable word; "" for nil.
 func problem(err error) string {
 	var f *fetch.Error
+	var misplaced *keys.KeysHostError
 	switch {
 	case err == nil:
 		return ""
@@ -157,7 +158,7 @@ func problem(err error) string {
 		return "malformed"
 	case errors.Is(err, discovery.ErrIssuer):
 		return "issuer"
-	case errors.Is(err, keys.ErrKeysHost):
+	case errors.As(err, &misplaced):
 		return "jwks_uri"
 	case errors.Is(err, keyset.ErrTooMany):
 		return "too_many_keys"

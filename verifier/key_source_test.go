@@ -248,7 +248,7 @@ func TestKeySetURLsNeedNoMetadata(t *testing.T) {
 		t.Errorf("asked %v, %v; want the key set alone", d.asked, err)
 	}
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, strings.Replace(fuzzClaims, "tenant", "other", 1)))
-	if got := reasonOf(t, err); got != reason.Discovery || len(d.asked) != 2 {
+	if got := reasonOf(t, err); got != reason.Discovery || len(d.asked) != 3 { // both places of its metadata
 		t.Errorf("an issuer without such a URL: %q, asked %v", got, d.asked)
 	}
 }

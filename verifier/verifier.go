@@ -159,9 +159,11 @@ type Health struct {
 	Document string
 	State    State
 	// Failures is how many attempts have failed since the last success, and
-	// Problem why the last one did: network, timeout, redirect, status,
-	// too_large, bad_url, malformed, issuer, jwks_uri, too_many_keys,
-	// no_usable_key, closed, other; "" when it did not.
+	// Problem why the last one did; "" when it did not. Of the connection:
+	// network, timeout, no_such_host, connection_refused, blocked_address,
+	// unknown_authority, certificate_name, certificate_invalid, tls, bad_url,
+	// bad_doer. Of the answer: redirect, status, too_large, malformed, issuer,
+	// jwks_uri, too_many_keys, no_usable_key. And closed, other.
 	Failures int
 	Problem  string
 	// FetchedAt is when the document held was fetched. NextRefresh is when the

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
@@ -21,8 +22,6 @@ import (
 // What is wrong with documents, beside the errors of packages fetch, discovery
 // and keyset.
 var (
-	// ErrKeysHost says that metadata places the keys where they must not be.
-	ErrKeysHost = errors.New("keys: the key set is not on an allowed host")
 	// ErrForeign says that a FetchFunc returned the keys of another issuer, or
 	// more than fetch.MaxBody bytes.
 	ErrForeign = errors.New("keys: key set of another issuer, or too large")
@@ -30,10 +29,24 @@ var (
 	ErrFile = errors.New("keys: key file")
 )
 
+// KeysHostError says that metadata places the keys where they must not be.
+type KeysHostError struct {
+	// Host on which the keys are, in normal form, or "" when their URL is none
+	// that is ever fetched.
+	Host string
+}
+
+func (e *KeysHostError) Error() string {
+	if e.Host == "" {
+		return "keys: jwks_uri is not a URL that is fetched"
+	}
+	return "keys: the key set is on a host that is not allowed: " + e.Host
+}
+
 // metadata is a parsed metadata document. Its Raw is dropped; the digest is
 // what remains of it.
 type metadata struct {
-	*discovery.Document
+	discovery.Document
 	digest [sha256.Size]byte
 }
 
@@ -48,29 +61,56 @@ type metadataDocument Source
 
 func (d *metadataDocument) Kind() string { return metadataKind }
 
-func (d *metadataDocument) MayComeFrom(_ any, origin string) bool { return origin == d.url }
+// MayComeFrom accepts the places where Fetch looks.
+func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
+	if d.kind == byMetadata {
+		return origin == d.url
+	}
+	places := discovery.Places(d.name)
+	return slices.Contains(places[:], origin)
+}
 
 func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
-	return (*Source)(d).get(ctx, d.Kind(), d.url, held)
+	s := (*Source)(d)
+	if d.kind == byMetadata {
+		return s.get(ctx, fetch.Request{URL: d.url, HTTP: d.http}, held)
+	}
+	request := discovery.Request{Issuer: d.name, HTTP: d.http}
+	if d.MayComeFrom(nil, held.Origin) {
+		request.Place, request.ETag = held.Origin, held.ETag
+	}
+	found, err := discovery.Fetch(ctx, d.doer, request)
+	if err != nil {
+		return lifecycle.Answer{}, err
+	}
+	return answer(found.Response, found.Place), nil
 }
 
 func (d *metadataDocument) Parse(body []byte, _ string) (any, error) {
-	document, err := discovery.Parse(d.name, body)
+	document, err := discovery.Parse(body, (*Source)(d).states)
 	if err != nil {
 		return nil, err
 	}
-	if !(*Source)(d).states(document.Issuer) {
-		return nil, discovery.ErrIssuer
+	m := *document
+	m.Raw = nil
+	// The texts must not hold on to the whole document.
+	for _, text := range [...]*string{
+		&m.Issuer, &m.JWKSURI, &m.TokenEndpoint, &m.IntrospectionEndpoint, &m.MTLSTokenEndpoint, &m.MTLSIntrospectionEndpoint,
+	} {
+		*text = strings.Clone(*text)
 	}
-	document.Raw = nil
-	return &metadata{document, sha256.Sum256(body)}, nil
+	for i, method := range m.TokenEndpointAuthMethods {
+		m.TokenEndpointAuthMethods[i] = strings.Clone(method)
+	}
+	return &metadata{m, sha256.Sum256(body)}, nil
 }
 
 func (d *metadataDocument) Same(a, b any) bool { return a.(*metadata).digest == b.(*metadata).digest }
 
 func (d *metadataDocument) Size(value any) int {
 	m := value.(*metadata)
-	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.MTLSTokenEndpoint)
+	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.IntrospectionEndpoint) +
+		len(m.MTLSTokenEndpoint) + len(m.MTLSIntrospectionEndpoint)
 	for _, method := range m.TokenEndpointAuthMethods {
 		size += 16 + len(method)
 	}
@@ -108,7 +148,7 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 	s := (*Source)(d)
 	switch d.kind {
 	case byURL:
-		return s.get(ctx, d.Kind(), d.url, held)
+		return s.get(ctx, fetch.Request{URL: d.url, Accept: fetch.AcceptKeySet, HTTP: d.http}, held)
 	case byStatic:
 		return lifecycle.Answer{Body: slices.Clone(d.static)}, ctx.Err()
 	case byFile:
@@ -120,7 +160,7 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 	if err := s.checkKeys(m.JWKSURI); err != nil {
 		return lifecycle.Answer{}, err
 	}
-	answer, err := s.get(ctx, d.Kind(), m.JWKSURI, held)
+	answer, err := s.get(ctx, fetch.Request{URL: m.JWKSURI, Accept: fetch.AcceptKeySet, HTTP: d.http}, held)
 	answer.Stated = m.Issuer
 	return answer, err
 }
@@ -141,32 +181,30 @@ func (d *keySetDocument) Size(value any) int { return 128 + 1024*value.(*keyset.
 // configuration names: metadata is data, not authority over our network. A
 // document that was fetched over https leads to https only.
 func (s *Source) checkKeys(raw string) error {
-	u, err := s.policy.checkURL(raw, s.overHTTP())
+	u, err := s.http.CheckLink(s.url, raw)
 	if err != nil {
-		return ErrKeysHost
+		return &KeysHostError{}
 	}
 	if host := hostOf(u); hostOnly(host) != hostOnly(s.host) && !slices.Contains(s.policy.keys, host) {
-		return ErrKeysHost
+		return &KeysHostError{Host: host}
 	}
 	return nil
 }
 
-func (s *Source) overHTTP() bool { return len(s.url) > 5 && s.url[:5] == "http:" }
-
 // get asks one URL. An entity tag of another URL means nothing to it.
-func (s *Source) get(ctx context.Context, document, url string, held lifecycle.Reference) (lifecycle.Answer, error) {
-	etag := ""
-	if held.Origin == url {
-		etag = held.ETag
+func (s *Source) get(ctx context.Context, r fetch.Request, held lifecycle.Reference) (lifecycle.Answer, error) {
+	if held.Origin == r.URL {
+		r.ETag = held.ETag
 	}
-	doer := &witness{doer: s.doer}
-	r, err := fetch.Get(ctx, doer, url, etag)
+	response, err := fetch.Get(ctx, s.doer, r)
 	if err != nil {
 		return lifecycle.Answer{}, err
 	}
-	return lifecycle.Answer{
-		Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness, Origin: url, Public: true,
-	}, nil
+	return answer(response, r.URL), nil
+}
+
+func answer(r fetch.Response, origin string) lifecycle.Answer {
+	return lifecycle.Answer{Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness, Origin: origin, Public: true}
 }
 
 // ask calls the FetchFunc.

@@ -66,13 +66,3 @@ func splitPort(host string) (name, port string) {
 	}
 	return host, ""
 }
-
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
-	name := hostOnly(host)
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761, Section 6.3
-		return true
-	}
-	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	return err == nil && a.Unmap().IsLoopback()
-}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
@@ -108,14 +109,16 @@ type Source struct {
 	fetch     FetchFunc
 	doer      fetch.Doer
 	policy    *hostPolicy
+	http      *fetch.HTTP // nil unless the first URL itself says http
 	identity  string
 	docs      []lifecycle.Document
 }
 
 // hostPolicy says which hosts keys are fetched from. Sources share it.
 type hostPolicy struct {
-	keys []string
-	http []string
+	keys  []string
+	http  []string
+	plain *fetch.HTTP // where http is allowed
 }
 
 // NewSource checks a description. The error is a *ConfigError.
@@ -183,6 +186,7 @@ func newHostPolicy(keyHosts, httpHosts []string) (*hostPolicy, error) {
 		slices.Sort(*list.to)
 		*list.to = slices.Compact(*list.to)
 	}
+	p.plain = fetch.NewHTTP(p.http...)
 	return p, nil
 }
 
@@ -220,10 +224,9 @@ func (s *Source) choose(cfg *SourceConfig) error {
 	return nil
 }
 
-// discover places the metadata under the name (OpenID Connect Discovery 1.0,
-// Section 4.1).
+// discover places the metadata under the name.
 func (s *Source) discover() error {
-	return s.at(FieldName, issuer.DiscoveryURL(s.name))
+	return s.at(FieldName, discovery.Places(s.name)[0])
 }
 
 // at takes over the URL of the first document.
@@ -231,27 +234,18 @@ func (s *Source) at(field Field, raw string) error {
 	if s.doer == nil {
 		return &ConfigError{Field: FieldDoer, Err: ErrMissing}
 	}
-	u, err := s.policy.checkURL(raw, true)
+	u, err := s.policy.plain.Check(raw)
 	if err != nil {
-		return &ConfigError{Field: field, Entry: raw, Err: err}
+		if u, parseErr := url.Parse(raw); parseErr == nil && u.Scheme == "http" && u.Hostname() != "" {
+			return &ConfigError{Field: field, Entry: raw, Err: ErrHTTP}
+		}
+		return &ConfigError{Field: field, Entry: raw, Err: ErrURL}
 	}
 	s.url, s.host = raw, hostOf(u)
-	return nil
-}
-
-// checkURL accepts https URLs, and where http is allowed at all, http URLs of
-// loopback and listed hosts.
-func (p *hostPolicy) checkURL(raw string, allowHTTP bool) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, ErrURL
-	}
 	if u.Scheme == "http" {
-		if host := hostOf(u); !allowHTTP || !loopback(host) && !slices.Contains(p.http, host) {
-			return nil, ErrHTTP
-		}
+		s.http = s.policy.plain
 	}
-	return u, nil
+	return nil
 }
 
 // identify writes down what tells this source from others: what an entry of the

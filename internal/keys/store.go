@@ -150,7 +150,7 @@ func (e *Entry) Metadata(ctx context.Context, now time.Time, raw bool) (discover
 	if err != nil {
 		return discovery.Document{}, err
 	}
-	document := *snap.Value.(*metadata).Document
+	document := snap.Value.(*metadata).Document
 	document.Raw = snap.Body()
 	return document, nil
 }

@@ -28,31 +28,37 @@ var (
 type Set struct {
 	keys []*Key
 	byID map[string][]*Key
+
+	skipped []Skipped
 }
 
 // Parse reads a key set. Keys of unknown type, for other uses, weak, private
 // or malformed ones are skipped (RFC 7517, Section 5): one odd key does not
-// spoil the others.
+// spoil the others, not even one with a member twice. Skipped says which. Of
+// the document itself only "keys" is read, which must be there once.
+//
+// The error matches ErrDocument, ErrTooMany or ErrNoUsable; in the last case it
+// is an *UnusableError.
 func Parse(document []byte) (*Set, error) {
-	members, err := strictjson.Parse(string(document), nil)
+	members, err := strictjson.ParseDocument(string(document), nil)
 	if err != nil {
 		return nil, ErrDocument
 	}
-	entries, ok := strictjson.Find(members, "keys").Elements(nil)
-	if !ok {
+	keys, once := strictjson.One(members, "keys")
+	entries, ok := keys.Elements(nil)
+	if !once || !ok {
 		return nil, ErrDocument
 	}
 	if len(entries) > MaxKeys {
 		return nil, ErrTooMany
 	}
 	set := &Set{byID: make(map[string][]*Key, len(entries))}
-	for _, entry := range entries {
-		jwk, ok := entry.Members(nil)
-		if !ok || !ForSignatures(jwk) {
-			continue
-		}
-		key, err := ParseKey(jwk)
+	for i, entry := range entries {
+		jwk, key, err := parseEntry(entry)
 		if err != nil {
+			if len(set.skipped) < maxSkipped {
+				set.skipped = append(set.skipped, skip(i, jwk, err))
+			}
 			continue
 		}
 		set.keys = append(set.keys, key)
@@ -61,10 +67,29 @@ func Parse(document []byte) (*Set, error) {
 		}
 	}
 	if len(set.keys) == 0 {
-		return nil, ErrNoUsable
+		return nil, &UnusableError{Skipped: set.skipped}
 	}
 	return set, nil
 }
+
+// parseEntry reads one key of a set. With an error it returns the members as
+// far as they can be read, to describe the key by.
+func parseEntry(entry strictjson.Value) (jwk []strictjson.Member, key *Key, err error) {
+	jwk, ok := entry.Members(nil)
+	if !ok {
+		jwk, _ = entry.DocumentMembers(nil)
+		return jwk, nil, unreadable(jwk)
+	}
+	if err := checkUse(jwk); err != nil {
+		return jwk, nil, err
+	}
+	key, err = ParseKey(jwk)
+	return jwk, key, err
+}
+
+// Skipped returns the keys of the document that are not used, 16 at the most,
+// for operators. The slice must not be changed.
+func (s *Set) Skipped() []Skipped { return s.skipped }
 
 // HasID reports whether a key of the set has this kid.
 func (s *Set) HasID(kid string) bool { return len(s.byID[kid]) > 0 }
