@@ -215,9 +215,14 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKe
 	if err != nil {
 		return provenance{}, err
 	}
-	if !slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
-		return a.Verify(key.Public, parsed.SigningInput, parsed.Signature)
-	}) {
+	signed := signedBy(candidates, a, parsed)
+	if !signed && !header.HasKeyID {
+		if candidates, generation, err = v.keys.rotated(ctx, held, parsed.Signature, a, candidates); err != nil {
+			return provenance{}, err
+		}
+		signed = signedBy(candidates, a, parsed)
+	}
+	if !signed {
 		return provenance{}, refuse(reason.Signature)
 	}
 	if iss != held.stated {
@@ -226,6 +231,13 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKe
 	v.headers.Remember(header)
 	held.entry.Used()
 	return provenance{issuer: name, generation: generation}, nil
+}
+
+// signedBy reports whether one of the keys made the signature.
+func signedBy(candidates []*keyset.Key, a *keyset.Algorithm, parsed *jws.Token) bool {
+	return slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
+		return a.Verify(key.Public, parsed.SigningInput, parsed.Signature)
+	})
 }
 
 // parseClaims reads the registered claims in one pass.

@@ -6,10 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/discovery"
-	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/keys"
-	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -48,6 +45,17 @@ type Event struct {
 	Scheme Scheme
 	// Problem is the kind of failure; see [Health].
 	Problem string
+	// Detail says in a sentence of our own which document of which issuer was
+	// not got from which host, and why.
+	Detail string
+	// Host that was asked, or for the problem jwks_uri the one on which the
+	// metadata places the keys: Config.JWKSHosts would allow it. Status is that
+	// of the answer, or 0.
+	Host   string
+	Status int
+	// Permanent says that the problem is a mistake of set-up, not an outage:
+	// somebody has to change a name, a certificate or a setting.
+	Permanent bool
 	// Err is the failure as the cache, store or fetcher reported it. It may
 	// hold whatever that implementation puts into its errors.
 	Err error
@@ -102,6 +110,13 @@ func (o slogObserver) Observe(e Event) {
 	text("reason", string(e.Reason))
 	text("scheme", string(e.Scheme))
 	text("problem", e.Problem)
+	text("host", e.Host)
+	if e.Status != 0 {
+		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	if e.Permanent {
+		attrs = append(attrs, slog.Bool("permanent", true))
+	}
 	if e.Duration > 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
@@ -126,10 +141,15 @@ func (v *Verifier) documentEvents() func(lifecycle.Event) {
 		return nil
 	}
 	return func(e lifecycle.Event) {
-		v.observe(Event{
+		event := Event{
 			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
 			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
-		})
+		}
+		var f *keys.Failure
+		if errors.As(e.Err, &f) {
+			event.Detail, event.Host, event.Status, event.Permanent = f.Error(), f.Host, f.Status, f.Permanent()
+		}
+		v.observe(event)
 	}
 }
 
@@ -147,28 +167,5 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 
 // problem puts a failure into one stable word; "" for nil.
 func problem(err error) string {
-	var f *fetch.Error
-	var misplaced *keys.KeysHostError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &f):
-		return string(f.Kind)
-	case errors.Is(err, discovery.ErrDocument), errors.Is(err, keyset.ErrDocument):
-		return "malformed"
-	case errors.Is(err, discovery.ErrIssuer):
-		return "issuer"
-	case errors.As(err, &misplaced):
-		return "jwks_uri"
-	case errors.Is(err, keyset.ErrTooMany):
-		return "too_many_keys"
-	case errors.Is(err, keyset.ErrNoUsable):
-		return "no_usable_key"
-	case errors.Is(err, lifecycle.ErrClosed):
-		return "closed"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	default:
-		return "other"
-	}
+	return string(keys.ClassOf(err))
 }

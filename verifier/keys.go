@@ -163,8 +163,8 @@ func (k *keySource) candidates(ctx context.Context, held *heldKeys, h *jws.Heade
 	if h.HasKeyID && !of.Set.HasID(h.KeyID) && !of.Waited {
 		// A set that was fetched for this very request has all there is.
 		fresh, outcome, err := held.entry.Refetch(ctx, h.KeyID, of, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
-		if outcome == keys.Failed {
-			return nil, 0, undecided(reason.Keys, err, time.Second)
+		if outcome != keys.Refreshed {
+			return nil, 0, k.notLookedFor(held.entry, outcome, err)
 		}
 		of = fresh
 	}
@@ -173,6 +173,36 @@ func (k *keySource) candidates(ctx context.Context, held *heldKeys, h *jws.Heade
 		return nil, 0, refuse(reason.KeyUnknown)
 	}
 	return candidates, of.Generation, nil
+}
+
+// rotated returns the keys that may have signed a token without kid when the one
+// key that was held did not: it may have been replaced. That counts as an
+// unknown kid. Without candidates the signature is bad.
+func (k *keySource) rotated(ctx context.Context, held *heldKeys, signature []byte, a *keyset.Algorithm, tried []*keyset.Key) (candidates []*keyset.Key, generation uint64, err error) {
+	if held.Waited || len(tried) != 1 {
+		return nil, 0, nil
+	}
+	old := tried[0].Thumbprint()
+	other := func(s *keyset.Set) bool {
+		candidates = s.Candidates(candidates[:0], "", false, a)
+		return len(candidates) == 1 && candidates[0].Thumbprint() != old
+	}
+	fresh, outcome, err := held.entry.Refetch(ctx, "\x00"+string(signature), held.Held, other)
+	if outcome != keys.Refreshed {
+		return nil, 0, k.notLookedFor(held.entry, outcome, err)
+	}
+	if !other(fresh.Set) {
+		return nil, 0, nil
+	}
+	return candidates, fresh.Generation, nil
+}
+
+// notLookedFor is the error of a key that nobody could look for.
+func (k *keySource) notLookedFor(entry *keys.Entry, outcome keys.Outcome, err error) error {
+	if outcome == keys.Limited {
+		return undecided(reason.Keys, keys.ErrLimited, entry.LimitedFor(k.now()))
+	}
+	return undecided(reason.Keys, err, time.Second)
 }
 
 // documentFailure tells an outage from a set without usable keys.

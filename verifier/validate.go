@@ -293,6 +293,7 @@ func refreshPolicy(cfg *Config) (lifecycle.Policy, error) {
 	if p.MaxIssuers, err = size("Refresh.MaxIssuers", r.MaxIssuers, p.MaxIssuers, 1_000_000); err != nil {
 		return p, err
 	}
+	p.ShareNoStore = !r.ObeyNoStore
 	switch {
 	case r.MaxMemory < 0 || r.MaxMemory > 0 && r.MaxMemory < minMemory:
 		return p, invalid("Refresh.MaxMemory", "is less than 1 MiB")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
@@ -92,7 +94,8 @@ const maxWarmup = 8
 // Domain, a StaticDomains or the caller's own knowledge, so that the first
 // request need not wait. Without arguments it fetches those of the fixed list;
 // with a resolver that depends on requests there is none, and nothing is done.
-// It returns the errors of all that failed, joined; the Verifier can be used
+// It returns the errors of all that failed, joined, with issuer, document, host
+// and cause in their text; the Verifier can be used
 // nevertheless.
 func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	names := make([]string, 0, max(len(issuers), len(v.issuers)))
@@ -116,11 +119,21 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			_, failures[i] = v.keys.get(ctx, name)
+			_, err := v.keys.get(ctx, name)
+			failures[i] = explained(err)
 		})
 	}
 	wg.Wait()
 	return errors.Join(failures...)
+}
+
+// explained adds to an error why a document could not be got.
+func explained(err error) error {
+	var f *keys.Failure
+	if errors.As(err, &f) {
+		return fmt.Errorf("%w: %s", err, f.Error())
+	}
+	return err
 }
 
 // Metadata returns what an issuer says about itself, from the same store that
@@ -163,9 +176,15 @@ type Health struct {
 	// network, timeout, no_such_host, connection_refused, blocked_address,
 	// unknown_authority, certificate_name, certificate_invalid, tls, bad_url,
 	// bad_doer. Of the answer: redirect, status, too_large, malformed, issuer,
-	// jwks_uri, too_many_keys, no_usable_key. And closed, other.
+	// jwks_uri, too_many_keys, no_usable_key. And key_file, panic, closed, other.
 	Failures int
 	Problem  string
+	// Detail, Host, Status and Permanent are those of [Event]. With Permanent the
+	// issuer will not come back by itself.
+	Detail    string
+	Host      string
+	Status    int
+	Permanent bool
 	// FetchedAt is when the document held was fetched. NextRefresh is when the
 	// next request will cause a refresh; no earlier one will.
 	FetchedAt   time.Time
@@ -184,10 +203,15 @@ func (v *Verifier) Health() []Health {
 		case h.Servable:
 			state = StateStale
 		}
-		all = append(all, Health{
+		health := Health{
 			Issuer: h.Issuer, Document: h.Document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
 			FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
-		})
+		}
+		var f *keys.Failure
+		if errors.As(h.LastErr, &f) {
+			health.Detail, health.Host, health.Status, health.Permanent = f.Error(), f.Host, f.Status, f.Permanent()
+		}
+		all = append(all, health)
 	}
 	slices.SortFunc(all, func(a, b Health) int {
 		if a.Issuer != b.Issuer {

@@ -20,6 +20,8 @@ type Document interface {
 	MayComeFrom(before any, origin string) bool
 	// Parse validates a document.
 	Parse(body []byte, stated string) (any, error)
+	// Failed describes why Fetch or Parse failed. The result wraps err.
+	Failed(before any, err error) error
 	// Same reports whether two values have the same content.
 	Same(a, b any) bool
 	// Size estimates the bytes that a value takes in memory.

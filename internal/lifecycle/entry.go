@@ -123,6 +123,24 @@ func (e *Entry) refreshAhead(v *View, now int64) {
 	}
 }
 
+// together adds to a mask the documents that will be due so soon that they are
+// fetched along: documents that were fetched together stay together, in all
+// processes that share them, although chance spreads them.
+func (e *Entry) together(mask uint, v *View, now int64) uint {
+	p := &e.store.cfg.Policy
+	for i := range e.docs {
+		snap := snapshot(v, i)
+		if mask == 0 || snap == nil || e.pausing(i, now) > 0 {
+			continue
+		}
+		chance := int64(p.Jitter * float64(snap.life.until-snap.life.fetched))
+		if now > max(snap.life.refresh-chance, snap.life.fetched+int64(p.Floor)) {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
 // due returns which documents are to be fetched now, one bit each. The lock
 // must be held.
 func (e *Entry) due(v *View, now int64) (mask uint) {
@@ -340,3 +358,6 @@ func (e *Entry) Documents() int { return len(e.docs) }
 
 // Kind returns the kind of the i-th document.
 func (e *Entry) Kind(i int) string { return e.docs[i].Kind() }
+
+// Last returns the last document of the chain.
+func (e *Entry) Last() Document { return e.docs[len(e.docs)-1] }

@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"strconv"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // What the holder of a lease says in the end. It is written to the shared
@@ -68,7 +70,7 @@ func (r *run) take(ctx context.Context, key string) (bool, error) {
 	s := r.entry.store
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Policy.CacheTimeout)
 	defer cancel()
-	return bounded(ctx, func(ctx context.Context) (bool, error) {
+	return foreign.Within(ctx, func(ctx context.Context) (bool, error) {
 		return s.cfg.Lease.Add(ctx, key, s.cfg.Policy.FetchTimeout)
 	})
 }

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
+)
 
 // EventKind says what happened.
 type EventKind int
@@ -30,7 +34,7 @@ type Event struct {
 
 func (s *Store) observe(e Event) {
 	if s.cfg.Observe != nil {
-		s.cfg.Observe(e)
+		foreign.Tell(func() { s.cfg.Observe(e) })
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // start begins a refresh in a goroutine of its own: its fate does not hang on
@@ -14,7 +16,7 @@ func (e *Entry) start(n int, force uint, want func(any) bool) *call {
 	c := &call{done: make(chan struct{}), forced: want != nil}
 	now := e.store.now()
 	held := e.view.Load()
-	r := &run{entry: e, call: c, held: held, force: force, want: want, due: e.due(held, now)&(1<<n-1) | force}
+	r := &run{entry: e, call: c, held: held, force: force, want: want, due: e.together(e.due(held, now)&(1<<n-1), held, now) | force}
 	for i := range e.docs {
 		r.docs[i] = snapshot(held, i)
 		r.attempt = max(r.attempt, e.tries[i].failures)
@@ -88,10 +90,7 @@ func (r *run) suffices(i int, snap *Snapshot) bool {
 	return r.want != nil && r.want(snap.Value)
 }
 
-var (
-	errPanic  = errors.New("lifecycle: panic in a fetch")
-	errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
-)
+var errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
 
 // fetchAll asks the sources of what is due, within one deadline. A document
 // whose predecessor is held and can be served does not depend on how the fetch
@@ -154,6 +153,9 @@ func (r *run) fetch(ctx context.Context, i int) {
 	r.tried |= 1 << i
 	began, start := s.cfg.Now(), time.Now()
 	snap, err := r.ask(ctx, i, began)
+	if err != nil {
+		err = e.docs[i].Failed(r.before(i), err)
+	}
 	event := Event{Kind: EventFetched, Issuer: e.issuer, Document: e.docs[i].Kind(), Duration: time.Since(start)}
 	if err != nil {
 		event.Kind, event.Err = EventFetchFailed, err
@@ -185,10 +187,7 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 			ref.ETag = held.etag
 		}
 	}
-	answer, err := bounded(ctx, func(ctx context.Context) (Answer, error) { return d.Fetch(ctx, before, ref) })
-	if errors.Is(err, errCachePanic) {
-		return nil, errPanic
-	}
+	answer, err := foreign.Within(ctx, func(ctx context.Context) (Answer, error) { return d.Fetch(ctx, before, ref) })
 	if err != nil {
 		return nil, err
 	}
@@ -211,13 +210,8 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 	return snap, nil
 }
 
-func parse(d Document, body []byte, stated string) (value any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			value, err = nil, errPanic
-		}
-	}()
-	return d.Parse(body, stated)
+func parse(d Document, body []byte, stated string) (any, error) {
+	return foreign.Guard(func() (any, error) { return d.Parse(body, stated) })
 }
 
 // sharing decides whether an answer goes to the shared cache.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // sharedCache is the second level, as far as one store has come to know it.
@@ -47,7 +49,7 @@ func (c *sharedCache) get(ctx context.Context, key string) ([]byte, bool, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := bounded(ctx, func(ctx context.Context) (found, error) {
+	r, err := foreign.Within(ctx, func(ctx context.Context) (found, error) {
 		value, ok, err := c.cache.Get(ctx, key)
 		return found{value, ok}, err
 	})
@@ -57,7 +59,7 @@ func (c *sharedCache) get(ctx context.Context, key string) ([]byte, bool, error)
 func (c *sharedCache) set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	_, err := bounded(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := foreign.Within(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.cache.Set(ctx, key, value, ttl)
 	})
 	if err != nil {
