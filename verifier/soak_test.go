@@ -376,12 +376,14 @@ func (s *soak) judgeToken(i *soakIssuer, kid string, expires time.Time) outcomes
 			in++
 		}
 	}
-	known := statuses(200, 401)
+	// What is in no set that may be held is looked for, or is refused by the
+	// limiter alone.
+	known := statuses(200, 401, 503)
 	switch in {
 	case len(sets):
 		known = statuses(200)
 	case 0:
-		known = statuses(401)
+		known = statuses(401, 503)
 	}
 	switch {
 	case i.fault == "":

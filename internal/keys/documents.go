@@ -70,6 +70,8 @@ func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
 	return slices.Contains(places[:], origin)
 }
 
+func (d *metadataDocument) Private() bool { return false }
+
 func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
 	if d.kind == byMetadata {
@@ -82,6 +84,9 @@ func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Refe
 	found, err := discovery.Fetch(ctx, d.doer, request)
 	if err != nil {
 		return lifecycle.Answer{}, err
+	}
+	if found.Place == d.url {
+		found.Place = d.url // one text is kept, not two
 	}
 	return answer(found.Response, found.Place), nil
 }
@@ -135,13 +140,15 @@ func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
 	}
 }
 
-// origin names a source that has no URL. What is in the process already is not
-// shared.
+// Private is true of what is in the process or on its disk already.
+func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == byStatic }
+
+// origin names a source that has no URL.
 func (d *keySetDocument) origin() string {
 	if d.kind == byFetch {
 		return d.identity
 	}
-	return ""
+	return "" // private
 }
 
 func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {

@@ -66,9 +66,22 @@ func ParseKey(members []strictjson.Member) (*Key, error) {
 	}
 	// The texts must not hold on to the document.
 	for _, text := range [...]*string{&k.KeyType, &k.ID, &k.Algorithm, &k.Curve, &k.x, &k.y} {
-		*text = strings.Clone(*text)
+		*text = own(*text)
 	}
 	return k, nil
+}
+
+// own returns a text that shares no memory with a document.
+func own(text string) string {
+	for _, known := range [...]string{"", "RSA", "EC", "OKP", "P-256", "P-384", "P-521", "Ed25519"} {
+		if text == known {
+			return known
+		}
+	}
+	if a := AlgorithmByName(text); a != nil {
+		return a.Name
+	}
+	return strings.Clone(text)
 }
 
 // ForSignatures reports whether "use" and "key_ops" allow the key to verify

@@ -13,7 +13,6 @@ import (
 type Entry struct {
 	store  *Store
 	key    Key
-	issuer string
 	docs   []Document
 	pinned bool
 
@@ -61,7 +60,7 @@ func (e *Entry) Used() {
 }
 
 // Issuer returns the issuer of the entry's key.
-func (e *Entry) Issuer() string { return e.issuer }
+func (e *Entry) Issuer() string { return e.key.Issuer }
 
 // Get returns all documents of the issuer, which must be allowed. It fetches
 // what is missing, and waits for a refresh of what is no longer fresh, unless
@@ -321,7 +320,7 @@ func (e *Entry) serveStale(held *View, stale bool, document int, err error, now 
 func (e *Entry) reportStale(v, held *View, now int64, n int) {
 	for i, snap := range v.docs[:n] {
 		if snap == snapshot(held, i) && !snap.fresh(now) {
-			e.store.observe(Event{Kind: EventStale, Issuer: e.issuer, Document: e.docs[i].Kind(), Age: time.Duration(now - snap.life.fetched)})
+			e.store.observe(Event{Kind: EventStale, Issuer: e.key.Issuer, Document: e.docs[i].Kind(), Age: time.Duration(now - snap.life.fetched)})
 		}
 	}
 }

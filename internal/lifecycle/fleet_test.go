@@ -409,3 +409,20 @@ func TestCloseTellsWhoWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestPrivateDocuments touch neither the shared cache nor the lease.
+func TestPrivateDocuments(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.private = true
+		all, m, l := fleet(t, 2, i, nil)
+		for _, p := range all {
+			p.want("k1")
+		}
+		time.Sleep(time.Second)
+		if len(m.sets) != 0 || len(l.added) != 0 || all[1].count(lifecycle.EventCacheHit) != 0 {
+			t.Errorf("wrote %q, took %q; want nothing", m.sets, l.added)
+		}
+		wantCounts(t, i, 2, 2)
+	})
+}

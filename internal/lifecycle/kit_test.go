@@ -78,10 +78,12 @@ func (p *place) get(ctx context.Context, etag string) (lifecycle.Answer, error) 
 type document struct {
 	kind string
 	*place
-	origin func(before any) string
+	origin  func(before any) string
+	private bool
 }
 
-func (d *document) Kind() string { return d.kind }
+func (d *document) Kind() string  { return d.kind }
+func (d *document) Private() bool { return d.private }
 
 func (d *document) MayComeFrom(before any, origin string) bool { return origin == d.origin(before) }
 
@@ -115,24 +117,27 @@ func (d *document) Size(value any) int            { return len(value.(string)) }
 
 // issuer has metadata, whose text is the place of the keys, and a key set, whose
 // text are the kids.
-type issuer struct{ metadata, keys *place }
+type issuer struct {
+	metadata, keys *place
+	private        bool
+}
 
 func newIssuer() *issuer {
 	return &issuer{
-		&place{answer: lifecycle.Answer{Body: []byte("url keys"), Public: true}},
-		&place{answer: lifecycle.Answer{Body: []byte("k1"), Public: true}},
+		metadata: &place{answer: lifecycle.Answer{Body: []byte("url keys"), Public: true}},
+		keys:     &place{answer: lifecycle.Answer{Body: []byte("k1"), Public: true}},
 	}
 }
 
 func (i *issuer) documents() []lifecycle.Document {
 	return []lifecycle.Document{
-		&document{"discovery", i.metadata, func(any) string { return "url metadata" }},
+		&document{"discovery", i.metadata, func(any) string { return "url metadata" }, i.private},
 		&document{"jwks", i.keys, func(before any) string {
 			if before == nil {
 				return "nowhere"
 			}
 			return before.(string)
-		}},
+		}, i.private},
 	}
 }
 

@@ -29,7 +29,7 @@ const maxRounds = 3
 func (r *run) awaitLease(ctx context.Context) {
 	e := r.entry
 	s := e.store
-	if s.cfg.Lease == nil || s.shared.cache == nil || r.down {
+	if s.cfg.Lease == nil || s.shared.cache == nil || r.down || e.Last().Private() {
 		return
 	}
 	if err := s.shared.accepts(ctx, s.cfg.Policy.FetchTimeout); err != nil {
@@ -79,7 +79,7 @@ func (r *run) take(ctx context.Context, key string) (bool, error) {
 // at it this is, so that the lease needs no release: what comes after it has
 // another name.
 func (r *run) leaseKey() string {
-	sum := sha256.Sum256([]byte(r.entry.issuer + "\x00" + r.version()))
+	sum := sha256.Sum256([]byte(r.entry.key.Issuer + "\x00" + r.version()))
 	return "lease." + hex.EncodeToString(sum[:]) + "." + strconv.Itoa(r.attempt)
 }
 

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,7 +157,7 @@ func (r *run) fetch(ctx context.Context, i int) {
 	if err != nil {
 		err = e.docs[i].Failed(r.before(i), err)
 	}
-	event := Event{Kind: EventFetched, Issuer: e.issuer, Document: e.docs[i].Kind(), Duration: time.Since(start)}
+	event := Event{Kind: EventFetched, Issuer: e.key.Issuer, Document: e.docs[i].Kind(), Duration: time.Since(start)}
 	if err != nil {
 		event.Kind, event.Err = EventFetchFailed, err
 	}
@@ -167,7 +168,7 @@ func (r *run) fetch(ctx context.Context, i int) {
 	r.docs[i] = snap
 	r.due &^= 1 << i
 	r.refused[i] = true
-	if s.shared.cache != nil && snap.share != shareNot {
+	if s.shared.cache != nil && snap.share != shareNot && !e.docs[i].Private() {
 		r.writes.Add(1)
 		s.work.Go(func() { // run is among the work, so that Close waits for it
 			defer r.writes.Done()
@@ -193,7 +194,7 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 	}
 	p := &r.entry.store.cfg.Policy
 	snap = &Snapshot{
-		Stated: answer.Stated, Origin: answer.Origin, etag: answer.ETag, body: answer.Body,
+		Stated: answer.Stated, Origin: answer.Origin, etag: answer.ETag, body: slices.Clip(slices.Clone(answer.Body)),
 		life: p.lifetime(began, answer.Freshness), share: p.sharing(&answer), look: r.number,
 	}
 	if answer.NotModified {
@@ -217,8 +218,6 @@ func parse(d Document, body []byte, stated string) (any, error) {
 // sharing decides whether an answer goes to the shared cache.
 func (p *Policy) sharing(a *Answer) sharing {
 	switch {
-	case a.Origin == "" && !a.NotModified:
-		return shareNot
 	case !a.Freshness.NoStore:
 		return shareForLife
 	case a.Public && p.ShareNoStore:
