@@ -35,7 +35,7 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 		FetchKeys(gomock.Any(), verifier.KeyRequest{Issuer: issuer.URL()}).
 		Return(verifier.KeySet{Issuer: issuer.URL(), JWKS: issuer.JWKS()}, nil).
 		Times(1)
-	v := newVerifier(t, verifier.Config{Domain: issuer.Domain(), Audience: audience, KeyFetcher: fetcher})
+	v := newVerifier(t, verifier.Config{Issuers: []verifier.Issuer{{Name: issuer.Domain(), Keys: verifier.KeysFrom(fetcher)}}, Audience: audience})
 	for range 3 {
 		if _, err := v.VerifyAccessToken(t.Context(), issuer.Sign(audience, nil)); err != nil {
 			t.Errorf("VerifyAccessToken() = %v; want no error", err)

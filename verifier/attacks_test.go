@@ -508,7 +508,7 @@ func judgeChallenges(got *attackAnswer) string {
 
 // attackDifferences are answers that differ from the corpus on purpose.
 var attackDifferences = map[string]string{
-	"issuer-seq-unknown-kid-flood": "a kid that the limiter alone kept us from looking for could not be decided: 503",
+	"issuer-seq-unknown-kid-flood": "a kid that the limiter kept us from looking for is 503, not 401",
 }
 
 func TestAttacks(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
@@ -45,16 +46,15 @@ type Event struct {
 	Scheme Scheme
 	// Problem is the kind of failure; see [Health].
 	Problem string
-	// Detail says in a sentence of our own which document of which issuer was
-	// not got from which host, and why.
+	// Detail says in a sentence of our own which document of which issuer could
+	// not be got, from which host, and why. Host is that host or, for the problem
+	// jwks_uri, the one on which the metadata places the keys. Status is that of
+	// the answer, or 0.
 	Detail string
-	// Host that was asked, or for the problem jwks_uri the one on which the
-	// metadata places the keys: Config.JWKSHosts would allow it. Status is that
-	// of the answer, or 0.
 	Host   string
 	Status int
-	// Permanent says that the problem is a mistake of set-up, not an outage:
-	// somebody has to change a name, a certificate or a setting.
+	// Permanent says that the problem is a mistake of set-up rather than an
+	// outage: somebody has to change a name, a certificate or a setting.
 	Permanent bool
 	// Err is the failure as the cache, store or fetcher reported it. It may
 	// hold whatever that implementation puts into its errors.
@@ -110,10 +110,7 @@ func (o slogObserver) Observe(e Event) {
 	text("reason", string(e.Reason))
 	text("scheme", string(e.Scheme))
 	text("problem", e.Problem)
-	text("host", e.Host)
-	if e.Status != 0 {
-		attrs = append(attrs, slog.Int("status", e.Status))
-	}
+	text("detail", e.Detail)
 	if e.Permanent {
 		attrs = append(attrs, slog.Bool("permanent", true))
 	}
@@ -126,30 +123,49 @@ func (o slogObserver) Observe(e Event) {
 	o.logger.LogAttrs(ctx, level, "portcullis: "+string(e.Kind), attrs...)
 }
 
-// observe hands an event to the Observer, if there is one.
-func (v *Verifier) observe(e Event) {
-	if v.observer == nil {
+// watcher tells the Observer, if there is one.
+type watcher struct{ observer Observer }
+
+func (w watcher) tell(e Event) {
+	if w.observer != nil {
+		foreign.Tell(func() { w.observer.Observe(e) })
+	}
+}
+
+// begin returns the time to measure from, or zero when nobody asks.
+func (w watcher) begin() time.Time {
+	if w.observer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// finish tells the outcome of a verification.
+func (w watcher) finish(began time.Time, scheme Scheme, err error) {
+	if w.observer == nil {
 		return
 	}
-	defer func() { _ = recover() }()
-	v.observer.Observe(e)
+	e := Event{Kind: EventAccepted, Scheme: scheme, Duration: time.Since(began)}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		e.Kind, e.Reason = EventRefused, refusal.Reason
+		e.Scheme = refusal.scheme
+	}
+	w.tell(e)
 }
 
 // documentEvents translates the events of the key store.
-func (v *Verifier) documentEvents() func(lifecycle.Event) {
-	if v.observer == nil {
+func (w watcher) documentEvents() func(lifecycle.Event) {
+	if w.observer == nil {
 		return nil
 	}
 	return func(e lifecycle.Event) {
-		event := Event{
+		t := troubleOf(e.Err)
+		w.tell(Event{
 			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
-			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
-		}
-		var f *keys.Failure
-		if errors.As(e.Err, &f) {
-			event.Detail, event.Host, event.Status, event.Permanent = f.Error(), f.Host, f.Status, f.Permanent()
-		}
-		v.observe(event)
+			Problem: problem(e.Err), Detail: t.detail, Host: t.host, Status: t.status, Permanent: t.permanent,
+			Err: e.Err, Duration: e.Duration, Age: e.Age,
+		})
 	}
 }
 
@@ -166,6 +182,24 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 }
 
 // problem puts a failure into one stable word; "" for nil.
-func problem(err error) string {
-	return string(keys.ClassOf(err))
+func problem(err error) string { return string(keys.ClassOf(err)) }
+
+// trouble is what operators are told about a document that could not be got.
+type trouble struct {
+	detail    string
+	host      string
+	status    int
+	permanent bool
+}
+
+func troubleOf(err error) trouble {
+	var f *keys.Failure
+	if !errors.As(err, &f) {
+		return trouble{}
+	}
+	detail := f.Error()
+	if f.Class == keys.KeysHost && f.Host != "" {
+		detail += "; Config.KeyHosts or the hosts of the issuer's Keys would allow it"
+	}
+	return trouble{detail, f.Host, f.Status, f.Permanent()}
 }

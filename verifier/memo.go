@@ -31,7 +31,7 @@ type tokenMemo struct {
 type remembered struct {
 	key    memoKey
 	token  *Token
-	origin provenance
+	signed provenance
 }
 
 // issue returns a token that shares nothing mutable with the one remembered.
@@ -98,37 +98,52 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	if r == nil {
 		return v.verifyAndRemember(ctx, compact, &key, o)
 	}
-	if err := v.gate(ctx, r.origin.issuer, &o.in); err != nil {
-		return nil, err
-	}
-	now := v.clock.Now()
-	if err := v.checkTimes(r.token, now); err != nil {
-		v.memo.drop(&key)
-		return nil, err
-	}
-	for _, name := range o.required {
-		if absent(r.token.claim(name)) {
-			return nil, refuseClaim(reason.ClaimMissing, name)
-		}
-	}
-	held, err := v.keys.getAt(ctx, r.origin.issuer, now)
+	p, err := v.gate.admit(ctx, r.token.Issuer, r.token.Subject, &o.in)
 	if err != nil {
 		return nil, err
 	}
-	if held.Generation != r.origin.generation || held.stated != r.token.Issuer {
+	if p != r.signed.policy {
+		return v.verifyAndRemember(ctx, compact, &key, o) // other rules
+	}
+	now := v.clock.Now()
+	if err := p.checkTimes(r.token, now); err != nil {
+		v.memo.drop(&key)
+		return nil, err
+	}
+	if err := r.meets(o); err != nil {
+		return nil, err
+	}
+	held, err := v.keysOf(ctx, p, now)
+	if err != nil {
+		return nil, err
+	}
+	if held.Generation != r.signed.generation || !p.admits(r.token.Issuer, held.Stated) {
 		return v.verifySignatureAgain(ctx, compact, r, &held)
 	}
 	held.entry.Used()
 	return r.issue(), nil
 }
 
+// meets judges what the call demands beside the configuration.
+func (r *remembered) meets(o *options) error {
+	if len(o.audiences) > 0 && !intersect(o.audiences, r.token.Audience) {
+		return refuse(reason.Audience)
+	}
+	for _, name := range o.required {
+		if absent(r.token.claim(name)) {
+			return refuseClaim(reason.ClaimMissing, name)
+		}
+	}
+	return nil
+}
+
 // verifyAndRemember verifies a token that is not in the memo.
 func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, o *options) (*Token, error) {
-	t, origin, err := v.verifyFresh(ctx, compact, o)
+	t, signed, err := v.verifyFresh(ctx, compact, o)
 	if err != nil {
 		return nil, err
 	}
-	v.memo.put(&remembered{key: *key, token: t.copy(), origin: origin})
+	v.memo.put(&remembered{key: *key, token: t.copy(), signed: signed})
 	return t, nil
 }
 
@@ -140,13 +155,16 @@ func (v *Verifier) verifySignatureAgain(ctx context.Context, compact string, r *
 	if err != nil {
 		return nil, malformed(err)
 	}
-	name := r.origin.issuer
-	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
-	origin, err := v.checkSignature(ctx, name, held, algorithm, &parsed, r.token.Issuer)
+	p := r.signed.policy
+	algorithm, err := p.checkHeader(parsed.Header)
 	if err != nil {
 		return nil, err
 	}
-	again := &remembered{key: r.key, token: r.token, origin: origin}
+	signed, err := v.checkSignature(ctx, p, held, algorithm, &parsed, r.token.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	again := &remembered{key: r.key, token: r.token, signed: signed}
 	v.memo.put(again)
 	return again.issue(), nil
 }

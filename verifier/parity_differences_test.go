@@ -15,6 +15,7 @@ var parityDifferences = []struct {
 	quirk     string // or a part of the vector's own remark that the recording is wrong
 	justified string
 }{
+	{ids: []string{"cache.ttl-zero", "config.ttl-zero"}, justified: "DESIGN 4: a freshness of less than a second is refused by New"},
 	{systemic: "R3", justified: "DESIGN 6: an outage is 503, never 401"},
 	{systemic: "R4", justified: "DESIGN 6: a mistake of the calling program is not the client's 400"},
 	{quirk: "typ is never checked", justified: "RFC 8725 3.11: explicit typing"},

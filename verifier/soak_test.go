@@ -376,8 +376,7 @@ func (s *soak) judgeToken(i *soakIssuer, kid string, expires time.Time) outcomes
 			in++
 		}
 	}
-	// What is in no set that may be held is looked for, or is refused by the
-	// limiter alone.
+	// A kid that the limiter keeps a Verifier from looking for is 503.
 	known := statuses(200, 401, 503)
 	switch in {
 	case len(sets):

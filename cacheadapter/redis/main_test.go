@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -11,6 +12,13 @@ import (
 // TestMain silences the client, which logs every connection that a test cuts.
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silence{})
+	if os.Getenv(fleetVariable) != "" {
+		if err := fleetProcess(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 

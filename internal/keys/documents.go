@@ -75,9 +75,9 @@ func (d *metadataDocument) Private() bool { return false }
 func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
 	if d.kind == byMetadata {
-		return s.get(ctx, fetch.Request{URL: d.url, HTTP: d.http}, held)
+		return s.get(ctx, fetch.Request{URL: d.url, HTTP: s.http()}, held)
 	}
-	request := discovery.Request{Issuer: d.name, HTTP: d.http}
+	request := discovery.Request{Issuer: d.name, HTTP: s.http()}
 	if d.MayComeFrom(nil, held.Origin) {
 		request.Place, request.ETag = held.Origin, held.ETag
 	}
@@ -155,7 +155,7 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 	s := (*Source)(d)
 	switch d.kind {
 	case byURL:
-		return s.get(ctx, fetch.Request{URL: d.url, Accept: fetch.AcceptKeySet, HTTP: d.http}, held)
+		return s.get(ctx, fetch.Request{URL: d.url, Accept: fetch.AcceptKeySet, HTTP: s.http()}, held)
 	case byStatic:
 		return lifecycle.Answer{Body: slices.Clone(d.static)}, ctx.Err()
 	case byFile:
@@ -167,13 +167,13 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 	if err := s.checkKeys(m.JWKSURI); err != nil {
 		return lifecycle.Answer{}, err
 	}
-	answer, err := s.get(ctx, fetch.Request{URL: m.JWKSURI, Accept: fetch.AcceptKeySet, HTTP: d.http}, held)
+	answer, err := s.get(ctx, fetch.Request{URL: m.JWKSURI, Accept: fetch.AcceptKeySet, HTTP: s.http()}, held)
 	answer.Stated = m.Issuer
 	return answer, err
 }
 
 func (d *keySetDocument) Parse(body []byte, _ string) (any, error) {
-	set, err := keyset.Parse(body)
+	set, err := keyset.ParseFor(body, d.use)
 	if err != nil {
 		return nil, err
 	}
@@ -188,12 +188,20 @@ func (d *keySetDocument) Size(value any) int { return 128 + 1024*value.(*keyset.
 // configuration names: metadata is data, not authority over our network. A
 // document that was fetched over https leads to https only.
 func (s *Source) checkKeys(raw string) error {
-	u, err := s.http.CheckLink(s.url, raw)
+	u, err := s.policy.checkURL(raw, s.http())
 	if err != nil {
 		return &KeysHostError{}
 	}
 	if host := hostOf(u); hostOnly(host) != hostOnly(s.host) && !slices.Contains(s.policy.keys, host) {
 		return &KeysHostError{Host: host}
+	}
+	return nil
+}
+
+// http says where http may be fetched: nowhere, unless the source itself is http.
+func (s *Source) http() *fetch.HTTP {
+	if strings.HasPrefix(s.url, "http:") {
+		return s.policy.http
 	}
 	return nil
 }
@@ -220,7 +228,7 @@ func (d *keySetDocument) ask(ctx context.Context, etag string) (lifecycle.Answer
 	if err != nil {
 		return lifecycle.Answer{}, err
 	}
-	if !(*Source)(d).states(answer.Stated) || len(answer.Body) > fetch.MaxBody || answer.NotModified && etag == "" {
+	if answer.Stated != "" && !(*Source)(d).states(answer.Stated) || len(answer.Body) > fetch.MaxBody || answer.NotModified && etag == "" {
 		return lifecycle.Answer{}, ErrForeign
 	}
 	answer.Body, answer.Origin, answer.Public = bytes.Clone(answer.Body), d.origin(), false

@@ -25,7 +25,7 @@ const (
 	KeysHost    Class = "jwks_uri"      // the keys are on a host that is not allowed
 	TooManyKeys Class = "too_many_keys" // more than keyset.MaxKeys
 	NoUsableKey Class = "no_usable_key" // a key set in which no key can be used
-	KeyFile     Class = "key_file"      // the file of the keys cannot be read
+	KeyFile     Class = "file"          // the file of the keys cannot be read
 	Closed      Class = "closed"        // the store was closed
 	Panicked    Class = "panic"         // code of the calling program panicked
 	Other       Class = "other"         // an error of a FetchFunc

@@ -2,6 +2,8 @@ package keys
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"slices"
@@ -29,6 +31,9 @@ type SourceConfig struct {
 	Fetch    FetchFunc
 	// Tag tells one Fetch from another in a shared cache.
 	Tag string
+
+	// Use is the "use" that keys must have, in place of "sig" or none; "" is that.
+	Use string
 
 	// MetadataOnly leaves the key set alone: Entry.Metadata is all that is asked
 	// for.
@@ -101,6 +106,7 @@ var kindNames = [...]string{"discovery", "metadata", "url", "file", "static", "f
 type Source struct {
 	name      string
 	spellings []string
+	use       string
 	kind      kind
 	url       string // of the metadata or the key set
 	host      string // of the metadata, in normal form
@@ -109,16 +115,14 @@ type Source struct {
 	fetch     FetchFunc
 	doer      fetch.Doer
 	policy    *hostPolicy
-	http      *fetch.HTTP // nil unless the first URL itself says http
 	identity  string
 	docs      []lifecycle.Document
 }
 
 // hostPolicy says which hosts keys are fetched from. Sources share it.
 type hostPolicy struct {
-	keys  []string
-	http  []string
-	plain *fetch.HTTP // where http is allowed
+	keys []string
+	http *fetch.HTTP
 }
 
 // NewSource checks a description. The error is a *ConfigError.
@@ -127,7 +131,7 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{name: strings.Clone(cfg.Name), spellings: slices.Clone(cfg.Spellings), doer: cfg.Doer, policy: policy}
+	s := &Source{name: strings.Clone(cfg.Name), spellings: slices.Clone(cfg.Spellings), use: cfg.Use, doer: cfg.Doer, policy: policy}
 	if err := s.choose(&cfg); err != nil {
 		return nil, err
 	}
@@ -154,39 +158,29 @@ func (s *Source) chain(metadataOnly bool) error {
 	return nil
 }
 
-// For returns the source of another issuer with the same rules, for issuers
-// that only a resolver names. Only a source that discovers under its own name
-// has such a sibling.
-func (s *Source) For(name string) (*Source, error) {
-	if s.kind != byDiscovery {
-		return nil, &ConfigError{Field: FieldKind, Err: ErrNoEffect}
-	}
-	sibling := &Source{name: strings.Clone(name), doer: s.doer, policy: s.policy, identity: s.identity}
-	if err := sibling.discover(); err != nil {
-		return nil, err
-	}
-	_ = sibling.chain(false) // it discovers
-	return sibling, nil
-}
+// noHosts is the policy of most sources; it is never changed.
+var noHosts = &hostPolicy{http: fetch.NewHTTP()}
 
 func newHostPolicy(keyHosts, httpHosts []string) (*hostPolicy, error) {
-	p := &hostPolicy{}
-	for _, list := range []struct {
-		field Field
-		from  []string
-		to    *[]string
-	}{{FieldHosts, keyHosts, &p.keys}, {FieldHTTP, httpHosts, &p.http}} {
-		for _, text := range list.from {
-			host, err := ParseHost(text)
-			if err != nil {
-				return nil, &ConfigError{Field: list.field, Entry: text, Err: err}
-			}
-			*list.to = append(*list.to, host)
-		}
-		slices.Sort(*list.to)
-		*list.to = slices.Compact(*list.to)
+	if len(keyHosts)+len(httpHosts) == 0 {
+		return noHosts, nil
 	}
-	p.plain = fetch.NewHTTP(p.http...)
+	p := &hostPolicy{}
+	for _, text := range keyHosts {
+		host, err := ParseHost(text)
+		if err != nil {
+			return nil, &ConfigError{Field: FieldHosts, Entry: text, Err: err}
+		}
+		p.keys = append(p.keys, host)
+	}
+	slices.Sort(p.keys)
+	p.keys = slices.Compact(p.keys)
+	for _, text := range httpHosts {
+		if _, err := ParseHost(text); err != nil {
+			return nil, &ConfigError{Field: FieldHTTP, Entry: text, Err: err}
+		}
+	}
+	p.http = fetch.NewHTTP(httpHosts...)
 	return p, nil
 }
 
@@ -224,7 +218,8 @@ func (s *Source) choose(cfg *SourceConfig) error {
 	return nil
 }
 
-// discover places the metadata under the name.
+// discover places the metadata under the name (OpenID Connect Discovery 1.0,
+// Section 4.1).
 func (s *Source) discover() error {
 	return s.at(FieldName, discovery.Places(s.name)[0])
 }
@@ -234,18 +229,24 @@ func (s *Source) at(field Field, raw string) error {
 	if s.doer == nil {
 		return &ConfigError{Field: FieldDoer, Err: ErrMissing}
 	}
-	u, err := s.policy.plain.Check(raw)
+	u, err := s.policy.checkURL(raw, s.policy.http)
 	if err != nil {
-		if u, parseErr := url.Parse(raw); parseErr == nil && u.Scheme == "http" && u.Hostname() != "" {
-			return &ConfigError{Field: field, Entry: raw, Err: ErrHTTP}
-		}
-		return &ConfigError{Field: field, Entry: raw, Err: ErrURL}
+		return &ConfigError{Field: field, Entry: raw, Err: err}
 	}
 	s.url, s.host = raw, hostOf(u)
-	if u.Scheme == "http" {
-		s.http = s.policy.plain
-	}
 	return nil
+}
+
+// checkURL accepts https URLs, and http ones where that is allowed.
+func (p *hostPolicy) checkURL(raw string, http *fetch.HTTP) (*url.URL, error) {
+	u, err := http.Check(raw)
+	if err == nil {
+		return u, nil
+	}
+	if u, err := url.Parse(raw); err == nil && u.Scheme == "http" && u.Hostname() != "" {
+		return nil, ErrHTTP
+	}
+	return nil, ErrURL
 }
 
 // identify writes down what tells this source from others: what an entry of the
@@ -257,10 +258,17 @@ func (s *Source) identify(cfg *SourceConfig) {
 		at = "" // it follows from the name
 	case byFile:
 		at = s.path
+	case byStatic:
+		sum := sha256.Sum256(s.static)
+		at = hex.EncodeToString(sum[:])
 	case byFetch:
 		at = cfg.Tag
 	}
-	s.identity = kindNames[s.kind] + " " + at + " " + strings.Join(s.policy.keys, ",") + " " + strings.Join(s.policy.http, ",")
+	if at == "" && s.policy == noHosts && s.use == "" {
+		s.identity = kindNames[s.kind]
+		return
+	}
+	s.identity = kindNames[s.kind] + " " + at + " " + strings.Join(s.policy.keys, ",") + " " + s.use
 }
 
 // discovers reports whether the keys are found through metadata.

@@ -330,13 +330,9 @@ func TestMemoryPerIssuer(t *testing.T) {
 		most  int64
 	}{"without a cache": {nil, 4 << 10}, "with a cache": {discard{}, 11 << 10}} {
 		s := newStore(t, func(cfg *keys.Config) { cfg.Cache = c.cache })
-		template := source(t, keys.SourceConfig{Doer: realSize{}})
 		hold := func(from, to int) {
 			for n := from; n < to; n++ {
-				src, err := template.For(fmt.Sprintf("https://%d.example/", n))
-				if err != nil {
-					t.Fatal(err)
-				}
+				src := source(t, keys.SourceConfig{Name: fmt.Sprintf("https://%d.example/", n), Doer: realSize{}})
 				if _, err := s.Entry(src).Keys(t.Context(), s.now()); err != nil {
 					t.Fatal(err)
 				}

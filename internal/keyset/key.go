@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -29,6 +30,7 @@ type Key struct {
 	ID        string
 	HasID     bool
 	Algorithm string // the key's "alg", or ""
+	Issuer    string // the member "issuer" that some sets of several issuers have, or ""
 	KeyType   string // "RSA", "EC" or "OKP"
 	Curve     string // "P-256", "P-384", "P-521", "Ed25519" or ""
 	Public    crypto.PublicKey
@@ -64,8 +66,11 @@ func ParseKey(members []strictjson.Member) (*Key, error) {
 	if err := k.parsePublic(members); err != nil {
 		return nil, err
 	}
+	if k.Issuer, _, err = optionalText(members, "issuer"); err != nil {
+		k.Issuer = noIssuer
+	}
 	// The texts must not hold on to the document.
-	for _, text := range [...]*string{&k.KeyType, &k.ID, &k.Algorithm, &k.Curve, &k.x, &k.y} {
+	for _, text := range [...]*string{&k.KeyType, &k.ID, &k.Algorithm, &k.Curve, &k.Issuer, &k.x, &k.y} {
 		*text = own(*text)
 	}
 	return k, nil
@@ -84,12 +89,17 @@ func own(text string) string {
 	return strings.Clone(text)
 }
 
+// noIssuer stands for a member "issuer" that is no text: it equals no issuer.
+const noIssuer = "\x00"
+
 // ForSignatures reports whether "use" and "key_ops" allow the key to verify
 // signatures (RFC 7517, Sections 4.2 and 4.3).
-func ForSignatures(members []strictjson.Member) bool { return checkUse(members) == nil }
+func ForSignatures(members []strictjson.Member) bool { return checkUse(members, "") == nil }
 
-func checkUse(members []strictjson.Member) error {
-	if use, has, err := optionalText(members, "use"); err != nil || has && use != "sig" {
+// checkUse demands a use: "" stands for "sig" or none.
+func checkUse(members []strictjson.Member, want string) error {
+	switch use, has, err := optionalText(members, "use"); {
+	case err != nil, has && use != cmp.Or(want, "sig"), !has && want != "":
 		return &KeyError{"use", FaultUse}
 	}
 	ops := strictjson.Present(members, "key_ops")

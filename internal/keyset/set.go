@@ -39,7 +39,12 @@ type Set struct {
 //
 // The error matches ErrDocument, ErrTooMany or ErrNoUsable; in the last case it
 // is an *UnusableError.
-func Parse(document []byte) (*Set, error) {
+func Parse(document []byte) (*Set, error) { return ParseFor(document, "") }
+
+// ParseFor is Parse for sets whose keys for signatures have another value of
+// "use" than "sig", which each of them must have then; "" stands for "sig" or no
+// such member.
+func ParseFor(document []byte, use string) (*Set, error) {
 	members, err := strictjson.ParseDocument(string(document), nil)
 	if err != nil {
 		return nil, ErrDocument
@@ -54,7 +59,7 @@ func Parse(document []byte) (*Set, error) {
 	}
 	set := &Set{byID: make(map[string][]*Key, len(entries))}
 	for i, entry := range entries {
-		jwk, key, err := parseEntry(entry)
+		jwk, key, err := parseEntry(entry, use)
 		if err != nil {
 			if len(set.skipped) < maxSkipped {
 				set.skipped = append(set.skipped, skip(i, jwk, err))
@@ -74,13 +79,13 @@ func Parse(document []byte) (*Set, error) {
 
 // parseEntry reads one key of a set. With an error it returns the members as
 // far as they can be read, to describe the key by.
-func parseEntry(entry strictjson.Value) (jwk []strictjson.Member, key *Key, err error) {
+func parseEntry(entry strictjson.Value, use string) (jwk []strictjson.Member, key *Key, err error) {
 	jwk, ok := entry.Members(nil)
 	if !ok {
 		jwk, _ = entry.DocumentMembers(nil)
 		return jwk, nil, unreadable(jwk)
 	}
-	if err := checkUse(jwk); err != nil {
+	if err := checkUse(jwk, use); err != nil {
 		return jwk, nil, err
 	}
 	key, err = ParseKey(jwk)
@@ -128,6 +133,7 @@ func (s *Set) SameKeys(other *Set) bool {
 		id         string
 		hasID      bool
 		algorithm  string
+		issuer     string
 		thumbprint string
 		place      int // among the keys of its kid
 	}
@@ -135,7 +141,7 @@ func (s *Set) SameKeys(other *Set) bool {
 	count := func(set *Set, step int) {
 		places := make(map[string]int, len(set.byID))
 		for _, key := range set.keys {
-			i := identity{key.ID, key.HasID, key.Algorithm, key.Thumbprint(), 0}
+			i := identity{key.ID, key.HasID, key.Algorithm, key.Issuer, key.Thumbprint(), 0}
 			if key.HasID {
 				i.place = places[key.ID]
 				places[key.ID]++
