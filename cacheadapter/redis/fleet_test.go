@@ -57,7 +57,7 @@ func fleetProcess() error {
 	roots.AppendCertsFromPEM([]byte(setup.CA))
 	client := goredis.NewClient(&goredis.Options{Addr: setup.Redis})
 	defer client.Close()
-	store, err := redis.New(client, redis.Options{Prefix: setup.Prefix})
+	store, err := redis.New(client, redis.Config{Prefix: setup.Prefix})
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,18 @@ const (
 	ProofMissing        Reason = "proof_missing"
 	ProofUnexpected     Reason = "proof_unexpected"
 	ForwardedMalformed  Reason = "forwarded_malformed"
+	RequestURL          Reason = "request_url"
+	CrossOrigin         Reason = "cross_origin"
 
 	// The access token.
 	TokenMalformed     Reason = "token_malformed"
 	TokenTooLarge      Reason = "token_too_large"
 	TokenType          Reason = "token_type"
 	TokenCritical      Reason = "token_critical"
+	TokenDecryption    Reason = "token_decryption"
+	TokenNotEncrypted  Reason = "token_not_encrypted"
+	TokenInactive      Reason = "token_inactive"
+	Revoked            Reason = "revoked"
 	Algorithm          Reason = "algorithm"
 	IssuerMissing      Reason = "issuer_missing"
 	IssuerMalformed    Reason = "issuer_malformed"
@@ -74,12 +80,15 @@ const (
 	Authentication Reason = "authentication"
 
 	// Could not decide.
-	Resolver    Reason = "resolver_failed"
-	Discovery   Reason = "discovery_unavailable"
-	Keys        Reason = "keys_unavailable"
-	ReplayStore Reason = "replay_store_failed"
-	NonceSource Reason = "nonce_source_failed"
-	CertSource  Reason = "certificate_source_failed"
+	Resolver      Reason = "resolver_failed"
+	Discovery     Reason = "discovery_unavailable"
+	Keys          Reason = "keys_unavailable"
+	ReplayStore   Reason = "replay_store_failed"
+	NonceSource   Reason = "nonce_source_failed"
+	CertSource    Reason = "certificate_source_failed"
+	Introspection Reason = "introspection_failed"
+	Decryption    Reason = "decryption_failed"
+	Revocation    Reason = "revocation_failed"
 
 	// A mistake of the calling program.
 	Argument Reason = "argument"
@@ -147,7 +156,11 @@ var catalogue = [...]Info{
 	{ProofUnexpected, bad, invalidRequest, 0, "a DPoP proof was sent with the Bearer scheme",
 		"The client sent a good unbound token as Bearer together with a DPoP proof. It must use one method."},
 	{ForwardedMalformed, bad, invalidRequest, 0, "the forwarding headers are not valid",
-		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be read. Check its configuration, or set Config.ExternalURL."},
+		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be used. The error names the field. Check the proxy, name the fields that it writes in Config.ProxyFields, or set Config.ExternalURL."},
+	{RequestURL, bad, invalidRequest, 0, "the URL of the request is not one of this API",
+		"The Host or the request line names no http or https URL, the host is not in Config.ExternalHosts, or the path leads out of Config.ExternalURL."},
+	{CrossOrigin, forbidden, invalidRequest, 0, "the request comes from another site",
+		"A page of another site made a browser send this request with the user's cookie (MiddlewareConfig.Source). Add the site to CrossOrigin if that is wanted."},
 
 	{TokenMalformed, unauthorized, invalidToken, 0, "the access token is malformed",
 		"The token is not a JWS in compact serialisation with strict JSON inside: an opaque token (no audience requested), an encrypted one, or garbage."},
@@ -157,6 +170,14 @@ var catalogue = [...]Info{
 		"The typ header names another kind of token, or Config.Profile demands at+jwt."},
 	{TokenCritical, unauthorized, invalidToken, 0, "the access token has critical extensions that are not understood",
 		"The token has a crit or b64 header (RFC 7515, Section 4.1.11)."},
+	{TokenDecryption, unauthorized, invalidToken, 0, "the encrypted access token cannot be opened",
+		"No key of Config.Decryption opens the token, its algorithms are not allowed, it is compressed, or what is inside is no signed token. The reason is one for all, so that a client learns nothing. Compare the kid with the published keys."},
+	{TokenNotEncrypted, unauthorized, invalidToken, 0, "the access token must be encrypted",
+		"Issuer.Encryption demands encryption, and the token came without, or was encrypted to another key."},
+	{TokenInactive, unauthorized, invalidToken, 0, "the access token is not active",
+		"The issuer's introspection endpoint does not know the token, or says that it has expired or was revoked."},
+	{Revoked, unauthorized, invalidToken, 0, "the access token was revoked",
+		"Config.Revocation's Checker says that the token, its subject or its session was revoked."},
 	{Algorithm, unauthorized, invalidToken, 0, "the signature algorithm of the access token is not allowed",
 		"The alg header is not in Config.Algorithms, or in those of the Issuer."},
 	{IssuerMissing, unauthorized, invalidToken, 0, "the access token has no issuer",
@@ -194,7 +215,7 @@ var catalogue = [...]Info{
 	{BoundTokenAsBearer, unauthorized, invalidToken, 0, "a DPoP-bound access token was sent as Bearer",
 		"RFC 9449, Section 7.2: a bound token must come with a proof. A stolen token, or a client that ignores token_type."},
 	{CertificateMissing, unauthorized, invalidToken, 0, "the access token needs a client certificate",
-		"The token is bound to a certificate (RFC 8705), and none came with the request. Behind a proxy set Config.ClientCertificate."},
+		"The token is bound to a certificate (RFC 8705), and none came with the request. Behind a proxy set Config.ClientCertificate and Config.TrustedProxies."},
 	{Certificate, unauthorized, invalidToken, 0, "the access token is bound to another client certificate",
 		"A stolen token, or a client that renewed its certificate."},
 
@@ -219,7 +240,7 @@ var catalogue = [...]Info{
 	{ProofURL, unauthorized, invalidProof, bad, "the DPoP proof is for another URL",
 		"htu is not the request's URL. Behind a proxy set Config.ExternalURL or Config.TrustedProxies."},
 	{ProofIssuedAt, unauthorized, invalidProof, bad, "the DPoP proof is too old or from the future",
-		"iat is outside DPoPConfig.MaxAge and FutureSkew. The client's clock is wrong; nonces help."},
+		"iat is outside DPoPConfig.MaxAge and FutureSkew, exp has passed, or nbf has not come. The client's clock is wrong; nonces help."},
 	{ProofTokenHash, unauthorized, invalidProof, bad, "the DPoP proof is for another access token",
 		"ath is not the hash of the token that was sent."},
 	{ProofReplayed, unauthorized, invalidProof, bad, "the DPoP proof was used before",
@@ -252,6 +273,12 @@ var catalogue = [...]Info{
 		"DPoPConfig.Nonces failed."},
 	{CertSource, unavailable, none, 0, "the client certificate could not be determined",
 		"Config.ClientCertificate failed."},
+	{Introspection, unavailable, none, 0, "the access token could not be checked with its issuer",
+		"Issuer.Opaque's Introspector failed, timed out, or had too many calls in flight. The cause is in the error."},
+	{Decryption, unavailable, none, 0, "the encrypted access token could not be opened now",
+		"A KeyDecrypter failed, or more than Decryption.MaxInFlight tokens are being opened."},
+	{Revocation, unavailable, none, 0, "the access token could not be checked for revocation",
+		"Revocation.Checker failed. Revocation.AllowFailure answers otherwise, at a price."},
 	{Argument, http.StatusInternalServerError, none, 0, "the request could not be checked",
 		"A mistake of this program: the call lacks the method or URL that a DPoP proof is checked against, or the URL is not absolute."},
 }
