@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := h.VerifyAccessToken(t.Context(), h.issuer.SignWith(c.header, h.issuer.Claims(audience, c.claims)))
 			e := wantReason(t, err, c.reason)
-			if !errors.Is(err, c.is) || !errors.Is(err, verifier.ErrInvalidToken) || e.Status != 401 || e.Code != verifier.CodeInvalidToken || e.Challenges() != nil {
+			if !errors.Is(err, c.is) || !errors.Is(err, verifier.ErrInvalidToken) || e.Status != 401 || e.Code != verifier.CodeInvalidToken || len(e.Challenges()) != 2 || !strings.HasPrefix(e.Challenges()[0], `Bearer error="invalid_token"`) {
 				t.Errorf("%v: %d %s %v", err, e.Status, e.Code, e.Challenges())
 			}
 		})
@@ -354,11 +354,11 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func TestResourceMetadata(t *testing.T) {
 	m := verifier.ResourceMetadata{Resource: "https://api.example/v1/", AuthorizationServers: []string{"https://as.example/"}}
 	at, err := m.URL()
-	if err != nil || at != "https://api.example/.well-known/oauth-protected-resource/v1" {
+	if err != nil || at != "https://api.example/.well-known/oauth-protected-resource/v1/" {
 		t.Errorf("URL = %q, %v", at, err)
 	}
 	path, handler, err := verifier.ResourceMetadataHandler(m)
-	if err != nil || path != "/.well-known/oauth-protected-resource/v1" {
+	if err != nil || path != "/.well-known/oauth-protected-resource/v1/" {
 		t.Fatalf("path %q, %v", path, err)
 	}
 	for method, status := range map[string]int{"GET": 200, "POST": 405} {

@@ -25,6 +25,11 @@ type RefreshConfig struct {
 	StaleIfError time.Duration
 	// FetchTimeout bounds one fetch. Default 5 s.
 	FetchTimeout time.Duration
+	// ObeyNoStore keeps documents that their source marks no-store out of
+	// Config.Cache. By default they are shared for no longer than Floor, so that
+	// a fleet fetches them once: metadata and keys are published to everybody.
+	// What a KeyFetcher marks so is never shared.
+	ObeyNoStore bool
 	// MaxMemory bounds, in bytes, the documents of issuers that are not in a
 	// fixed list. An issuer with a key set of 5 KB takes about 4 KiB, and 11 KiB
 	// with Config.Cache. Default 128 MiB: more than 10,000 issuers.
@@ -50,10 +55,9 @@ const (
 
 // newRefreshPolicy translates what the configuration says about keeping
 // documents.
-func newRefreshPolicy(m *mistakes, cfg *Config) lifecycle.Policy {
+func newRefreshPolicy(m *mistakes, ttl time.Duration, r *RefreshConfig) lifecycle.Policy {
 	p := lifecycle.DefaultPolicy()
-	r := &cfg.Refresh
-	p.TTL = m.duration("CacheTTL", cfg.CacheTTL, bounds{p.TTL, minCacheTTL, maxCacheTTL, false})
+	p.TTL = m.duration("CacheTTL", ttl, bounds{p.TTL, minCacheTTL, maxCacheTTL, false})
 	p.Floor = m.duration("Refresh.Floor", r.Floor, bounds{min(p.Floor, p.TTL), leastUnit, time.Hour, true})
 	p.StaleIfError = m.duration("Refresh.StaleIfError", r.StaleIfError, bounds{p.StaleIfError, leastUnit, 24 * time.Hour, true})
 	p.FetchTimeout = m.duration("Refresh.FetchTimeout", r.FetchTimeout, bounds{p.FetchTimeout, 10 * time.Millisecond, time.Minute, false})
@@ -70,14 +74,19 @@ func newRefreshPolicy(m *mistakes, cfg *Config) lifecycle.Policy {
 	if r.UnknownKeyAttempts < 0 {
 		p.ForcedMax = 0
 	}
-	if cfg.Lease != nil && cfg.Cache == nil {
+	p.ShareNoStore = !r.ObeyNoStore
+	return p
+}
+
+// shared checks what a fleet shares.
+func (m *mistakes) shared(cache Cache, lease ReplayStore) {
+	if lease != nil && cache == nil {
 		m.add("Lease", "needs Config.Cache, through which the documents are shared")
 	}
-	if cfg.Cache != nil && isNil(cfg.Cache) {
+	if cache != nil && isNil(cache) {
 		m.add("Cache", "is a nil pointer")
 	}
-	if cfg.Lease != nil && isNil(cfg.Lease) {
+	if lease != nil && isNil(lease) {
 		m.add("Lease", "is a nil pointer")
 	}
-	return p
 }

@@ -13,39 +13,6 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
-// VerifyOption changes one verification.
-type VerifyOption func(*options)
-
-type options struct {
-	required  []string
-	audiences []string
-	in        incoming
-}
-
-// WithRequiredClaims demands claims beside those of the configuration.
-func WithRequiredClaims(names ...string) VerifyOption {
-	return func(o *options) { o.required = append(o.required, names...) }
-}
-
-// WithAudience demands that aud has one of these values, beside what the
-// configuration demands: an API or route of several that one Verifier serves. A
-// token without aud never meets it. Without values it demands nothing.
-func WithAudience(audiences ...string) VerifyOption {
-	return func(o *options) { o.audiences = append(o.audiences, audiences...) }
-}
-
-// WithRequest tells [Verifier.VerifyAccessToken] about the request, for
-// resolvers that need it: its absolute URL, or "", and its header, or nil.
-// VerifyRequest and VerifyHTTPRequest know theirs and ignore it.
-func WithRequest(url string, header http.Header) VerifyOption {
-	return func(o *options) {
-		if o.in.http == nil && o.in.method == "" {
-			o.in.url, o.in.header = url, header
-			o.in.host = header.Get("Host")
-		}
-	}
-}
-
 // VerifyRequest verifies the access token of a request, and the DPoP proof or
 // the certificate that it is bound to. The error is an [*Error].
 func (v *Verifier) VerifyRequest(ctx context.Context, req Request, opts ...VerifyOption) (*Token, error) {
@@ -165,7 +132,9 @@ func (v *Verifier) VerifyAccessToken(ctx context.Context, token string, opts ...
 	t, err := v.verifyToken(ctx, token, &o)
 	v.finish(began, "", err)
 	if err != nil {
-		return nil, err
+		e := asError(err)
+		e.answers, e.scheme = v.answers, preferredScheme(v.answers.mode)
+		return nil, e
 	}
 	return t, nil
 }
@@ -205,7 +174,7 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkRevoked(ctx, t); err != nil {
+	if err := v.revocations.check(ctx, t); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -314,7 +283,7 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	if t.Confirmation, err = readConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
 		return nil, signed, err
 	}
-	t.IssuerName, t.answers, t.payload = p.name, v.answers, parsed.Payload
+	t.IssuerName, t.answers, t.payload, t.leeway = p.name, v.answers, parsed.Payload, p.leeway
 	return t, signed, nil
 }
 

@@ -16,9 +16,10 @@ import (
 // TestEveryReasonHasOneStep, but for those that this program cannot meet.
 func TestEveryReasonHasOneStep(t *testing.T) {
 	elsewhere := []verifier.Reason{
-		reason.ForwardedMalformed,                                         // of net/http
+		reason.ForwardedMalformed, reason.RequestURL, // of net/http
 		reason.NonceRequired, reason.NonceNotAccepted, reason.NonceSource, // no nonces here
 		reason.Scope, reason.Permission, reason.Forbidden, reason.Authentication, // of routes
+		reason.CertificateBindingMissing, reason.Requirement,
 	}
 	count := make(map[verifier.Reason]int)
 	for _, s := range steps(true) {

@@ -77,6 +77,7 @@ func (r *run) command(folder string, env []string, name string, args ...string) 
 	cmd := exec.CommandContext(r.ctx, name, args...)
 	cmd.Dir, cmd.Env = folder, append(append(os.Environ(), "GOWORK=off"), env...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	defer r.ended(cmd)
 	return cmd.Run()
 }
 
@@ -85,7 +86,11 @@ func (r *run) tidy(module string) error {
 }
 
 func (r *run) vet(module string) error {
-	return r.command(module, r.flags(), "go", "vet", "./...")
+	args := []string{"vet", "./..."}
+	if testedApart(module) {
+		args = []string{"vet", "-tags=interop", "./..."} // what those tests stand behind
+	}
+	return r.command(module, r.flags(), "go", args...)
 }
 
 // build builds the modules of the workspace together, as one who works on the

@@ -1,6 +1,7 @@
 package verifiertest
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,8 +15,8 @@ import (
 // handlers send "Authorization: Bearer alice" and say what that means. Nothing
 // is verified, so it is for tests alone. It is safe for concurrent use.
 //
-// Its refusals have no challenges, which depend on the configuration of a
-// Verifier: test those with an [Issuer].
+// Its refusals are challenged for one scheme alone. What else is in challenges
+// depends on the configuration of a Verifier: test those with an [Issuer].
 type RequestVerifier struct {
 	mu      sync.Mutex
 	outcome map[string]outcome // by credentials
@@ -66,13 +67,28 @@ func (v *RequestVerifier) Calls() int {
 // VerifyHTTPRequest implements verifier.RequestVerifier. It reads the
 // Authorization header alone.
 func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.VerifyOption) (*verifier.Token, error) {
+	return v.verify(r.Header.Get("Authorization"))
+}
+
+// VerifyRequest is VerifyHTTPRequest for other transports, such as gRPC. Names of
+// fields are compared without case.
+func (v *RequestVerifier) VerifyRequest(_ context.Context, req verifier.Request, _ ...verifier.VerifyOption) (*verifier.Token, error) {
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "Authorization") && len(values) > 0 {
+			return v.verify(values[0])
+		}
+	}
+	return v.verify("")
+}
+
+func (v *RequestVerifier) verify(authorization string) (*verifier.Token, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls++
 	if err := v.fail.next(); err != nil {
 		return nil, err
 	}
-	_, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	_, credentials, _ := strings.Cut(authorization, " ")
 	if credentials == "" {
 		return nil, Refusal(reason.NoCredentials)
 	}
@@ -88,8 +104,8 @@ func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.Verif
 	return &token, nil
 }
 
-// Refusal returns the error that a Verifier gives for a reason, without
-// challenges.
+// Refusal returns the error that a Verifier gives for a reason. Its challenges
+// are those of an error that no Verifier has seen.
 func Refusal(r verifier.Reason) *verifier.Error {
 	info := r.Info()
 	if info.Description == "" {
