@@ -13,7 +13,7 @@ import (
 )
 
 // An http.Client whose requests to another API have a token for the caller in
-// their context. In a server, exchange.Subject puts the caller's token there.
+// their context. In a server, verifier.Middleware puts the caller's token there.
 func ExampleTokenSource_Transport() {
 	run(func(t testing.TB, issuer *verifiertest.Issuer) {
 		c, err := exchange.New(exchange.Config{
