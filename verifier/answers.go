@@ -12,8 +12,10 @@ import (
 	"time"
 )
 
-// answers is what the challenges of a Verifier have in common.
+// answers is what the challenges of a Verifier have in common, and the clock of
+// those that come late.
 type answers struct {
+	clock            Clock
 	mode             DPoPMode
 	realm            string
 	algorithms       string // of proofs, separated by spaces
@@ -25,7 +27,7 @@ type answers struct {
 const defaultRealm = "api"
 
 // newAnswers checks what the configuration says about answers to clients.
-func newAnswers(m *mistakes, cfg *Config, proofAlgorithms algorithmList) *answers {
+func newAnswers(m *mistakes, cfg *Config, clock Clock, proofAlgorithms algorithmList) *answers {
 	m.quotable("Realm", cfg.Realm)
 	m.quotable("ChallengeScope", cfg.ChallengeScope)
 	if raw := cfg.ResourceMetadataURL; raw != "" {
@@ -36,7 +38,7 @@ func newAnswers(m *mistakes, cfg *Config, proofAlgorithms algorithmList) *answer
 		}
 	}
 	return &answers{
-		mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, defaultRealm), algorithms: proofAlgorithms.String(),
+		clock: clock, mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, defaultRealm), algorithms: proofAlgorithms.String(),
 		resourceMetadata: cfg.ResourceMetadataURL, scope: cfg.ChallengeScope, auth0: cfg.Auth0Statuses,
 	}
 }
@@ -56,6 +58,14 @@ func loopback(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// now returns the time by the Verifier's clock.
+func (a *answers) now() time.Time {
+	if a.clock == nil {
+		return time.Now()
+	}
+	return a.clock.Now()
 }
 
 // attach gives an error the scheme that the client used, so that it can
@@ -82,6 +92,11 @@ func fallback(e *Error) (*answers, Scheme) {
 	return &answers{mode: DPoPDisabled, realm: defaultRealm}, SchemeBearer
 }
 
+// allows reports whether the mode allows a scheme.
+func (a *answers) allows(scheme Scheme) bool {
+	return scheme == SchemeBearer && a.mode != DPoPRequired || scheme == SchemeDPoP && a.mode != DPoPDisabled
+}
+
 // challenges builds one challenge per scheme that the mode allows. The scheme
 // that the request used comes first, for readers of the first line alone; Bearer
 // does without one.
@@ -92,10 +107,7 @@ func (a *answers) challenges(e *Error, used Scheme) []string {
 	}
 	var list []string
 	for _, scheme := range order {
-		switch {
-		case e.only != "" && e.only != scheme:
-		case scheme == SchemeBearer && a.mode == DPoPRequired, scheme == SchemeDPoP && a.mode == DPoPDisabled:
-		default:
+		if a.allows(scheme) && (e.only == "" || e.only == scheme) {
 			list = append(list, a.challenge(scheme, e, used))
 		}
 	}
@@ -155,15 +167,17 @@ func (p *params) add(name, value string) {
 // has a challenge (RFC 9110, Section 15.5.2). "Could not decide" and mistakes of
 // the program have none: the result is nil.
 func (e *Error) Challenges() []string {
-	status := e.status()
-	if status >= http.StatusInternalServerError || status != http.StatusUnauthorized && e.answers == nil && e.Code == CodeNone {
+	switch status := e.status(); {
+	case status >= http.StatusInternalServerError:
+		return nil
+	case e.answers != nil:
+		return e.answers.challenges(e, e.scheme)
+	case status == http.StatusUnauthorized, e.Code == CodeInsufficientScope:
+		a, used := fallback(e)
+		return a.challenges(e, used)
+	default:
 		return nil
 	}
-	a, used := e.answers, e.scheme
-	if a == nil {
-		a, used = fallback(e)
-	}
-	return a.challenges(e, used)
 }
 
 // status is the status of the answer; an error of the program's own may have one

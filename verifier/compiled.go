@@ -2,12 +2,11 @@ package verifier
 
 import (
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/portcullis-go/portcullis/internal/issuer"
 )
 
 // minCompiled and maxCompiled bound how many policies of issuers that only a
@@ -89,12 +88,16 @@ type issuerContent struct {
 	text string
 	keys any // comparable
 	doer Doer
+
+	opaque    OpaqueTokens
+	encrypted bool
 }
 
 // contentOf returns what an Issuer says; comparable is false when its Doer
-// cannot be compared, such as a function.
+// or Introspector cannot be compared, such as a function.
 func contentOf(i *Issuer) (content issuerContent, comparable bool) {
-	if i.Doer != nil && !reflect.TypeOf(i.Doer).Comparable() {
+	if i.Doer != nil && !reflect.TypeOf(i.Doer).Comparable() ||
+		i.Opaque.Introspector != nil && !reflect.TypeOf(i.Opaque.Introspector).Comparable() {
 		return content, false
 	}
 	var text []byte
@@ -108,7 +111,7 @@ func contentOf(i *Issuer) (content issuerContent, comparable bool) {
 	add(i.Name, i.SubjectPrefix, i.NoAudience.Claim)
 	for _, list := range [...][]string{
 		i.Aliases, i.Audiences, i.NoAudience.Values, i.Algorithms, i.RequiredClaims, i.Optional, i.Types,
-		i.Claims.Scope, i.Claims.ClientID, i.Claims.Permissions,
+		i.Claims.Scope, i.Claims.ClientID, i.Claims.Permissions, i.Encryption.Keys,
 	} {
 		add(list...)
 	}
@@ -123,7 +126,7 @@ func contentOf(i *Issuer) (content issuerContent, comparable bool) {
 	}
 	text = binary.AppendVarint(text, int64(i.Leeway))
 	text = binary.AppendVarint(text, int64(i.Profile))
-	return issuerContent{text: string(text), keys: i.Keys.identity(), doer: i.Doer}, true
+	return issuerContent{text: string(text), keys: i.Keys.identity(), doer: i.Doer, opaque: i.Opaque, encrypted: i.Encryption.Required}, true
 }
 
 // maxLists bounds how many lists of a resolver are remembered in normal form,
@@ -158,9 +161,9 @@ const shortList = 8
 
 // has reports whether an issuer is among the domains, all of which must be valid:
 // a list that is partly garbage says that the resolver is broken.
-func (n *normalLists) has(domains []string, name string, g *gate) (bool, error) {
+func (n *normalLists) has(domains []string, name string, nameOf func(string) (string, error)) (bool, error) {
 	if len(domains) <= shortList {
-		return lists(domains, name, g)
+		return lists(domains, name, nameOf)
 	}
 	key := listKey{len(domains), domains[0], domains[len(domains)-1]}
 	if all := n.lists.Load(); all != nil {
@@ -170,7 +173,7 @@ func (n *normalLists) has(domains []string, name string, g *gate) (bool, error) 
 	}
 	l := &normalList{domains: slices.Clone(domains), names: make(map[string]bool, len(domains))}
 	for _, domain := range l.domains {
-		known, err := g.nameOfListed(domain)
+		known, err := nameOf(domain)
 		if err != nil {
 			l.err = err
 			break
@@ -201,14 +204,14 @@ func (n *normalLists) remember(key listKey, l *normalList) {
 }
 
 // lists is has for a short list.
-func lists(domains []string, name string, g *gate) (bool, error) {
+func lists(domains []string, name string, nameOf func(string) (string, error)) (bool, error) {
 	allowed := false
 	for _, domain := range domains {
 		if domain == name {
 			allowed = true
 			continue
 		}
-		known, err := g.nameOfListed(domain)
+		known, err := nameOf(domain)
 		if err != nil {
 			return false, err
 		}
@@ -217,32 +220,8 @@ func lists(domains []string, name string, g *gate) (bool, error) {
 	return allowed, nil
 }
 
-// nameOfListed returns the name under which the gate knows an entry of a
-// resolver's list.
-func (g *gate) nameOfListed(domain string) (string, error) {
-	if p := g.exact[domain]; p != nil {
-		return p.name, nil
-	}
-	normal, err := issuer.Normalize(domain)
-	if err != nil {
-		return "", errResolverInvalid
-	}
-	if p := g.normal[normal]; p != nil {
-		return p.name, nil
-	}
-	return normal, nil
-}
-
-// isNil reports whether an interface holds a nil pointer, map or function: what a
-// program passes on by mistake.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
-		return r.IsNil()
-	default:
-		return false
-	}
-}
+var (
+	errResolverEmpty   = errors.New("verifier: the resolver returned no domain")
+	errResolverInvalid = errors.New("verifier: the resolver returned an invalid domain")
+	errResolverNil     = errors.New("verifier: the resolver returned neither an issuer nor an error")
+)

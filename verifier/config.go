@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -52,6 +51,10 @@ type Config struct {
 	// MaxTokenSize in bytes. Default 16 KiB, at most 1 MiB.
 	MaxTokenSize int
 
+	// Decryption says how encrypted tokens are opened. Default: they are refused.
+	Decryption DecryptionConfig
+	// Revocation says how revoked tokens are known. Default: none are.
+	Revocation RevocationConfig
 	// DPoP says how proofs are treated.
 	DPoP DPoPConfig
 
@@ -146,57 +149,9 @@ type Config struct {
 	ClientCertificate func(*http.Request) (*x509.Certificate, error)
 }
 
-// Profile says which kinds of JWT are taken for access tokens.
-type Profile int
-
-const (
-	// ProfileDefault is what Config says for all issuers, and ProfileJWT where
-	// Config says nothing.
-	ProfileDefault Profile = iota
-	// ProfileRFC9068 accepts a typ header of at+jwt or application/at+jwt only,
-	// and requires the claims of RFC 9068, Section 2.2: sub, client_id and jti
-	// too.
-	ProfileRFC9068
-	// ProfileJWT accepts a typ header of JWT, at+jwt or either with "application/"
-	// in front, in any case, and none. Proofs, ID tokens of other types, logout
-	// tokens and the like never pass.
-	ProfileJWT
-)
-
 const (
 	defaultMaxTokenSize = 16 << 10
 	minMaxTokenSize     = 256 // less holds no signed token
 	maxMaxTokenSize     = 1 << 20
 	maxTokenMemo        = 1 << 20
 )
-
-// newStandard reads what Config says for all issuers.
-func newStandard(m *mistakes, cfg *Config) *standard {
-	s := &standard{claims: cfg.Claims.or(defaultPlaces)}
-	s.places = m.places("Claims", s.claims)
-	names := cfg.Algorithms
-	if len(names) == 0 {
-		names = []string{"RS256"}
-	}
-	s.algorithms = m.algorithms("Algorithms", names)
-	switch {
-	case cfg.Audience != "" && len(cfg.Audiences) > 0:
-		m.add("Audience", "and Config.Audiences are both set; set one")
-	case cfg.Audience != "":
-		s.audiences = []string{cfg.Audience}
-		m.text("Audience", cfg.Audience)
-	default:
-		s.audiences = slices.Clone(cfg.Audiences)
-		m.texts("Audiences", s.audiences)
-	}
-	if len(s.audiences) == 0 && (cfg.Domains != nil || len(cfg.Issuers) == 0) {
-		m.add("Audience", "or Config.Audiences must be set; it is what tokens for this API have in aud")
-	}
-	m.texts("RequiredClaims", cfg.RequiredClaims)
-	s.required = slices.Clone(cfg.RequiredClaims)
-	m.profile("Profile", cfg.Profile)
-	s.profile = cfg.Profile
-	s.leeway = m.leeway("Leeway", cfg.Leeway)
-	s.sources = newSourceDefaults(m, cfg)
-	return s
-}

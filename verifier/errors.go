@@ -57,6 +57,7 @@ var (
 // specific says which of them an error matches. It is read only.
 var specific = map[Reason]error{
 	reason.TokenMalformed: ErrMalformed, reason.TokenTooLarge: ErrMalformed, reason.TokenType: ErrMalformed, reason.TokenCritical: ErrMalformed,
+	reason.TokenDecryption: ErrMalformed, reason.TokenNotEncrypted: ErrMalformed,
 	reason.Algorithm:     ErrAlgorithm,
 	reason.IssuerMissing: ErrIssuer, reason.IssuerMalformed: ErrIssuer, reason.IssuerNotAllowed: ErrIssuer, reason.IssuerMismatch: ErrIssuer,
 	reason.KeyUnknown: ErrKeyNotFound, reason.NoUsableKey: ErrKeyNotFound,
@@ -99,7 +100,7 @@ type Error struct {
 	scheme  Scheme // that the request used
 	only    Scheme // that is challenged; "" for those that the mode allows
 	bare    bool   // Code is for the body alone
-	answers *answers
+	answers challenger
 	cause   error
 }
 
@@ -182,4 +183,13 @@ func asError(err error) *Error {
 		return e
 	}
 	return undecided(reason.Keys, err, 0)
+}
+
+// challenger makes the challenges of errors: what the answers of a Verifier have
+// in common.
+type challenger interface {
+	attach(e *Error, used Scheme) *Error
+	challenges(e *Error, used Scheme) []string
+	allows(scheme Scheme) bool
+	now() time.Time
 }

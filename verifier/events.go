@@ -19,19 +19,20 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventAccepted    EventKind = "accepted"           // a request or token was accepted
-	EventRefused     EventKind = "refused"            // it was not; Reason says why
-	EventFetched     EventKind = "fetched"            // an issuer answered with a good document
-	EventFetchFailed EventKind = "fetch_failed"       // it did not; Problem says why
-	EventRotated     EventKind = "rotated"            // a refresh brought another content
-	EventStale       EventKind = "stale"              // a document past its freshness was used
-	EventLimited     EventKind = "limited"            // an unknown kid was not worth another fetch
-	EventCacheHit    EventKind = "cache_hit"          // Config.Cache had a document
-	EventCacheFault  EventKind = "cache_fault"        // Config.Cache or Config.Lease failed, or held garbage
-	EventOtherSource EventKind = "cache_other_source" // Config.Cache had a document from a source that this Verifier would not ask
-	EventEvicted     EventKind = "evicted"            // an issuer in use was driven out; see Refresh.MaxMemory
-	EventReplay      EventKind = "replay"             // a proof was used before
-	EventReplayFault EventKind = "replay_fault"       // the replay store failed
+	EventAccepted        EventKind = "accepted"           // a request or token was accepted
+	EventRefused         EventKind = "refused"            // it was not; Reason says why
+	EventFetched         EventKind = "fetched"            // an issuer answered with a good document
+	EventFetchFailed     EventKind = "fetch_failed"       // it did not; Problem says why
+	EventRotated         EventKind = "rotated"            // a refresh brought another content
+	EventStale           EventKind = "stale"              // a document past its freshness was used
+	EventLimited         EventKind = "limited"            // an unknown kid was not worth another fetch
+	EventCacheHit        EventKind = "cache_hit"          // Config.Cache had a document
+	EventCacheFault      EventKind = "cache_fault"        // Config.Cache or Config.Lease failed, or held garbage
+	EventOtherSource     EventKind = "cache_other_source" // Config.Cache had a document from a source that this Verifier would not ask
+	EventEvicted         EventKind = "evicted"            // an issuer in use was driven out; see Refresh.MaxMemory
+	EventReplay          EventKind = "replay"             // a proof was used before
+	EventReplayFault     EventKind = "replay_fault"       // the replay store failed
+	EventRevocationFault EventKind = "revocation_fault"   // the revocation checker failed
 )
 
 // Event is one thing that happened. It holds nothing of a token, and no bytes
@@ -83,7 +84,7 @@ func (o slogObserver) Observe(e Event) {
 	switch e.Kind {
 	case EventAccepted:
 		return
-	case EventFetchFailed, EventStale, EventCacheFault, EventOtherSource, EventEvicted, EventReplay, EventReplayFault:
+	case EventFetchFailed, EventStale, EventCacheFault, EventOtherSource, EventEvicted, EventReplay, EventReplayFault, EventRevocationFault:
 		level = slog.LevelWarn
 	case EventRotated:
 		level = slog.LevelInfo

@@ -36,6 +36,8 @@ type policy struct {
 	leeway        time.Duration
 	places        *places
 	subjectPrefix string
+	opaque        OpaqueTokens
+	encryption    EncryptionRule
 }
 
 // requiredValue is an entry of Issuer.RequiredValues.
@@ -173,40 +175,6 @@ func (p *policy) maySign(key *keyset.Key, iss string) bool {
 	return !p.shared || key.Issuer == "" || key.Issuer == iss || key.Issuer == p.source.Name()
 }
 
-// algorithmList is an allow-list of algorithms.
-type algorithmList []*keyset.Algorithm
-
-// find returns the algorithm of exactly this name, or nil.
-func (l algorithmList) find(name string) *keyset.Algorithm {
-	for _, a := range l {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
-
-func (l algorithmList) String() string {
-	names := make([]string, len(l))
-	for i, a := range l {
-		names[i] = a.Name
-	}
-	return strings.Join(names, " ")
-}
-
-func (m *mistakes) algorithms(field string, names []string) algorithmList {
-	list := make(algorithmList, 0, len(names))
-	for i, name := range names {
-		a := keyset.AlgorithmByName(name)
-		if a == nil {
-			m.of(fmt.Sprintf("%s[%d]", field, i), name, "is not a supported asymmetric algorithm; names are exact, one per entry: "+strings.Join(keyset.AlgorithmNames(), ", "))
-			continue
-		}
-		list = append(list, a)
-	}
-	return list
-}
-
 // standard is what Config says for all issuers.
 type standard struct {
 	algorithms algorithmList
@@ -217,6 +185,8 @@ type standard struct {
 	claims     ClaimNames
 	places     *places
 	sources    sourceDefaults
+
+	decryptionKeys []string // IDs
 }
 
 // compile makes the policy of an issuer; field is how the configuration calls
@@ -273,6 +243,9 @@ func (s *standard) compileNamed(m *mistakes, field string, name spellings, i *Is
 	if i.SubjectPrefix != "" && (!strings.Contains(i.SubjectPrefix, "://") || !strings.HasSuffix(i.SubjectPrefix, "/") || strings.HasSuffix(i.SubjectPrefix, "//")) {
 		m.of(field+"SubjectPrefix", i.SubjectPrefix, `is not a URI that ends with a slash, such as "spiffe://example.org/"`)
 	}
+	p.opaque = m.opaque(field+"Opaque", i.Opaque)
+	p.encryption = EncryptionRule{i.Encryption.Required, slices.Clone(i.Encryption.Keys)}
+	m.encryption(field+"Encryption", p.encryption, s.decryptionKeys)
 	p.source = s.sources.source(m, field, name, i)
 	p.shared = i.Keys.of != nil && i.Keys.of.shared != ""
 	return p
@@ -326,9 +299,69 @@ func (m *mistakes) profile(field string, p Profile) {
 	}
 }
 
+func (m *mistakes) encryption(field string, r EncryptionRule, ids []string) {
+	if r.Required && len(ids) == 0 {
+		m.add(field, "demands encryption, and Config.Decryption has no keys")
+	}
+	for i, id := range r.Keys {
+		if !slices.Contains(ids, id) {
+			m.of(fmt.Sprintf("%s.Keys[%d]", field, i), id, "is no ID of a key of Config.Decryption")
+		}
+	}
+}
+
+// checkEncryption judges how a token came: encrypted to a key that this issuer
+// uses, or not encrypted at all.
+func (p *policy) checkEncryption(sealed *sealedBy) error {
+	switch {
+	case sealed == nil && p.encryption.Required,
+		sealed != nil && len(p.encryption.Keys) > 0 && !slices.Contains(p.encryption.Keys, sealed.keyID):
+		return refuse(reason.TokenNotEncrypted)
+	default:
+		return nil
+	}
+}
+
+// sealedBy is the key that an encrypted token was opened with.
+type sealedBy struct{ keyID string }
+
 // maxLeeway is what Leeway can be at most.
 const maxLeeway = 5 * time.Minute
 
 func (m *mistakes) leeway(field string, value time.Duration) time.Duration {
 	return m.duration(field, value, bounds{min: leastUnit, max: maxLeeway})
+}
+
+// newStandard reads what Config says for all issuers.
+func newStandard(m *mistakes, cfg *Config) *standard {
+	s := &standard{claims: cfg.Claims.or(defaultPlaces)}
+	s.places = m.places("Claims", s.claims)
+	names := cfg.Algorithms
+	if len(names) == 0 {
+		names = []string{"RS256"}
+	}
+	s.algorithms = m.algorithms("Algorithms", names)
+	switch {
+	case cfg.Audience != "" && len(cfg.Audiences) > 0:
+		m.add("Audience", "and Config.Audiences are both set; set one")
+	case cfg.Audience != "":
+		s.audiences = []string{cfg.Audience}
+		m.text("Audience", cfg.Audience)
+	default:
+		s.audiences = slices.Clone(cfg.Audiences)
+		m.texts("Audiences", s.audiences)
+	}
+	if len(s.audiences) == 0 && (cfg.Domains != nil || len(cfg.Issuers) == 0) {
+		m.add("Audience", "or Config.Audiences must be set; it is what tokens for this API have in aud")
+	}
+	m.texts("RequiredClaims", cfg.RequiredClaims)
+	s.required = slices.Clone(cfg.RequiredClaims)
+	m.profile("Profile", cfg.Profile)
+	s.profile = cfg.Profile
+	s.leeway = m.leeway("Leeway", cfg.Leeway)
+	s.sources = newSourceDefaults(m, cfg.Doer, cfg.KeyHosts, cfg.HTTPHosts)
+	for _, k := range cfg.Decryption.Keys {
+		s.decryptionKeys = append(s.decryptionKeys, k.ID)
+	}
+	return s
 }

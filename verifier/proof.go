@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/htu"
@@ -14,21 +12,6 @@ import (
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
-
-// proofs checks DPoP proofs: a DPoPConfig, compiled.
-type proofs struct {
-	algorithms         algorithmList
-	maxAge, futureSkew time.Duration
-	maxSize            int
-	store              ReplayStore   // nil: replays are allowed
-	storeTimeout       time.Duration // 0: none, for the default store does not wait
-	failOpen           bool
-	nonces             NonceSource
-	headers            *jws.Headers // of proofs that were accepted
-	keys               proofKeys
-	clock              Clock
-	watcher
-}
 
 // ProofRequest is what a DPoP proof is checked against.
 type ProofRequest struct {
@@ -205,41 +188,4 @@ func requestURLFault(raw string) Reason {
 		return reason.ProofURL
 	}
 	return reason.Argument
-}
-
-// proofKey is the parsed key of a proof's header.
-type proofKey struct {
-	key        *keyset.Key
-	algorithm  *keyset.Algorithm
-	thumbprint string
-}
-
-// maxProofKeys is how many keys of clients are remembered.
-const maxProofKeys = 4096
-
-// proofKeys remembers the keys of proofs that were accepted, by the text of
-// their headers. The zero value is ready.
-type proofKeys struct {
-	count atomic.Int64
-	m     sync.Map // string -> *proofKey
-}
-
-func (k *proofKeys) get(segment string) *proofKey {
-	if key, ok := k.m.Load(segment); ok {
-		return key.(*proofKey)
-	}
-	return nil
-}
-
-func (k *proofKeys) remember(segment string, key *proofKey) {
-	if k.get(segment) != nil {
-		return
-	}
-	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
-		return
-	}
-	if k.count.Add(1) > maxProofKeys {
-		k.m.Clear()
-		k.count.Store(0)
-	}
 }

@@ -7,43 +7,11 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/portcullis-go/portcullis/internal/jwe"
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
-
-// VerifyOption changes one verification.
-type VerifyOption func(*options)
-
-type options struct {
-	required  []string
-	audiences []string
-	in        incoming
-}
-
-// WithRequiredClaims demands claims beside those of the configuration.
-func WithRequiredClaims(names ...string) VerifyOption {
-	return func(o *options) { o.required = append(o.required, names...) }
-}
-
-// WithAudience demands that aud has one of these values, beside what the
-// configuration demands: an API or route of several that one Verifier serves. A
-// token without aud never meets it. Without values it demands nothing.
-func WithAudience(audiences ...string) VerifyOption {
-	return func(o *options) { o.audiences = append(o.audiences, audiences...) }
-}
-
-// WithRequest tells [Verifier.VerifyAccessToken] about the request, for
-// resolvers that need it: its absolute URL, or "", and its header, or nil.
-// VerifyRequest and VerifyHTTPRequest know theirs and ignore it.
-func WithRequest(url string, header http.Header) VerifyOption {
-	return func(o *options) {
-		if o.in.http == nil && o.in.method == "" {
-			o.in.url, o.in.header = url, header
-			o.in.host = header.Get("Host")
-		}
-	}
-}
 
 // VerifyRequest verifies the access token of a request, and the DPoP proof or
 // the certificate that it is bound to. The error is an [*Error].
@@ -202,11 +170,55 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 	if len(compact) > v.maxToken {
 		return nil, refuse(reason.TokenTooLarge)
 	}
-	if v.memo != nil {
-		return v.verifyRemembered(ctx, compact, o)
+	t, err := v.verifyAny(ctx, compact, o)
+	if err != nil {
+		return nil, err
 	}
-	t, _, err := v.verifyFresh(ctx, compact, o)
-	return t, err
+	if err := v.revocations.check(ctx, t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// verifyAny verifies a token of any form.
+func (v *Verifier) verifyAny(ctx context.Context, compact string, o *options) (*Token, error) {
+	switch {
+	case isOpaque(compact):
+		return v.verifyOpaque(ctx, compact, o)
+	case v.memo != nil:
+		return v.verifyRemembered(ctx, compact, o)
+	default:
+		t, _, err := v.verifyFresh(ctx, compact, found{}, o)
+		return t, err
+	}
+}
+
+// found is what the memo has found for a request already; the zero value is
+// nothing.
+type found struct {
+	policy *policy
+	keys   heldKeys
+}
+
+// verifyFresh verifies a JWT from its text alone: one that is encrypted is opened
+// first, and judged by what is inside.
+func (v *Verifier) verifyFresh(ctx context.Context, sent string, f found, o *options) (*Token, provenance, error) {
+	compact, sealed := sent, (*sealedBy)(nil)
+	if jwe.IsEncrypted(sent) {
+		inner, keyID, err := v.opener.open(ctx, sent)
+		if err != nil {
+			return nil, provenance{}, err
+		}
+		compact, sealed = inner, &sealedBy{keyID}
+	}
+	t, signed, err := v.verifySigned(ctx, compact, sealed, f, o)
+	if err != nil || !signed.policy.opaque.JWTs {
+		return t, signed, err
+	}
+	if _, err := ask(ctx, signed.policy, sent); err != nil {
+		return nil, signed, err
+	}
+	return t, signed, nil
 }
 
 // maxScratch is how long a list of members may have become to be used again:
@@ -219,9 +231,9 @@ var scratch = sync.Pool{New: func() any {
 	return &s
 }}
 
-// verifyFresh verifies a token from its text alone, in the order of the
-// package documentation. The policy that the gate finds judges all the rest.
-func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) (t *Token, signed provenance, err error) {
+// verifySigned verifies a signed token, in the order of the package
+// documentation. The policy that the gate finds judges all the rest.
+func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sealedBy, f found, o *options) (t *Token, signed provenance, err error) {
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
 		if cap(*members) <= maxScratch {
@@ -237,8 +249,13 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	if t, err = readRegistered(&parsed); err != nil {
 		return nil, signed, err
 	}
-	p, err := v.gate.admit(ctx, t.Issuer, t.Subject, &o.in)
-	if err != nil {
+	p := f.policy
+	if p == nil {
+		if p, err = v.gate.admit(ctx, t.Issuer, t.Subject, &o.in); err != nil {
+			return nil, signed, err
+		}
+	}
+	if err := p.checkEncryption(sealed); err != nil {
 		return nil, signed, err
 	}
 	// What the header and the payload alone decide is decided before keys are
@@ -254,9 +271,11 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	if err := p.checkClaims(t, parsed.Members, now, o); err != nil {
 		return nil, signed, err
 	}
-	held, err := v.keysOf(ctx, p, now)
-	if err != nil {
-		return nil, signed, err
+	held := f.keys
+	if held.entry == nil {
+		if held, err = v.keysOf(ctx, p, now); err != nil {
+			return nil, signed, err
+		}
 	}
 	if signed, err = v.checkSignature(ctx, p, &held, algorithm, &parsed, t.Issuer); err != nil {
 		return nil, signed, err
@@ -264,7 +283,7 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	if t.Confirmation, err = readConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
 		return nil, signed, err
 	}
-	t.IssuerName, t.answers, t.payload = p.name, v.answers, parsed.Payload
+	t.IssuerName, t.answers, t.payload, t.leeway = p.name, v.answers, parsed.Payload, p.leeway
 	return t, signed, nil
 }
 

@@ -23,12 +23,17 @@ const (
 	ProofUnexpected     Reason = "proof_unexpected"
 	ForwardedMalformed  Reason = "forwarded_malformed"
 	RequestURL          Reason = "request_url"
+	CrossOrigin         Reason = "cross_origin"
 
 	// The access token.
 	TokenMalformed            Reason = "token_malformed"
 	TokenTooLarge             Reason = "token_too_large"
 	TokenType                 Reason = "token_type"
 	TokenCritical             Reason = "token_critical"
+	TokenDecryption           Reason = "token_decryption"
+	TokenNotEncrypted         Reason = "token_not_encrypted"
+	TokenInactive             Reason = "token_inactive"
+	Revoked                   Reason = "revoked"
 	Algorithm                 Reason = "algorithm"
 	IssuerMissing             Reason = "issuer_missing"
 	IssuerMalformed           Reason = "issuer_malformed"
@@ -47,9 +52,9 @@ const (
 	BindingMissing            Reason = "binding_missing"
 	BindingMismatch           Reason = "binding_mismatch"
 	BoundTokenAsBearer        Reason = "bound_token_as_bearer"
-	CertificateBindingMissing Reason = "certificate_binding_missing"
 	CertificateMissing        Reason = "certificate_missing"
 	Certificate               Reason = "certificate_mismatch"
+	CertificateBindingMissing Reason = "certificate_binding_missing"
 
 	// The DPoP proof.
 	ProofMultiple    Reason = "proof_multiple"
@@ -76,13 +81,16 @@ const (
 	Authentication Reason = "authentication"
 
 	// Could not decide.
-	Resolver    Reason = "resolver_failed"
-	Discovery   Reason = "discovery_unavailable"
-	Keys        Reason = "keys_unavailable"
-	ReplayStore Reason = "replay_store_failed"
-	NonceSource Reason = "nonce_source_failed"
-	CertSource  Reason = "certificate_source_failed"
-	Requirement Reason = "requirement_failed"
+	Resolver      Reason = "resolver_failed"
+	Discovery     Reason = "discovery_unavailable"
+	Keys          Reason = "keys_unavailable"
+	ReplayStore   Reason = "replay_store_failed"
+	NonceSource   Reason = "nonce_source_failed"
+	CertSource    Reason = "certificate_source_failed"
+	Introspection Reason = "introspection_failed"
+	Decryption    Reason = "decryption_failed"
+	Revocation    Reason = "revocation_failed"
+	Requirement   Reason = "requirement_failed"
 
 	// A mistake of the calling program.
 	Argument Reason = "argument"
@@ -153,6 +161,8 @@ var catalogue = [...]Info{
 		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be used. The error names the field. Check the proxy, name the fields that it writes in Config.ProxyFields, or set Config.ExternalURL."},
 	{RequestURL, bad, invalidRequest, 0, "the URL of the request is not one of this API",
 		"The Host or the request line names no http or https URL, the host is not in Config.ExternalHosts, or the path leads out of Config.ExternalURL."},
+	{CrossOrigin, forbidden, invalidRequest, 0, "the request comes from another site",
+		"A page of another site made a browser send this request with the user's cookie (MiddlewareConfig.Source). Add the site to CrossOrigin if that is wanted."},
 
 	{TokenMalformed, unauthorized, invalidToken, 0, "the access token is malformed",
 		"The token is not a JWS in compact serialisation with strict JSON inside: an opaque token (no audience requested), an encrypted one, or garbage."},
@@ -162,6 +172,14 @@ var catalogue = [...]Info{
 		"The typ header names another kind of token, or Config.Profile demands at+jwt."},
 	{TokenCritical, unauthorized, invalidToken, 0, "the access token has critical extensions that are not understood",
 		"The token has a crit or b64 header (RFC 7515, Section 4.1.11)."},
+	{TokenDecryption, unauthorized, invalidToken, 0, "the encrypted access token cannot be opened",
+		"No key of Config.Decryption opens the token, its algorithms are not allowed, it is compressed, or what is inside is no signed token. The reason is one for all, so that a client learns nothing. Compare the kid with the published keys."},
+	{TokenNotEncrypted, unauthorized, invalidToken, 0, "the access token must be encrypted",
+		"Issuer.Encryption demands encryption, and the token came without, or was encrypted to another key."},
+	{TokenInactive, unauthorized, invalidToken, 0, "the access token is not active",
+		"The issuer's introspection endpoint does not know the token, or says that it has expired or was revoked."},
+	{Revoked, unauthorized, invalidToken, 0, "the access token was revoked",
+		"Config.Revocation's Checker says that the token, its subject or its session was revoked."},
 	{Algorithm, unauthorized, invalidToken, 0, "the signature algorithm of the access token is not allowed",
 		"The alg header is not in Config.Algorithms, or in those of the Issuer."},
 	{IssuerMissing, unauthorized, invalidToken, 0, "the access token has no issuer",
@@ -259,6 +277,12 @@ var catalogue = [...]Info{
 		"DPoPConfig.Nonces failed."},
 	{CertSource, unavailable, none, 0, "the client certificate could not be determined",
 		"Config.ClientCertificate failed."},
+	{Introspection, unavailable, none, 0, "the access token could not be checked with its issuer",
+		"Issuer.Opaque's Introspector failed, timed out, or had too many calls in flight. The cause is in the error."},
+	{Decryption, unavailable, none, 0, "the encrypted access token could not be opened now",
+		"A KeyDecrypter failed, or more than Decryption.MaxInFlight tokens are being opened."},
+	{Revocation, unavailable, none, 0, "the access token could not be checked for revocation",
+		"Revocation.Checker failed. Revocation.AllowFailure answers otherwise, at a price."},
 	{Requirement, unavailable, none, 0, "the request could not be authorized",
 		"A Requirement of the route returned an error that says nothing about the token, or panicked. The cause is in the error."},
 	{Argument, http.StatusInternalServerError, none, 0, "the request could not be checked",
