@@ -100,7 +100,7 @@ type Error struct {
 	scheme  Scheme // that the request used
 	only    Scheme // that is challenged; "" for those that the mode allows
 	bare    bool   // Code is for the body alone
-	answers challenger
+	answers *answers
 	cause   error
 }
 
@@ -183,13 +183,4 @@ func asError(err error) *Error {
 		return e
 	}
 	return undecided(reason.Keys, err, 0)
-}
-
-// challenger makes the challenges of errors: what the answers of a Verifier have
-// in common.
-type challenger interface {
-	attach(e *Error, used Scheme) *Error
-	challenges(e *Error, used Scheme) []string
-	allows(scheme Scheme) bool
-	now() time.Time
 }
