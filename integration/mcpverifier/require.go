@@ -33,8 +33,7 @@ func RequireScopes[In, Out any](tool mcp.ToolHandlerFor[In, Out], scopes ...stri
 //   - a JSON-RPC error, where HTTP status and header are no longer open: in
 //     batches, and where an event store lets the SDK begin its answer early;
 //   - a JSON-RPC error, too, where the request did not come through a [Handler].
-func Require(ctx context.Context, req mcp.Request, requirements ...verifier.Requirement) error {
-	_ = ctx
+func Require(_ context.Context, req mcp.Request, requirements ...verifier.Requirement) error {
 	c := callOf(req)
 	if c == nil {
 		return &jsonrpc.Error{Code: codeRefused, Message: "no access token was sent"}
