@@ -156,10 +156,14 @@ func domainOf(text string) (s spellings, problem string) {
 	case strings.Contains(normal, "/.well-known/"):
 		return s, "is the address of a document; give the issuer itself, without /.well-known/ and what follows"
 	}
+	s = spellings{name: normal, exact: []string{normal}}
 	if host := strings.TrimPrefix(normal, "https://"); strings.IndexByte(host, '/') == len(host)-1 {
-		return domain(normal), ""
+		s = domain(normal)
 	}
-	return spellings{name: normal, exact: []string{normal}}, ""
+	if written := strings.TrimSpace(text); strings.Contains(written, "://") && !slices.Contains(s.exact, written) {
+		s.exact = append(s.exact, written) // with capitals in the host
+	}
+	return s, ""
 }
 
 // maxIssuer bounds the length of an issuer's name and of an iss.
@@ -167,8 +171,8 @@ const maxIssuer = 2048
 
 // hasHTTPS reports whether documents can be found under a name.
 func hasHTTPS(name string) bool {
-	normal, err := issuer.Normalize(name)
-	return err == nil && strings.HasPrefix(normal, "https://") && strings.Contains(name, "://")
+	u, err := url.Parse(name)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.Opaque == ""
 }
 
 // isHTTP reports whether a name is an http URL.
