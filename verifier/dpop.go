@@ -20,6 +20,8 @@ const (
 	DPoPDisabled                 // Bearer only
 )
 
+const defaultProofAlgorithm = "ES256"
+
 // DPoPConfig says how DPoP proofs (RFC 9449) are treated.
 type DPoPConfig struct {
 	// Mode is DPoPAllowed by default. A token that is bound to a key is refused
@@ -77,7 +79,7 @@ func newProofs(m *mistakes, d *DPoPConfig, clock Clock, watch watcher) *proofs {
 	}
 	names := d.Algorithms
 	if len(names) == 0 {
-		names = []string{"ES256"}
+		names = []string{defaultProofAlgorithm}
 	}
 	p := &proofs{
 		algorithms: m.algorithms("DPoP.Algorithms", names),

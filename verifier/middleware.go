@@ -128,7 +128,7 @@ func AccessTokenFromContext(ctx context.Context) (string, bool) {
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T
 	s := credentialsFrom(ctx)
-	if err := s.meets(nil); err != nil {
+	if err := s.meets(ctx, nil); err != nil {
 		return claims, err
 	}
 	if err := s.token.Decode(&claims); err != nil {

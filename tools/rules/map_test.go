@@ -16,6 +16,7 @@ var order = []struct{ packages, may string }{
 	{"verifier/reason", ""},
 	{"verifier", "internal/... verifier/reason"},
 	{"verifier/verifiertest", "internal/... verifier verifier/reason"},
+	{"verifier/clientcert", ""},
 	{"resolver", "internal/... verifier"},
 	{"providers", "verifier resolver"},
 	{"exchange", "internal/... verifier verifier/reason"},
