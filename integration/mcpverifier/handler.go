@@ -85,7 +85,7 @@ func (h *Handler) Close() error { return h.verifier.Close() }
 
 // ServeHTTP serves the endpoint and the metadata.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.TrimRight(r.URL.Path, "/") == strings.TrimRight(h.metadataPath, "/") {
+	if strings.TrimRight(r.URL.EscapedPath(), "/") == strings.TrimRight(h.metadataPath, "/") {
 		h.metadata.ServeHTTP(w, r)
 		return
 	}
