@@ -73,7 +73,7 @@ func collect(opts []VerifyOption) options {
 // *Error.
 func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) (*Token, error) {
 	if len(compact) > v.maxToken {
-		return nil, refuse(ReasonTokenTooLarge)
+		return nil, refuseSize(ReasonTokenTooLarge, v.maxToken)
 	}
 	if v.memo != nil {
 		return v.verifyRemembered(ctx, compact, o)
@@ -215,7 +215,7 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKe
 		return provenance{}, err
 	}
 	if !slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
-		return a.Verify(key.Public, parsed.SigningInput, parsed.Signature)
+		return key.Verify(a, parsed.SigningInput, parsed.Signature)
 	}) {
 		return provenance{}, refuse(ReasonSignature)
 	}

@@ -26,11 +26,16 @@ type Config struct {
 
 	// Algorithms are the allowed signature algorithms of tokens, by their exact
 	// names: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
-	// EdDSA, Ed25519. Default RS256. EdDSA and Ed25519 are different names of
-	// the same thing (RFC 9864, Section 2.2); allow the one that is used.
+	// EdDSA, Ed25519, and those of SignatureAlgorithms. Default RS256. EdDSA and
+	// Ed25519 are different names of the same thing (RFC 9864, Section 2.2);
+	// allow the one that is used.
 	Algorithms []string
 	// IssuerAlgorithms replaces Algorithms for single issuers.
 	IssuerAlgorithms map[string][]string
+	// SignatureAlgorithms check signatures in place of the standard library:
+	// of algorithms that it lacks, or faster. They allow nothing by themselves;
+	// Algorithms and DPoP.Algorithms do. Default none.
+	SignatureAlgorithms []SignatureAlgorithm
 	// Leeway is how much exp and nbf may be missed by, 0 to 5 minutes.
 	// Default 0.
 	Leeway time.Duration
@@ -143,7 +148,9 @@ type DPoPConfig struct {
 	// FutureSkew is how far in the future iat may be. Default 30 s; negative
 	// means none; at most 5 minutes.
 	FutureSkew time.Duration
-	// MaxProofSize in bytes. Default 8 KiB, at most 64 KiB.
+	// MaxProofSize in bytes, at most 64 KiB. Default 8 KiB; 16 KiB when
+	// Algorithms has one that the standard library lacks: a proof holds a public
+	// key and a signature, which are longer there.
 	MaxProofSize int
 	// ReplayStore remembers the proofs that were used. Default: a store of this
 	// process for a million proofs, of which ReplayQuota may be of one key. A

@@ -49,7 +49,7 @@ func newKeySource(cfg *Config, v *Verifier, policy lifecycle.Policy) *keySource 
 	k.sets = lifecycle.New(lifecycle.Config[*keyset.Set]{
 		Name:     "jwks",
 		Fetch:    k.fetch,
-		Parse:    func(_ string, body []byte, _ string) (*keyset.Set, error) { return keyset.Parse(body) },
+		Parse:    func(_ string, body []byte, _ string) (*keyset.Set, error) { return keyset.Parse(body, v.known) },
 		Unusable: keyset.ErrNoUsable,
 		Same:     (*keyset.Set).SameKeys,
 		Policy:   policy, Now: v.clock.Now, Cache: cache, Lease: lease,

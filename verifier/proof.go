@@ -39,10 +39,10 @@ func (v *Verifier) applyDPoP(cfg *Config) error {
 		return invalid("DPoP.Mode", "is unknown")
 	}
 	var err error
-	if v.proofAlgorithms, err = algorithms("DPoP.Algorithms", d.Algorithms, "ES256"); err != nil {
+	if v.proofAlgorithms, err = v.allow("DPoP.Algorithms", d.Algorithms, "ES256"); err != nil {
 		return err
 	}
-	if p.maxSize, err = size("DPoP.MaxProofSize", d.MaxProofSize, defaultMaxProofSize, maxMaxProofSize); err != nil {
+	if p.maxSize, err = size("DPoP.MaxProofSize", d.MaxProofSize, v.proofAlgorithms.proofSize(), maxMaxProofSize); err != nil {
 		return err
 	}
 	p.maxAge, p.futureSkew = d.MaxAge, d.FutureSkew
@@ -154,7 +154,7 @@ func (v *Verifier) VerifyDPoPProof(ctx context.Context, req ProofRequest) (*Proo
 // parseProof reads a proof without checking it.
 func (v *Verifier) parseProof(compact string) (jws.Token, error) {
 	if len(compact) > v.proof.maxSize {
-		return jws.Token{}, refuse(ReasonProofTooLarge)
+		return jws.Token{}, refuseSize(ReasonProofTooLarge, v.proof.maxSize)
 	}
 	if strings.Contains(compact, ",") {
 		return jws.Token{}, refuse(ReasonProofMultiple) // several field lines, joined
@@ -201,7 +201,7 @@ func (v *Verifier) checkProofSignature(parsed *jws.Token) (*proofKey, error) {
 			return nil, err
 		}
 	}
-	if !key.algorithm.Verify(key.key.Public, parsed.SigningInput, parsed.Signature) {
+	if !key.key.Verify(key.algorithm, parsed.SigningInput, parsed.Signature) {
 		return nil, refuse(ReasonProofSignature)
 	}
 	return key, nil
@@ -224,8 +224,8 @@ func (v *Verifier) proofKey(h *jws.Header) (*proofKey, error) {
 	if !ok {
 		return nil, refuse(ReasonProofKey)
 	}
-	key, err := keyset.ParseKey(members)
-	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) {
+	key, err := keyset.ParseKey(members, v.known)
+	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) || !key.Ready(algorithm) {
 		return nil, refuse(ReasonProofKey)
 	}
 	return &proofKey{key: key, algorithm: algorithm, thumbprint: key.Thumbprint()}, nil

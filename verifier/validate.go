@@ -95,7 +95,10 @@ func (v *Verifier) applyAudiences(cfg *Config) error {
 
 func (v *Verifier) applyAlgorithms(cfg *Config) error {
 	var err error
-	if v.algorithms, err = algorithms("Algorithms", cfg.Algorithms, "RS256"); err != nil {
+	if v.known, err = knownAlgorithms(cfg.SignatureAlgorithms); err != nil {
+		return err
+	}
+	if v.algorithms, err = v.allow("Algorithms", cfg.Algorithms, "RS256"); err != nil {
 		return err
 	}
 	for name, list := range cfg.IssuerAlgorithms {
@@ -106,7 +109,7 @@ func (v *Verifier) applyAlgorithms(cfg *Config) error {
 		if len(list) == 0 {
 			return invalid("IssuerAlgorithms", "has an empty list")
 		}
-		allowed, err := algorithms("IssuerAlgorithms", list, "")
+		allowed, err := v.allow("IssuerAlgorithms", list, "")
 		if err != nil {
 			return err
 		}
@@ -124,17 +127,27 @@ func (v *Verifier) applyAlgorithms(cfg *Config) error {
 // algorithmList is an allow-list of algorithms.
 type algorithmList []*keyset.Algorithm
 
-func algorithms(field string, names []string, byDefault string) (algorithmList, error) {
+// allow finds the algorithms of these names.
+func (v *Verifier) allow(field string, names []string, byDefault string) (algorithmList, error) {
 	if len(names) == 0 {
 		names = []string{byDefault}
 	}
 	list := make(algorithmList, len(names))
 	for i, name := range names {
-		if list[i] = keyset.AlgorithmByName(name); list[i] == nil {
-			return nil, invalid(field, fmt.Sprintf("has %q, which is not a supported asymmetric algorithm", name))
+		if list[i] = v.known.ByName(name); list[i] == nil {
+			return nil, invalid(field, fmt.Sprintf("has %q, which is not a supported asymmetric algorithm, and not one of Config.SignatureAlgorithms", name))
 		}
 	}
 	return list, nil
+}
+
+// proofSize is the bound on proofs by default. Keys and signatures of
+// algorithms that the standard library lacks tend to be long.
+func (l algorithmList) proofSize() int {
+	if slices.ContainsFunc(l, (*keyset.Algorithm).OnlyOutside) {
+		return 2 * defaultMaxProofSize
+	}
+	return defaultMaxProofSize
 }
 
 // find returns the algorithm of exactly this name, or nil.

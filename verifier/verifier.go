@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -22,6 +23,7 @@ type Verifier struct {
 	issuers          map[string]bool // when the list is fixed
 	resolver         DomainResolver  // otherwise
 	audiences        []string
+	known            *keyset.Algorithms
 	algorithms       algorithmList
 	issuerAlgorithms map[string]algorithmList
 	leeway           time.Duration

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/big"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -28,22 +29,25 @@ var ErrKey = errors.New("keyset: unusable key")
 type Key struct {
 	ID        string
 	HasID     bool
-	Algorithm string // the key's "alg", or ""
-	KeyType   string // "RSA", "EC" or "OKP"
-	Curve     string // "P-256", "P-384", "P-521", "Ed25519" or ""
-	Public    crypto.PublicKey
+	Algorithm string           // the key's "alg", or ""
+	KeyType   string           // "RSA", "EC", "OKP" or that of an outside algorithm
+	Curve     string           // "P-256", "P-384", "P-521", "Ed25519", that of an outside algorithm, or ""
+	Public    crypto.PublicKey // nil for a key of an outside algorithm
 
 	x, y string // the coordinates as given, for the thumbprint
+
+	outsideKey
 }
 
 // privateMembers are the members of private and symmetric keys (RFC 7518,
-// Section 6). One of them in a place for public keys spoils the key.
-var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+// Section 6; RFC 9964). One of them in a place for public keys spoils the key.
+var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 // ParseKey reads a public JSON Web Key. Members must have the types and the
 // canonical base64url form of RFC 7518, Section 6; "x5u", "x5c" and the like
-// are ignored, never fetched and never trusted.
-func ParseKey(members []strictjson.Member) (*Key, error) {
+// are ignored, never fetched and never trusted. A key of another type is read
+// for the outside algorithms of known.
+func ParseKey(members []strictjson.Member, known *Algorithms) (*Key, error) {
 	for _, name := range privateMembers {
 		if strictjson.Find(members, name).Kind() != strictjson.Invalid {
 			return nil, ErrKey
@@ -60,8 +64,11 @@ func ParseKey(members []strictjson.Member) (*Key, error) {
 	if k.Algorithm, _, ok = optionalText(members, "alg"); !ok {
 		return nil, ErrKey
 	}
-	if err := k.parsePublic(members); err != nil {
+	if err := k.parsePublic(members, known); err != nil {
 		return nil, err
+	}
+	if known != nil {
+		k.slots = make([]atomic.Pointer[preparedSlot], known.slots)
 	}
 	return k, nil
 }
@@ -97,7 +104,7 @@ func optionalText(members []strictjson.Member, name string) (text string, has, o
 	return text, true, ok
 }
 
-func (k *Key) parsePublic(members []strictjson.Member) error {
+func (k *Key) parsePublic(members []strictjson.Member, known *Algorithms) error {
 	switch k.KeyType {
 	case "RSA":
 		n, nBytes, ok := octets(members, "n")
@@ -114,22 +121,28 @@ func (k *Key) parsePublic(members []strictjson.Member) error {
 		k.Curve, ok = strictjson.Find(members, "crv").Text()
 		k.x, _, ok2 = octets(members, "x")
 		k.y, _, ok3 = octets(members, "y")
-		if !ok || !ok2 || !ok3 || k.Curve != "P-256" && k.Curve != "P-384" && k.Curve != "P-521" {
+		if k.Curve != "P-256" && k.Curve != "P-384" && k.Curve != "P-521" {
+			return k.parseOutside(members, known)
+		}
+		if !ok || !ok2 || !ok3 {
 			return ErrKey
 		}
 		// go-jose checks the length of the coordinates and that the point is on
 		// the curve (RFC 7518, Section 6.2.1; RFC 8725, Section 3.4).
 		return k.parse(`{"kty":"EC","crv":"` + k.Curve + `","x":"` + k.x + `","y":"` + k.y + `"}`)
 	case "OKP":
-		crv, ok := strictjson.Find(members, "crv").Text()
-		x, xBytes, ok2 := octets(members, "x")
-		if !ok || !ok2 || crv != "Ed25519" || len(xBytes) != ed25519.PublicKeySize {
+		crv, _ := strictjson.Find(members, "crv").Text()
+		if crv != "Ed25519" {
+			return k.parseOutside(members, known)
+		}
+		x, xBytes, ok := octets(members, "x")
+		if !ok || len(xBytes) != ed25519.PublicKeySize {
 			return ErrKey
 		}
 		k.Curve, k.x = crv, x
 		return k.parse(`{"kty":"OKP","crv":"Ed25519","x":"` + x + `"}`)
 	default:
-		return ErrKey
+		return k.parseOutside(members, known)
 	}
 }
 
@@ -176,6 +189,8 @@ func (k *Key) Thumbprint() string {
 		input = `{"crv":"` + k.Curve + `","kty":"EC","x":"` + k.x + `","y":"` + k.y + `"}`
 	case ed25519.PublicKey:
 		input = `{"crv":"Ed25519","kty":"OKP","x":"` + k.x + `"}`
+	default:
+		return k.thumbprint
 	}
 	h := crypto.SHA256.New()
 	h.Write([]byte(input))

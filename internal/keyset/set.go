@@ -32,8 +32,9 @@ type Set struct {
 
 // Parse reads a key set. Keys of unknown type, for other uses, weak, private
 // or malformed ones are skipped (RFC 7517, Section 5): one odd key does not
-// spoil the others.
-func Parse(document []byte) (*Set, error) {
+// spoil the others. Keys of types that outside algorithms read are kept when
+// known has such an algorithm.
+func Parse(document []byte, known *Algorithms) (*Set, error) {
 	members, err := strictjson.Parse(string(document), nil)
 	if err != nil {
 		return nil, ErrDocument
@@ -51,7 +52,7 @@ func Parse(document []byte) (*Set, error) {
 		if !ok || !ForSignatures(jwk) {
 			continue
 		}
-		key, err := ParseKey(jwk)
+		key, err := ParseKey(jwk, known)
 		if err != nil {
 			continue
 		}
@@ -82,7 +83,7 @@ func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*K
 		keys = s.byID[kid]
 	}
 	for _, key := range keys {
-		if key.Fits(a) {
+		if key.Fits(a) && key.Ready(a) {
 			dst = append(dst, key)
 		}
 	}
