@@ -23,7 +23,7 @@ each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "
 test: servers build vet unit table drift tidy-check
 
 servers:
-	@scripts/install-test-servers.sh
+	@tools/scripts/install-test-servers.sh
 
 build:
 	$(GO) build $$($(GO) list -f '{{.Dir}}/...' -m)
@@ -38,11 +38,11 @@ unit:
 
 # The README's table of implementations and rules is what this run reported.
 table:
-	@GOWORK=off $(GO) run ./internal/conformancetable -check $(REPORTS)/*
+	@GOWORK=off $(GO) run ./tools/conformancetable -check $(REPORTS)/*
 
 # Rewrites that table from the last `make unit`.
 conformance-table:
-	@GOWORK=off $(GO) run ./internal/conformancetable $(REPORTS)/*
+	@GOWORK=off $(GO) run ./tools/conformancetable $(REPORTS)/*
 
 # Generated files must be what the generators write.
 drift: generate
@@ -59,22 +59,22 @@ tidy:
 	@$(call each, $(GO) mod tidy)
 
 lint: vet
-	@cd tools && GOWORK=off $(GO) build -o ../bin/ honnef.co/go/tools/cmd/staticcheck
+	@cd tools/lint && GOWORK=off $(GO) build -o ../../bin/ honnef.co/go/tools/cmd/staticcheck
 	@$(call each, $(CURDIR)/bin/staticcheck ./...)
 
 # The database of vulnerabilities is not reachable from every network.
 vuln:
-	@cd tools && GOWORK=off $(GO) build -o ../bin/ golang.org/x/vuln/cmd/govulncheck
+	@cd tools/lint && GOWORK=off $(GO) build -o ../../bin/ golang.org/x/vuln/cmd/govulncheck
 	@$(call each, $(CURDIR)/bin/govulncheck ./...)
 
 fuzz:
-	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
+	@FUZZTIME=$(FUZZTIME) GO=$(GO) tools/scripts/fuzz.sh
 
 soak:
 	@PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run TestSoak ./verifier
 
 mutate:
-	@GOWORK=off $(GO) run ./internal/mutate $(MUTATE)
+	@GOWORK=off $(GO) run ./tools/mutate $(MUTATE)
 
 bench:
-	@cd bench && GOWORK=off $(GO) run .
+	@cd tools/compare && GOWORK=off $(GO) run ./speed

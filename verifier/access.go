@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // VerifyOption changes one verification.
@@ -73,7 +74,7 @@ func collect(opts []VerifyOption) options {
 // *Error.
 func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) (*Token, error) {
 	if len(compact) > v.maxToken {
-		return nil, refuseSize(ReasonTokenTooLarge, v.maxToken)
+		return nil, refuseSize(reason.TokenTooLarge, v.maxToken)
 	}
 	if v.memo != nil {
 		return v.verifyRemembered(ctx, compact, o)
@@ -129,7 +130,7 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 	}
 	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
 	if algorithm == nil {
-		return nil, origin, refuse(ReasonAlgorithm)
+		return nil, origin, refuse(reason.Algorithm)
 	}
 	// What the payload alone decides is decided before keys are fetched: a dead
 	// token is cheap.
@@ -153,9 +154,9 @@ func (v *Verifier) verifyFresh(ctx context.Context, compact string, o *options) 
 
 func malformed(err error) *Error {
 	if errors.Is(err, jws.ErrCritical) {
-		return refuse(ReasonTokenCritical)
+		return refuse(reason.TokenCritical)
 	}
-	return refuse(ReasonTokenMalformed)
+	return refuse(reason.TokenMalformed)
 }
 
 // checkType makes sure that the token claims to be an access token (RFC 8725,
@@ -168,7 +169,7 @@ func (v *Verifier) checkType(h *jws.Header) error {
 		if strings.EqualFold(kind, "at+jwt") {
 			return nil
 		}
-		return refuse(ReasonTokenType)
+		return refuse(reason.TokenType)
 	}
 	switch {
 	case strings.EqualFold(kind, "at+jwt"):
@@ -176,7 +177,7 @@ func (v *Verifier) checkType(h *jws.Header) error {
 	case v.profile == ProfileDefault && (!h.HasType || strings.EqualFold(kind, "JWT")):
 		return nil
 	default:
-		return refuse(ReasonTokenType)
+		return refuse(reason.TokenType)
 	}
 }
 
@@ -187,7 +188,7 @@ func (v *Verifier) allowedIssuer(ctx context.Context, iss string, o *options) (s
 	}
 	name, err := issuer.Normalize(iss)
 	if err != nil {
-		return "", refuse(ReasonIssuerMalformed)
+		return "", refuse(reason.IssuerMalformed)
 	}
 	return name, v.gate(ctx, name, &o.in)
 }
@@ -217,10 +218,10 @@ func (v *Verifier) checkSignature(ctx context.Context, name string, held *heldKe
 	if !slices.ContainsFunc(candidates, func(key *keyset.Key) bool {
 		return key.Verify(a, parsed.SigningInput, parsed.Signature)
 	}) {
-		return provenance{}, refuse(ReasonSignature)
+		return provenance{}, refuse(reason.Signature)
 	}
 	if iss != held.stated {
-		return provenance{}, refuse(ReasonIssuerMismatch)
+		return provenance{}, refuse(reason.IssuerMismatch)
 	}
 	v.headers.Remember(header)
 	return provenance{issuer: name, generation: snap.Generation}, nil
@@ -238,7 +239,7 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 		switch name {
 		case "iss":
 			if t.Issuer, hasIssuer = value.Text(); !hasIssuer {
-				return nil, refuse(ReasonIssuerMissing)
+				return nil, refuse(reason.IssuerMissing)
 			}
 		case "sub":
 			t.Subject, ok = value.Text()
@@ -262,11 +263,11 @@ func parseClaims(parsed *jws.Token) (*Token, error) {
 			scp = value
 		}
 		if !ok {
-			return nil, refuseClaim(ReasonClaimMalformed, name)
+			return nil, refuseClaim(reason.ClaimMalformed, name)
 		}
 	}
 	if !hasIssuer || t.Issuer == "" {
-		return nil, refuse(ReasonIssuerMissing)
+		return nil, refuse(reason.IssuerMissing)
 	}
 	if t.ClientID == "" {
 		t.ClientID, _ = azp.Text()
@@ -318,19 +319,19 @@ func scopeText(value strictjson.Value) string {
 func (v *Verifier) checkClaims(t *Token, members []strictjson.Member, now time.Time, o *options) error {
 	for _, name := range [...]string{"exp", "iat", "aud"} {
 		if strictjson.Find(members, name).Kind() == strictjson.Invalid {
-			return refuseClaim(ReasonClaimMissing, name)
+			return refuseClaim(reason.ClaimMissing, name)
 		}
 	}
 	if err := v.checkTimes(t, now); err != nil {
 		return err
 	}
 	if !v.forUs(t.Audience) {
-		return refuse(ReasonAudience)
+		return refuse(reason.Audience)
 	}
 	for _, names := range [...][]string{v.required, o.required} {
 		for _, name := range names {
 			if absent(strictjson.Find(members, name)) {
-				return refuseClaim(ReasonClaimMissing, name)
+				return refuseClaim(reason.ClaimMissing, name)
 			}
 		}
 	}
@@ -341,10 +342,10 @@ func (v *Verifier) checkClaims(t *Token, members []strictjson.Member, now time.T
 // 4.1.5): the token is good before exp and from nbf on.
 func (v *Verifier) checkTimes(t *Token, now time.Time) error {
 	if !now.Before(t.ExpiresAt.Add(v.leeway)) {
-		return refuse(ReasonExpired)
+		return refuse(reason.Expired)
 	}
 	if !t.NotBefore.IsZero() && now.Before(t.NotBefore.Add(-v.leeway)) {
-		return refuse(ReasonNotYetValid)
+		return refuse(reason.NotYetValid)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-go/portcullis/resolver"
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -81,24 +82,24 @@ func TestRefusals(t *testing.T) {
 		reason verifier.Reason
 		is     error
 	}{
-		{"expired", nil, map[string]any{"exp": now - 5}, verifier.ReasonExpired, verifier.ErrExpired},
-		{"not yet valid", nil, map[string]any{"nbf": now + 6}, verifier.ReasonNotYetValid, verifier.ErrNotYetValid},
-		{"audience", nil, map[string]any{"aud": "other"}, verifier.ReasonAudience, verifier.ErrAudience},
-		{"audience list", nil, map[string]any{"aud": []string{}}, verifier.ReasonAudience, verifier.ErrAudience},
-		{"audience type", nil, map[string]any{"aud": 1}, verifier.ReasonClaimMalformed, verifier.ErrClaim},
-		{"no audience", nil, map[string]any{"aud": nil, "AUD": audience}, verifier.ReasonClaimMissing, verifier.ErrClaim},
-		{"no exp", nil, map[string]any{"exp": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
-		{"no iat", nil, map[string]any{"iat": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
-		{"exp text", nil, map[string]any{"exp": "never"}, verifier.ReasonClaimMalformed, verifier.ErrClaim},
-		{"no sub", nil, map[string]any{"sub": nil}, verifier.ReasonClaimMissing, verifier.ErrClaim},
-		{"no iss", nil, map[string]any{"iss": nil}, verifier.ReasonIssuerMissing, verifier.ErrIssuer},
-		{"iss number", nil, map[string]any{"iss": 1}, verifier.ReasonIssuerMissing, verifier.ErrIssuer},
-		{"iss http", nil, map[string]any{"iss": "http://x/"}, verifier.ReasonIssuerMalformed, verifier.ErrIssuer},
-		{"iss other", nil, map[string]any{"iss": "https://evil.example/"}, verifier.ReasonIssuerNotAllowed, verifier.ErrIssuer},
-		{"iss without slash", nil, map[string]any{"iss": strings.TrimSuffix(h.issuer.URL(), "/")}, verifier.ReasonIssuerMismatch, verifier.ErrIssuer},
-		{"typ", map[string]any{"typ": "dpop+jwt"}, nil, verifier.ReasonTokenType, verifier.ErrMalformed},
-		{"typ application", map[string]any{"typ": "application/jwt"}, nil, verifier.ReasonTokenType, verifier.ErrMalformed},
-		{"crit", map[string]any{"crit": []string{"exp"}}, nil, verifier.ReasonTokenCritical, verifier.ErrMalformed},
+		{"expired", nil, map[string]any{"exp": now - 5}, reason.Expired, verifier.ErrExpired},
+		{"not yet valid", nil, map[string]any{"nbf": now + 6}, reason.NotYetValid, verifier.ErrNotYetValid},
+		{"audience", nil, map[string]any{"aud": "other"}, reason.Audience, verifier.ErrAudience},
+		{"audience list", nil, map[string]any{"aud": []string{}}, reason.Audience, verifier.ErrAudience},
+		{"audience type", nil, map[string]any{"aud": 1}, reason.ClaimMalformed, verifier.ErrClaim},
+		{"no audience", nil, map[string]any{"aud": nil, "AUD": audience}, reason.ClaimMissing, verifier.ErrClaim},
+		{"no exp", nil, map[string]any{"exp": nil}, reason.ClaimMissing, verifier.ErrClaim},
+		{"no iat", nil, map[string]any{"iat": nil}, reason.ClaimMissing, verifier.ErrClaim},
+		{"exp text", nil, map[string]any{"exp": "never"}, reason.ClaimMalformed, verifier.ErrClaim},
+		{"no sub", nil, map[string]any{"sub": nil}, reason.ClaimMissing, verifier.ErrClaim},
+		{"no iss", nil, map[string]any{"iss": nil}, reason.IssuerMissing, verifier.ErrIssuer},
+		{"iss number", nil, map[string]any{"iss": 1}, reason.IssuerMissing, verifier.ErrIssuer},
+		{"iss http", nil, map[string]any{"iss": "http://x/"}, reason.IssuerMalformed, verifier.ErrIssuer},
+		{"iss other", nil, map[string]any{"iss": "https://evil.example/"}, reason.IssuerNotAllowed, verifier.ErrIssuer},
+		{"iss without slash", nil, map[string]any{"iss": strings.TrimSuffix(h.issuer.URL(), "/")}, reason.IssuerMismatch, verifier.ErrIssuer},
+		{"typ", map[string]any{"typ": "dpop+jwt"}, nil, reason.TokenType, verifier.ErrMalformed},
+		{"typ application", map[string]any{"typ": "application/jwt"}, nil, reason.TokenType, verifier.ErrMalformed},
+		{"crit", map[string]any{"crit": []string{"exp"}}, nil, reason.TokenCritical, verifier.ErrMalformed},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,9 +115,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	h.refuse(strings.Repeat("a", 17<<10), verifier.ReasonTokenTooLarge)
+	h.refuse(strings.Repeat("a", 17<<10), reason.TokenTooLarge)
 	_, err := h.VerifyAccessToken(t.Context(), h.token(), verifier.WithRequiredClaims("org_id"))
-	if e := wantReason(t, err, verifier.ReasonClaimMissing); e.Claim != "org_id" || !strings.Contains(e.Error(), "org_id") {
+	if e := wantReason(t, err, reason.ClaimMissing); e.Claim != "org_id" || !strings.Contains(e.Error(), "org_id") {
 		t.Errorf("Claim = %q", e.Claim)
 	}
 }
@@ -137,7 +138,7 @@ func TestAlgorithms(t *testing.T) {
 				}
 			})
 			_, err := other.VerifyAccessToken(t.Context(), token)
-			wantReason(t, err, verifier.ReasonAlgorithm)
+			wantReason(t, err, reason.Algorithm)
 			if got := issuer.Requests().Discovery; got != 1 {
 				t.Errorf("%d requests; a refused algorithm costs none", got)
 			}
@@ -148,10 +149,10 @@ func TestAlgorithms(t *testing.T) {
 func TestProfileRFC9068(t *testing.T) {
 	h := newHarness(t, func(cfg *verifier.Config) { cfg.Profile = verifier.ProfileRFC9068 })
 	h.accept(h.issuer.SignWith(map[string]any{"typ": "application/AT+JWT"}, h.issuer.Claims(audience, nil)))
-	h.refuse(h.issuer.SignWith(map[string]any{"typ": "JWT"}, h.issuer.Claims(audience, nil)), verifier.ReasonTokenType)
-	h.refuse(h.issuer.SignWith(map[string]any{"typ": nil}, h.issuer.Claims(audience, nil)), verifier.ReasonTokenType)
+	h.refuse(h.issuer.SignWith(map[string]any{"typ": "JWT"}, h.issuer.Claims(audience, nil)), reason.TokenType)
+	h.refuse(h.issuer.SignWith(map[string]any{"typ": nil}, h.issuer.Claims(audience, nil)), reason.TokenType)
 	for _, claim := range []string{"sub", "client_id", "jti"} {
-		h.refuse(h.issuer.Sign(audience, map[string]any{claim: nil}), verifier.ReasonClaimMissing)
+		h.refuse(h.issuer.Sign(audience, map[string]any{claim: nil}), reason.ClaimMissing)
 	}
 }
 
@@ -159,7 +160,7 @@ func TestIssuerGateComesBeforeTheNetwork(t *testing.T) {
 	h := newHarness(t, nil)
 	evil := verifiertest.NewIssuer(t)
 	for range 10 {
-		h.refuse(evil.Sign(audience, nil), verifier.ReasonIssuerNotAllowed)
+		h.refuse(evil.Sign(audience, nil), reason.IssuerNotAllowed)
 	}
 	h.requests(0, 0)
 	if got := evil.Requests(); got != (verifiertest.Counts{}) {
@@ -209,7 +210,7 @@ func TestResolver(t *testing.T) {
 	} {
 		answer = f
 		err := send()
-		if e := wantReason(t, err, verifier.ReasonResolver); e.Status != 503 || !errors.Is(err, verifier.ErrUnavailable) || e.Challenges() != nil {
+		if e := wantReason(t, err, reason.Resolver); e.Status != 503 || !errors.Is(err, verifier.ErrUnavailable) || e.Challenges() != nil {
 			t.Errorf("%s: %d %v", name, e.Status, err)
 		}
 		if name == "error" && !errors.Is(err, boom) {
@@ -217,7 +218,7 @@ func TestResolver(t *testing.T) {
 		}
 	}
 	answer = func() ([]string, error) { return []string{"other.example"}, nil }
-	wantReason(t, send(), verifier.ReasonIssuerNotAllowed)
+	wantReason(t, send(), reason.IssuerNotAllowed)
 }
 
 func TestConfigRefusals(t *testing.T) {
@@ -306,7 +307,7 @@ func TestCatalogue(t *testing.T) {
 	seen := make(map[verifier.Reason]bool)
 	umbrellas := []error{verifier.ErrNoCredentials, verifier.ErrInvalidRequest, verifier.ErrInvalidToken, verifier.ErrInvalidDPoPProof,
 		verifier.ErrUseDPoPNonce, verifier.ErrInsufficientScope, verifier.ErrInsufficientAuthentication, verifier.ErrUnavailable, verifier.ErrArgument}
-	for _, info := range verifier.Reasons() {
+	for _, info := range reason.Catalogue() {
 		if seen[info.Reason] || info.Description == "" || info.Advice == "" || strings.ContainsAny(info.Description, "\"\\\r\n") {
 			t.Errorf("%s: repeated, incomplete or not fit for a challenge", info.Reason)
 		}
@@ -338,7 +339,7 @@ func TestObserver(t *testing.T) {
 		})
 	})
 	h.accept(h.token())
-	h.refuse("x", verifier.ReasonTokenMalformed)
+	h.refuse("x", reason.TokenMalformed)
 	h.issuer.FailNext(-1, 500)
 	h.clock.Advance(30 * time.Minute)
 	h.accept(h.token())
@@ -425,7 +426,7 @@ func TestWithRequestReachesTheResolver(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = v.VerifyAccessToken(t.Context(), token)
-	wantReason(t, err, verifier.ReasonResolver)
+	wantReason(t, err, reason.Resolver)
 	_, err = v.VerifyAccessToken(t.Context(), token, verifier.WithRequest("nonsense", nil))
-	wantReason(t, err, verifier.ReasonArgument)
+	wantReason(t, err, reason.Argument)
 }

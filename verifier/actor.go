@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/strictjson"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Actor is a party that acts for the subject of a token (RFC 8693, Section
@@ -64,7 +65,7 @@ func (t *Token) actor(act strictjson.Value) (actor Actor, next strictjson.Value,
 }
 
 func (t *Token) malformedActor() error {
-	e := refuseClaim(ReasonClaimMalformed, "act")
+	e := refuseClaim(reason.ClaimMalformed, "act")
 	if t.policy != nil {
 		return t.policy.attach(e, t.Scheme)
 	}

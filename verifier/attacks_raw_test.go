@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // rawVector is a vector of the RFCs, or of others, without claims of ours.
@@ -159,7 +160,7 @@ func (v *rawVector) proofAccepted(t *testing.T) bool {
 		return err == nil && proof.JWKThumbprint == v.Value
 	}
 	var e *verifier.Error
-	return errors.As(err, &e) && e.Reason == verifier.ReasonProofClaim && e.Claim == "ath"
+	return errors.As(err, &e) && e.Reason == reason.ProofClaim && e.Claim == "ath"
 }
 
 func base64URLSHA256(text string) string {

@@ -31,7 +31,7 @@ type challengePolicy struct {
 func (p *challengePolicy) attach(e *Error, used Scheme) *Error {
 	e.policy, e.scheme = p, used
 	if p.auth0 {
-		if status := e.Reason.info().Auth0; status != 0 {
+		if status := e.Reason.Info().Auth0Status; status != 0 {
 			e.Status = status
 			if e.Code == CodeNone {
 				e.Code = CodeInvalidRequest
@@ -44,7 +44,7 @@ func (p *challengePolicy) attach(e *Error, used Scheme) *Error {
 // challenges builds one challenge per scheme that the mode allows.
 func (p *challengePolicy) challenges(e *Error) []string {
 	// The code for the wire: none without credentials, whatever the status.
-	code := e.Reason.info().Code
+	code := Code(e.Reason.Info().Code)
 	var list []string
 	if p.mode != DPoPRequired {
 		list = append(list, p.challenge(SchemeBearer, code, e))

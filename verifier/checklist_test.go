@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -29,7 +30,7 @@ var checklist = []struct {
 		proof := h.client.Proof("GET", apiURL, h.bound)
 		req := verifier.Request{Method: "GET", URL: apiURL, Header: http.Header{"Authorization": {"DPoP " + h.bound}, "DPoP": {proof}, "dpop": {proof}}}
 		_, err := h.VerifyRequest(t.Context(), req)
-		wantReason(t, err, verifier.ReasonProofMultiple)
+		wantReason(t, err, reason.ProofMultiple)
 		req.Header = http.Header{"authorization": {"DPoP " + h.bound}, "dPoP": {proof}}
 		if _, err := h.VerifyRequest(t.Context(), req); err != nil {
 			t.Error(err)
@@ -39,25 +40,25 @@ var checklist = []struct {
 		good := h.client.Proof("GET", apiURL, h.bound)
 		for _, proof := range []string{"x", "a.b", "a.b.c.d", good + ".", good + "=", strings.Replace(good, ".", "..", 1), " " + good + " x", strings.ReplaceAll(good, ".", ". ")} {
 			_, err := h.send(proof)
-			wantReason(t, err, verifier.ReasonProofMalformed)
+			wantReason(t, err, reason.ProofMalformed)
 		}
 	}},
 	{"RFC 9449 4.2, 4.3-3: required members", func(t *testing.T, h *dpopHarness) {
 		for _, name := range []string{"jti", "htm", "htu", "iat", "ath"} {
 			for _, value := range []any{nil, "", []string{"x"}, true, json.RawMessage("null")} {
 				_, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, nil, map[string]any{name: value}))
-				if e := wantReason(t, err, verifier.ReasonProofClaim); e.Claim == "" {
+				if e := wantReason(t, err, reason.ProofClaim); e.Claim == "" {
 					t.Errorf("%s = %v: the error does not name a claim", name, value)
 				}
 			}
 		}
 		_, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, map[string]any{"jwk": nil}, nil))
-		wantReason(t, err, verifier.ReasonProofKey)
+		wantReason(t, err, reason.ProofKey)
 	}},
 	{"RFC 9449 4.3-4, 11.5: typ dpop+jwt", func(t *testing.T, h *dpopHarness) {
 		for _, typ := range []any{nil, "", "JWT", "at+jwt", "dpop", "dpop+jwt2", "application/jwt"} {
 			_, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, map[string]any{"typ": typ}, nil))
-			wantReason(t, err, verifier.ReasonProofType)
+			wantReason(t, err, reason.ProofType)
 		}
 	}},
 	{"RFC 9449 4.3-5, 11.6: asymmetric algorithm of the policy", func(t *testing.T, h *dpopHarness) {
@@ -65,14 +66,14 @@ var checklist = []struct {
 		for _, alg := range []string{"none", "HS256", "ES384", "es256", "RS256", ""} {
 			head := `{"typ":"dpop+jwt","alg":"` + alg + `","jwk":{"kty":"EC"}}`
 			_, err := h.send(base64.RawURLEncoding.EncodeToString([]byte(head)) + "." + good[1] + "." + good[2])
-			wantReason(t, err, verifier.ReasonProofAlgorithm)
+			wantReason(t, err, reason.ProofAlgorithm)
 		}
 	}},
 	{"RFC 9449 4.3-6: signature verifies with jwk", func(t *testing.T, h *dpopHarness) {
 		other := verifiertest.NewDPoPClient(t, h.clock, "")
 		mine, theirs := strings.Split(h.client.Proof("GET", apiURL, h.bound), "."), strings.Split(other.Proof("GET", apiURL, h.bound), ".")
 		_, err := h.send(mine[0] + "." + theirs[1] + "." + theirs[2])
-		wantReason(t, err, verifier.ReasonProofSignature)
+		wantReason(t, err, reason.ProofSignature)
 	}},
 	{"RFC 9449 4.3-7: no private part in jwk", func(t *testing.T, h *dpopHarness) {
 		for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
@@ -88,13 +89,13 @@ var checklist = []struct {
 			jwk := header["jwk"].(map[string]any)
 			jwk[member] = "AQAB"
 			_, err = h.send(h.client.ProofWith("GET", apiURL, h.bound, map[string]any{"jwk": jwk}, nil))
-			wantReason(t, err, verifier.ReasonProofKey)
+			wantReason(t, err, reason.ProofKey)
 		}
 	}},
 	{"RFC 9449 4.3-8, RFC 9110 9.1: htm equals the method, by case", func(t *testing.T, h *dpopHarness) {
 		for _, method := range []string{"get", "Get", "POST", "GET "} {
 			_, err := h.send(h.client.Proof(method, apiURL, h.bound))
-			wantReason(t, err, verifier.ReasonProofMethod)
+			wantReason(t, err, reason.ProofMethod)
 		}
 	}},
 	{"RFC 9449 4.3-9: htu equals the URL without query and fragment", func(t *testing.T, h *dpopHarness) {
@@ -124,7 +125,7 @@ var checklist = []struct {
 		for _, step := range []struct {
 			claims map[string]any
 			reason verifier.Reason
-		}{{nil, verifier.ReasonNonceRequired}, {map[string]any{"nonce": "other"}, verifier.ReasonNonceNotAccepted}, {map[string]any{"nonce": &nonce}, ""}} {
+		}{{nil, reason.NonceRequired}, {map[string]any{"nonce": "other"}, reason.NonceNotAccepted}, {map[string]any{"nonce": &nonce}, ""}} {
 			proof := h.client.ProofWith("GET", apiURL, h.bound, nil, step.claims)
 			_, err := v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: header("Authorization", "DPoP "+h.bound, "DPoP", proof)})
 			if step.reason == "" {
@@ -178,19 +179,19 @@ var checklist = []struct {
 		sum := sha256.Sum256([]byte(h.bound))
 		for _, ath := range []string{base64.StdEncoding.EncodeToString(sum[:]), base64.URLEncoding.EncodeToString(sum[:]), "AA", h.bound} {
 			_, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, nil, map[string]any{"ath": ath}))
-			wantReason(t, err, verifier.ReasonProofTokenHash)
+			wantReason(t, err, reason.ProofTokenHash)
 		}
 	}},
 	{"RFC 9449 4.3-12, 6: the token is bound to the proof's key", func(t *testing.T, h *dpopHarness) {
 		_, err := h.send(verifiertest.NewDPoPClient(t, h.clock, "").Proof("GET", apiURL, h.bound))
-		wantReason(t, err, verifier.ReasonBindingMismatch)
+		wantReason(t, err, reason.BindingMismatch)
 		unbound := h.issuer.Sign(audience, nil)
 		_, err = h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: header("Authorization", "DPoP "+unbound, "DPoP", h.client.Proof("GET", apiURL, unbound))})
-		wantReason(t, err, verifier.ReasonBindingMissing)
+		wantReason(t, err, reason.BindingMissing)
 	}},
 	{"RFC 9449 7.1: no access unless every check passes; the proof is needed", func(t *testing.T, h *dpopHarness) {
 		_, err := h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: header("Authorization", "DPoP "+h.bound)})
-		wantReason(t, err, verifier.ReasonProofMissing)
+		wantReason(t, err, reason.ProofMissing)
 	}},
 	{"RFC 9449 7.1, RFC 9110 11.4: scheme of any case, then white space and one token68", func(t *testing.T, h *dpopHarness) {
 		for value, ok := range map[string]bool{"DPoP " + h.bound: true, "dpop " + h.bound: true, "DPOP   " + h.bound: true, "DPoP " + h.bound + " x": false, "DPoP" + h.bound: false} {
@@ -213,7 +214,7 @@ var checklist = []struct {
 	}},
 	{"RFC 9449 7.1: never Proxy-Authorization", func(t *testing.T, h *dpopHarness) {
 		_, err := h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: header("Proxy-Authorization", "DPoP "+h.bound, "DPoP", h.client.Proof("GET", apiURL, h.bound))})
-		wantReason(t, err, verifier.ReasonNoCredentials)
+		wantReason(t, err, reason.NoCredentials)
 		w := httptest.NewRecorder()
 		verifier.WriteError(w, err)
 		if w.Code == 407 || w.Result().Header.Get("Proxy-Authenticate") != "" {
@@ -240,7 +241,7 @@ var checklist = []struct {
 	}},
 	{"RFC 6750 3.1, RFC 9449 7.2: no error code without credentials", func(t *testing.T, h *dpopHarness) {
 		_, err := h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL})
-		e := wantReason(t, err, verifier.ReasonNoCredentials)
+		e := wantReason(t, err, reason.NoCredentials)
 		if got := e.Challenges(); e.Status != 401 || len(got) != 2 || strings.Contains(strings.Join(got, ""), "error") {
 			t.Errorf("%d %q", e.Status, got)
 		}
@@ -261,7 +262,7 @@ var checklist = []struct {
 	}},
 	{"RFC 9449 7.2, RFC 6750 2: several methods are invalid_request, 400", func(t *testing.T, h *dpopHarness) {
 		_, err := h.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: apiURL, Header: header("Authorization", "Bearer a", "Authorization", "DPoP b")})
-		if e := wantReason(t, err, verifier.ReasonMultipleCredentials); e.Status != 400 || e.Code != verifier.CodeInvalidRequest || len(e.Challenges()) != 2 {
+		if e := wantReason(t, err, reason.MultipleCredentials); e.Status != 400 || e.Code != verifier.CodeInvalidRequest || len(e.Challenges()) != 2 {
 			t.Errorf("%d %s %q", e.Status, e.Code, e.Challenges())
 		}
 	}},
@@ -296,7 +297,7 @@ var checklist = []struct {
 		if err := send(apiURL); err != nil {
 			t.Fatal(err)
 		}
-		wantReason(t, send(apiURL), verifier.ReasonProofReplayed)
+		wantReason(t, send(apiURL), reason.ProofReplayed)
 		if err := send(apiURL + "/2"); err != nil {
 			t.Errorf("the same jti for another URI: %v", err)
 		}
@@ -311,7 +312,7 @@ var checklist = []struct {
 	{"RFC 6750 2.3: no token in the query", func(t *testing.T, h *dpopHarness) {
 		r := httptest.NewRequest("GET", apiURL+"?access_token="+h.token(), nil)
 		_, err := h.VerifyHTTPRequest(r)
-		wantReason(t, err, verifier.ReasonNoCredentials)
+		wantReason(t, err, reason.NoCredentials)
 	}},
 	{"RFC 6750 3: a challenge with every refusal, of legal parameters, each once", func(t *testing.T, h *dpopHarness) {
 		quoted := regexp.MustCompile(`^(Bearer|DPoP) [a-z_]+="[\x20\x21\x23-\x5B\x5D-\x7E]*"(, [a-z_]+="[\x20\x21\x23-\x5B\x5D-\x7E]*")*$`)
@@ -360,49 +361,49 @@ var checklist = []struct {
 		}
 	}},
 	{"RFC 9068 4, RFC 7519 4.1.1: iss exact", func(t *testing.T, h *dpopHarness) {
-		h.refuse(h.issuer.Sign(audience, map[string]any{"iss": strings.TrimSuffix(h.issuer.URL(), "/")}), verifier.ReasonIssuerMismatch)
+		h.refuse(h.issuer.Sign(audience, map[string]any{"iss": strings.TrimSuffix(h.issuer.URL(), "/")}), reason.IssuerMismatch)
 	}},
 	{"RFC 7519 4.1.3: aud holds this API", func(t *testing.T, h *dpopHarness) {
 		h.accept(h.issuer.Sign(audience, map[string]any{"aud": []string{"x", audience}}))
 		for _, aud := range []any{"x", []string{}, []string{"x"}, audience + "/", strings.ToUpper(audience)} {
-			h.refuse(h.issuer.Sign(audience, map[string]any{"aud": aud}), verifier.ReasonAudience)
+			h.refuse(h.issuer.Sign(audience, map[string]any{"aud": aud}), reason.Audience)
 		}
 	}},
 	{"RFC 7519 4.1.4, 4.1.5: before exp, not before nbf", func(t *testing.T, h *dpopHarness) {
 		now := h.clock.Now().Unix()
-		h.refuse(h.issuer.Sign(audience, map[string]any{"exp": now}), verifier.ReasonExpired)
+		h.refuse(h.issuer.Sign(audience, map[string]any{"exp": now}), reason.Expired)
 		h.accept(h.issuer.Sign(audience, map[string]any{"exp": float64(now) + 0.5, "nbf": now}))
-		h.refuse(h.issuer.Sign(audience, map[string]any{"nbf": float64(now) + 0.5}), verifier.ReasonNotYetValid)
+		h.refuse(h.issuer.Sign(audience, map[string]any{"nbf": float64(now) + 0.5}), reason.NotYetValid)
 	}},
 	{"RFC 8725 3.1: the algorithm is the caller's and the key's choice, by exact case", func(t *testing.T, h *dpopHarness) {
 		parts := strings.Split(h.token(), ".")
 		for _, alg := range []string{"none", "None", "noNE", "HS256", "rs256", "RS384", "PS256", ""} {
 			head := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg":"` + alg + `"}`))
-			h.refuse(head+"."+parts[1]+"."+parts[2], verifier.ReasonAlgorithm)
+			h.refuse(head+"."+parts[1]+"."+parts[2], reason.Algorithm)
 		}
 	}},
 	{"RFC 8725 3.8, 3.10: kid, jku and x5u are not trusted", func(t *testing.T, h *dpopHarness) {
 		for _, kid := range []string{"../../etc/passwd", "' OR 1=1 --", "", strings.Repeat("k", 5000)} {
-			h.refuse(h.issuer.SignWith(map[string]any{"kid": kid}, h.issuer.Claims(audience, nil)), verifier.ReasonKeyUnknown)
+			h.refuse(h.issuer.SignWith(map[string]any{"kid": kid}, h.issuer.Claims(audience, nil)), reason.KeyUnknown)
 		}
 		h.requests(1, 3) // the first use, and two attempts for unknown kids
 	}},
 	{"RFC 8725 3.11, 3.12: other kinds of JWT are no access tokens", func(t *testing.T, h *dpopHarness) {
 		for _, typ := range []string{"dpop+jwt", "logout+jwt", "secevent+jwt", "id_token+jwt", "application/dpop+jwt", "oauth-authz-req+jwt"} {
-			h.refuse(h.issuer.SignWith(map[string]any{"typ": typ}, h.issuer.Claims(audience, nil)), verifier.ReasonTokenType)
+			h.refuse(h.issuer.SignWith(map[string]any{"typ": typ}, h.issuer.Claims(audience, nil)), reason.TokenType)
 		}
 	}},
 	{"RFC 7515 4.1.11, RFC 7797 6: crit and b64 are refused", func(t *testing.T, h *dpopHarness) {
 		good := strings.Split(h.token(), ".")
 		for _, extra := range []string{`"crit":["exp"]`, `"crit":[]`, `"b64":false`, `"b64":true`} {
 			head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256",` + extra + `}`))
-			h.refuse(head+"."+good[1]+"."+good[2], verifier.ReasonTokenCritical)
+			h.refuse(head+"."+good[1]+"."+good[2], reason.TokenCritical)
 		}
 	}},
 	{"RFC 7515 2, RFC 4648 3.5: nothing but canonical base64url", func(t *testing.T, h *dpopHarness) {
 		good := h.token()
 		for _, token := range []string{good + "=", good + "\n", " " + good, strings.Replace(good, ".", ".\n", 1), good[:len(good)-1] + "+", good + "AAA"} {
-			h.refuse(token, verifier.ReasonTokenMalformed)
+			h.refuse(token, reason.TokenMalformed)
 		}
 	}},
 }
@@ -430,13 +431,13 @@ func TestReplayRecordsOutliveTheProof(t *testing.T) {
 		}
 		for last := iat.Add(300 * time.Second); ; h.clock.Advance(min(time.Minute, last.Sub(h.clock.Now()))) {
 			_, err := h.send(proof)
-			wantReason(t, err, verifier.ReasonProofReplayed)
+			wantReason(t, err, reason.ProofReplayed)
 			if !h.clock.Now().Before(last) {
 				break
 			}
 		}
 		h.clock.Advance(time.Second)
 		_, err := h.send(proof)
-		wantReason(t, err, verifier.ReasonProofIssuedAt)
+		wantReason(t, err, reason.ProofIssuedAt)
 	}
 }

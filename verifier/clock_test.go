@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // TestAClockThatIsSetBackEndsPauses: a back-off that began while the clock was
@@ -37,18 +38,18 @@ func TestAClockThatIsSetBackEndsPauses(t *testing.T) {
 		}
 	}
 	broken = errors.New("down")
-	check("down", token, verifier.ReasonKeys)
+	check("down", token, reason.Keys)
 	broken = nil
-	check("up, within the back-off", token, verifier.ReasonKeys)
+	check("up, within the back-off", token, reason.Keys)
 	now = now.Add(-24 * time.Hour)
 	check("up, and the clock set back", token, "")
 
 	now = now.Add(24 * time.Hour)
 	next := w.token(strings.Replace(fuzzHeader, `"kid":"1"`, `"kid":"2"`, 1), strings.Replace(fuzzClaims, "1767229200", "1777229200", 1))
 	check("renew", token, "")
-	check("a kid that is not there", next, verifier.ReasonKeyUnknown)
+	check("a kid that is not there", next, reason.KeyUnknown)
 	document = strings.Replace(document, `"kid":"1"`, `"kid":"2"`, 1)
-	check("a kid that was not there a moment ago", next, verifier.ReasonKeyUnknown)
+	check("a kid that was not there a moment ago", next, reason.KeyUnknown)
 	now = now.Add(-time.Minute)
 	check("the clock set back", next, "")
 }
@@ -74,8 +75,8 @@ func TestUnknownKidInAnOutageIsUndecided(t *testing.T) {
 	for _, later := range []time.Duration{11 * time.Minute, 0, time.Second, 31 * time.Second, 0} {
 		now = now.Add(later)
 		_, err := w.v.VerifyAccessToken(t.Context(), unknown)
-		if got := reasonOf(t, err); got != verifier.ReasonKeys {
-			t.Errorf("%v later: %q; want %q", later, got, verifier.ReasonKeys)
+		if got := reasonOf(t, err); got != reason.Keys {
+			t.Errorf("%v later: %q; want %q", later, got, reason.Keys)
 		}
 		if _, err := w.v.VerifyAccessToken(t.Context(), known); err != nil {
 			t.Errorf("%v later, a known kid: %v", later, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 
 	"github.com/portcullis-go/portcullis/internal/strictjson"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // parseConfirmation reads the cnf claim (RFC 7800, Section 3.1). It fails
@@ -17,7 +18,7 @@ func parseConfirmation(cnf strictjson.Value) (Confirmation, error) {
 	}
 	members, ok := cnf.Members(nil)
 	if !ok || len(members) == 0 {
-		return Confirmation{}, refuse(ReasonConfirmation)
+		return Confirmation{}, refuse(reason.Confirmation)
 	}
 	var c Confirmation
 	for _, m := range members {
@@ -32,7 +33,7 @@ func parseConfirmation(cnf strictjson.Value) (Confirmation, error) {
 			ok = false
 		}
 		if !ok {
-			return Confirmation{}, refuse(ReasonConfirmation)
+			return Confirmation{}, refuse(reason.Confirmation)
 		}
 	}
 	return c, nil
@@ -68,11 +69,11 @@ func (v *Verifier) checkCertificate(t *Token, in *incoming) error {
 	certificate, err := v.clientCertificate(in)
 	switch {
 	case err != nil:
-		return undecided(ReasonCertSource, err, 0)
+		return undecided(reason.CertSource, err, 0)
 	case certificate == nil:
-		return refuse(ReasonCertificateMissing)
+		return refuse(reason.CertificateMissing)
 	case !equalText(base64SHA256(certificate.Raw), want):
-		return refuse(ReasonCertificate)
+		return refuse(reason.Certificate)
 	default:
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Umbrella errors, for errors.Is. Every error of a verification matches
@@ -52,6 +54,22 @@ var (
 	ErrBinding     = errors.New("verifier: token binding failed")   // invalid_token
 	ErrReplayed    = errors.New("verifier: proof replayed")         // invalid_dpop_proof
 )
+
+// specific says which of them an error matches. It is read only.
+var specific = map[Reason]error{
+	reason.TokenMalformed: ErrMalformed, reason.TokenTooLarge: ErrMalformed, reason.TokenType: ErrMalformed, reason.TokenCritical: ErrMalformed,
+	reason.Algorithm:     ErrAlgorithm,
+	reason.IssuerMissing: ErrIssuer, reason.IssuerMalformed: ErrIssuer, reason.IssuerNotAllowed: ErrIssuer, reason.IssuerMismatch: ErrIssuer,
+	reason.KeyUnknown: ErrKeyNotFound, reason.NoUsableKey: ErrKeyNotFound,
+	reason.Signature:    ErrSignature,
+	reason.Expired:      ErrExpired,
+	reason.NotYetValid:  ErrNotYetValid,
+	reason.Audience:     ErrAudience,
+	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim,
+	reason.Confirmation: ErrBinding, reason.BindingMissing: ErrBinding, reason.BindingMismatch: ErrBinding,
+	reason.BoundTokenAsBearer: ErrBinding, reason.CertificateMissing: ErrBinding, reason.Certificate: ErrBinding,
+	reason.ProofReplayed: ErrReplayed,
+}
 
 // Error is the outcome of a verification that did not end with a token. None
 // of its fields and texts holds a part of a token, proof, header or upstream
@@ -108,7 +126,7 @@ func (e *Error) Is(target error) bool {
 	if target == e.umbrella() {
 		return true
 	}
-	s := e.Reason.info().sentinel
+	s := specific[e.Reason]
 	return s != nil && target == s
 }
 
@@ -116,10 +134,10 @@ func (e *Error) umbrella() error {
 	switch {
 	case e.Status == http.StatusServiceUnavailable:
 		return ErrUnavailable
-	case e.Reason == ReasonArgument:
+	case e.Reason == reason.Argument:
 		return ErrArgument
 	}
-	switch e.Reason.info().Code {
+	switch Code(e.Reason.Info().Code) {
 	case CodeInvalidRequest:
 		return ErrInvalidRequest
 	case CodeInvalidToken:
@@ -186,8 +204,8 @@ func (e *ConfigError) Is(target error) bool { return target == ErrConfig }
 
 // refuse makes the error of a reason.
 func refuse(r Reason) *Error {
-	info := r.info()
-	return &Error{Code: info.Code, Reason: r, Description: info.Description, Status: info.Status}
+	info := r.Info()
+	return &Error{Code: Code(info.Code), Reason: r, Description: info.Description, Status: info.Status}
 }
 
 // refuseClaim names the claim, which must not come from the client.
@@ -198,7 +216,7 @@ func refuseClaim(r Reason, claim string) *Error {
 }
 
 // refuseSize says which bound was met.
-func refuseSize(r Reason, limit int) *Error {
+func refuseSize(r reason.Reason, limit int) *Error {
 	e := refuse(r)
 	e.Limit = limit
 	return e

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // gate decides whether tokens of an issuer are allowed for this request. It is
@@ -16,7 +17,7 @@ import (
 func (v *Verifier) gate(ctx context.Context, name string, in *incoming) error {
 	if v.issuers != nil {
 		if !v.issuers[name] {
-			return refuse(ReasonIssuerNotAllowed)
+			return refuse(reason.IssuerNotAllowed)
 		}
 		return nil
 	}
@@ -26,14 +27,14 @@ func (v *Verifier) gate(ctx context.Context, name string, in *incoming) error {
 	}
 	domains, err := v.resolve(ctx, req)
 	if err != nil {
-		return undecided(ReasonResolver, err, 0)
+		return undecided(reason.Resolver, err, 0)
 	}
 	allowed, err := lists(domains, name)
 	switch {
 	case err != nil:
-		return undecided(ReasonResolver, err, 0)
+		return undecided(reason.Resolver, err, 0)
 	case !allowed:
-		return refuse(ReasonIssuerNotAllowed)
+		return refuse(reason.IssuerNotAllowed)
 	default:
 		return nil
 	}
@@ -98,7 +99,7 @@ func (v *Verifier) resolveRequest(name string, in *incoming) (ResolveRequest, er
 	if raw != "" {
 		u, err := url.Parse(raw)
 		if err != nil || strings.TrimSpace(u.Host) == "" {
-			return req, refuse(ReasonArgument)
+			return req, refuse(reason.Argument)
 		}
 		req.URL = u
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // documents answers by URL, and notes what was asked, with the entity tag.
@@ -66,19 +67,19 @@ func TestKeySourceDecisions(t *testing.T) {
 		"own host in capitals":          {"https://TENANT.example.com/jwks", nil, "", true},
 		"own host, default port":        {"https://tenant.example.com:443/jwks", nil, "", true},
 		"own host, another port":        {"https://tenant.example.com:8443/jwks", nil, "", true},
-		"another host":                  {"https://keys.example.com/jwks", nil, verifier.ReasonKeys, false},
+		"another host":                  {"https://keys.example.com/jwks", nil, reason.Keys, false},
 		"an allowed host":               {"https://keys.example.com/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"keys.example.com"} }, "", true},
 		"an allowed host, default port": {"https://keys.example.com:443/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"KEYS.example.com:443"} }, "", true},
-		"an allowed host, other port":   {"https://keys.example.com:8443/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"keys.example.com"} }, verifier.ReasonKeys, false},
-		"suffix of the host":            {"https://eviltenant.example.com/jwks", nil, verifier.ReasonKeys, false},
-		"http":                          {"http://tenant.example.com/jwks", nil, verifier.ReasonKeys, false},
-		"credentials":                   {"https://a:b@tenant.example.com/jwks", nil, verifier.ReasonKeys, false},
-		"fragment":                      {"https://tenant.example.com/jwks#x", nil, verifier.ReasonKeys, false},
-		"relative":                      {"/jwks", nil, verifier.ReasonKeys, false},
-		"none":                          {"", nil, verifier.ReasonKeys, false},
-		"no host":                       {"https:///jwks", nil, verifier.ReasonKeys, false},
-		"port alone":                    {"https://:443/jwks", nil, verifier.ReasonKeys, false},
-		"IPv6":                          {"https://[::1]/jwks", nil, verifier.ReasonKeys, false},
+		"an allowed host, other port":   {"https://keys.example.com:8443/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"keys.example.com"} }, reason.Keys, false},
+		"suffix of the host":            {"https://eviltenant.example.com/jwks", nil, reason.Keys, false},
+		"http":                          {"http://tenant.example.com/jwks", nil, reason.Keys, false},
+		"credentials":                   {"https://a:b@tenant.example.com/jwks", nil, reason.Keys, false},
+		"fragment":                      {"https://tenant.example.com/jwks#x", nil, reason.Keys, false},
+		"relative":                      {"/jwks", nil, reason.Keys, false},
+		"none":                          {"", nil, reason.Keys, false},
+		"no host":                       {"https:///jwks", nil, reason.Keys, false},
+		"port alone":                    {"https://:443/jwks", nil, reason.Keys, false},
+		"IPv6":                          {"https://[::1]/jwks", nil, reason.Keys, false},
 	} {
 		d := &documents{bodies: map[string]string{metadataURL: metadata(c.keys), c.keys: jwks}}
 		w := newFuzzWorld(t, overDocuments(d, c.change))
@@ -100,19 +101,19 @@ func TestDocumentDecisions(t *testing.T) {
 		want           verifier.Reason
 	}{
 		"good":                   {good, jwks, ""},
-		"issuer spelt otherwise": {strings.Replace(good, `com/"`, `com"`, 1), jwks, verifier.ReasonIssuerMismatch},
-		"issuer other":           {strings.Replace(good, `tenant`, `other`, 1), jwks, verifier.ReasonDiscovery},
-		"issuer missing":         {strings.Replace(good, `issuer`, `ISSUER`, 1), jwks, verifier.ReasonDiscovery},
-		"no JSON":                {`<html>`, jwks, verifier.ReasonDiscovery},
-		"keys no JSON":           {good, `<html>`, verifier.ReasonKeys},
-		"keys missing":           {good, `{}`, verifier.ReasonKeys},
-		"keys too large":         {good, jwks + strings.Repeat(" ", 1<<20), verifier.ReasonKeys},
+		"issuer spelt otherwise": {strings.Replace(good, `com/"`, `com"`, 1), jwks, reason.IssuerMismatch},
+		"issuer other":           {strings.Replace(good, `tenant`, `other`, 1), jwks, reason.Discovery},
+		"issuer missing":         {strings.Replace(good, `issuer`, `ISSUER`, 1), jwks, reason.Discovery},
+		"no JSON":                {`<html>`, jwks, reason.Discovery},
+		"keys no JSON":           {good, `<html>`, reason.Keys},
+		"keys missing":           {good, `{}`, reason.Keys},
+		"keys too large":         {good, jwks + strings.Repeat(" ", 1<<20), reason.Keys},
 		"as large as may be":     {good, jwks + strings.Repeat(" ", 1<<20-len(jwks)), ""},
-		"no key":                 {good, `{"keys":[]}`, verifier.ReasonNoUsableKey},
-		"no usable key":          {good, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, verifier.ReasonNoUsableKey},
-		"key of another kid":     {good, strings.Replace(jwks, `"kid":"1"`, `"kid":"2"`, 1), verifier.ReasonKeyUnknown},
-		"key for encryption":     {good, strings.Replace(jwks, `"sig"`, `"enc"`, 1), verifier.ReasonNoUsableKey},
-		"key of another alg":     {good, strings.Replace(jwks, `"use"`, `"alg":"ES256","use"`, 1), verifier.ReasonKeyUnknown},
+		"no key":                 {good, `{"keys":[]}`, reason.NoUsableKey},
+		"no usable key":          {good, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, reason.NoUsableKey},
+		"key of another kid":     {good, strings.Replace(jwks, `"kid":"1"`, `"kid":"2"`, 1), reason.KeyUnknown},
+		"key for encryption":     {good, strings.Replace(jwks, `"sig"`, `"enc"`, 1), reason.NoUsableKey},
+		"key of another alg":     {good, strings.Replace(jwks, `"use"`, `"alg":"ES256","use"`, 1), reason.KeyUnknown},
 		"key of the second name": {good, strings.Replace(jwks, `"use"`, `"alg":"Ed25519","use"`, 1), ""},
 	} {
 		d := &documents{bodies: map[string]string{metadataURL: c.metadata, keysURL: c.keys}}
@@ -131,7 +132,7 @@ func TestTokensWithoutKid(t *testing.T) {
 	other := strings.Replace(key, `"kid":"1"`, `"kid":"2"`, 1)
 	const ec = `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`
 	for keys, want := range map[string]verifier.Reason{
-		key: "", key + "," + ec: "", ec: verifier.ReasonKeyUnknown, key + "," + other: verifier.ReasonKeyUnknown,
+		key: "", key + "," + ec: "", ec: reason.KeyUnknown, key + "," + other: reason.KeyUnknown,
 		strings.Replace(key, `"kid":"1",`, ``, 1): "",
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) {
@@ -153,7 +154,7 @@ func TestKeysThatShareAKid(t *testing.T) {
 	other := func(seed byte) string {
 		return `{"kty":"OKP","crv":"Ed25519","kid":"1","x":"` + b64(fixedPublicKey(seed)) + `"}`
 	}
-	for before, want := range map[int]verifier.Reason{0: "", 1: "", 3: "", 4: verifier.ReasonSignature} {
+	for before, want := range map[int]verifier.Reason{0: "", 1: "", 3: "", 4: reason.Signature} {
 		var keys []string
 		for n := range before {
 			keys = append(keys, other(byte(n+1)))
@@ -177,14 +178,14 @@ func TestFetchersAreChecked(t *testing.T) {
 		want   verifier.Reason
 	}{
 		"good":            {func(*verifier.KeySet) {}, ""},
-		"spelt otherwise": {func(s *verifier.KeySet) { s.Issuer = "tenant.example.com" }, verifier.ReasonIssuerMismatch},
-		"another issuer":  {func(s *verifier.KeySet) { s.Issuer = "https://other.example.com/" }, verifier.ReasonKeys},
-		"no issuer":       {func(s *verifier.KeySet) { s.Issuer = "" }, verifier.ReasonKeys},
-		"too large":       {func(s *verifier.KeySet) { s.JWKS = append(s.JWKS, make([]byte, 1<<20)...) }, verifier.ReasonKeys},
+		"spelt otherwise": {func(s *verifier.KeySet) { s.Issuer = "tenant.example.com" }, reason.IssuerMismatch},
+		"another issuer":  {func(s *verifier.KeySet) { s.Issuer = "https://other.example.com/" }, reason.Keys},
+		"no issuer":       {func(s *verifier.KeySet) { s.Issuer = "" }, reason.Keys},
+		"too large":       {func(s *verifier.KeySet) { s.JWKS = append(s.JWKS, make([]byte, 1<<20)...) }, reason.Keys},
 		"as large as may be": {func(s *verifier.KeySet) {
 			s.JWKS = append(s.JWKS, strings.Repeat(" ", 1<<20-len(s.JWKS))...)
 		}, ""},
-		"not modified at first": {func(s *verifier.KeySet) { s.NotModified = true }, verifier.ReasonKeys},
+		"not modified at first": {func(s *verifier.KeySet) { s.NotModified = true }, reason.Keys},
 	} {
 		var w *fuzzWorld
 		w = newFuzzWorld(t, func(cfg *verifier.Config) {
@@ -247,7 +248,7 @@ func TestKeySetURLsNeedNoMetadata(t *testing.T) {
 		t.Errorf("asked %v, %v; want the key set alone", d.asked, err)
 	}
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, strings.Replace(fuzzClaims, "tenant", "other", 1)))
-	if got := reasonOf(t, err); got != verifier.ReasonDiscovery || len(d.asked) != 2 {
+	if got := reasonOf(t, err); got != reason.Discovery || len(d.asked) != 2 {
 		t.Errorf("an issuer without such a URL: %q, asked %v", got, d.asked)
 	}
 }
@@ -276,8 +277,8 @@ func TestMetadataSaysWhoseKeysTheyAre(t *testing.T) {
 		d.bodies[metadataURL] = strings.Replace(d.bodies[metadataURL], `com/",`, `com",`, 1)
 		now = now.Add(2 * time.Minute)
 		_, err := w.v.VerifyAccessToken(t.Context(), token)
-		if got := reasonOf(t, err); got != verifier.ReasonIssuerMismatch || len(d.asked) != 3 {
-			t.Errorf("memo %d: %q after %q; want %q", memo, got, d.asked, verifier.ReasonIssuerMismatch)
+		if got := reasonOf(t, err); got != reason.IssuerMismatch || len(d.asked) != 3 {
+			t.Errorf("memo %d: %q after %q; want %q", memo, got, d.asked, reason.IssuerMismatch)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 type keySnapshot = lifecycle.Snapshot[*keyset.Set]
@@ -88,7 +89,7 @@ func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (held
 		// these are.
 		document, waited, err := k.metadata.GetAt(ctx, name, now)
 		if err != nil {
-			return held, documentFailure(ReasonDiscovery, err)
+			return held, documentFailure(reason.Discovery, err)
 		}
 		held.stated = document.Value.Issuer
 		if waited {
@@ -97,7 +98,7 @@ func (k *keySource) getAt(ctx context.Context, name string, now time.Time) (held
 	}
 	held.snap, held.waited, err = k.sets.GetAt(ctx, name, now)
 	if err != nil {
-		return held, documentFailure(ReasonKeys, err)
+		return held, documentFailure(reason.Keys, err)
 	}
 	if held.stated == "" {
 		held.stated = held.snap.Stated
@@ -114,13 +115,13 @@ func (k *keySource) candidates(ctx context.Context, name string, held *heldKeys,
 		// A set that was fetched for this very request has all there is.
 		fresh, outcome, err := k.sets.RefreshMissing(ctx, name, h.KeyID, snap, func(s *keyset.Set) bool { return s.HasID(h.KeyID) })
 		if outcome == lifecycle.Failed {
-			return nil, nil, undecided(ReasonKeys, err, time.Second)
+			return nil, nil, undecided(reason.Keys, err, time.Second)
 		}
 		snap = fresh
 	}
 	keys = snap.Value.Candidates(dst, h.KeyID, h.HasKeyID, a)
 	if len(keys) == 0 {
-		return nil, nil, refuse(ReasonKeyUnknown)
+		return nil, nil, refuse(reason.KeyUnknown)
 	}
 	return keys, snap, nil
 }
@@ -130,7 +131,7 @@ func documentFailure(r Reason, err error) error {
 	if errors.Is(err, keyset.ErrNoUsable) {
 		var u *lifecycle.Unavailable
 		if !errors.As(err, &u) {
-			return refuse(ReasonNoUsableKey)
+			return refuse(reason.NoUsableKey)
 		}
 	}
 	var u *lifecycle.Unavailable

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -204,7 +205,7 @@ func TestRotation(t *testing.T) {
 	}
 	wg.Wait()
 	h.requests(1, 2)
-	h.refuse(old, verifier.ReasonKeyUnknown)
+	h.refuse(old, reason.KeyUnknown)
 }
 
 func TestRemovedKeyIsRefusedAfterTheNextRefresh(t *testing.T) {
@@ -214,7 +215,7 @@ func TestRemovedKeyIsRefusedAfterTheNextRefresh(t *testing.T) {
 	h.issuer.RotateKeys()
 	h.accept(old)
 	h.clock.Advance(11 * time.Minute)
-	h.refuse(old, verifier.ReasonKeyUnknown)
+	h.refuse(old, reason.KeyUnknown)
 }
 
 // TestFloodOfUnknownKeys: 10,000 tokens with made-up kids in one window, with
@@ -281,7 +282,7 @@ func TestBadSignatureCausesNoFetch(t *testing.T) {
 	h.accept(token)
 	forged := token[:strings.LastIndexByte(token, '.')+1] + base64.RawURLEncoding.EncodeToString(make([]byte, 256))
 	for range 100 {
-		h.refuse(forged, verifier.ReasonSignature)
+		h.refuse(forged, reason.Signature)
 	}
 	h.requests(1, 1)
 }
@@ -379,7 +380,7 @@ func TestFirstDocumentIsBad(t *testing.T) {
 	token := h.token()
 	h.issuer.FailNext(-1, http.StatusInternalServerError)
 	for range 200 {
-		h.refuse(token, verifier.ReasonDiscovery)
+		h.refuse(token, reason.Discovery)
 	}
 	if got := h.issuer.Requests().Discovery; got != 1 {
 		t.Errorf("%d requests to a dead issuer; want 1", got)
@@ -392,7 +393,7 @@ func TestFirstDocumentIsBad(t *testing.T) {
 func TestEmptySetWithNothingHeldIsARefusal(t *testing.T) {
 	h := newHarness(t, nil)
 	h.issuer.SetJWKS([]byte(`{"keys":[]}`))
-	if e := h.refuse(h.token(), verifier.ReasonNoUsableKey); e.Status != http.StatusUnauthorized {
+	if e := h.refuse(h.token(), reason.NoUsableKey); e.Status != http.StatusUnauthorized {
 		t.Errorf("status %d; want 401", e.Status)
 	}
 }
@@ -492,7 +493,7 @@ func TestResponsesOfAnotherURLAreRefused(t *testing.T) {
 			return resp, err
 		})
 	})
-	h.refuse(h.token(), verifier.ReasonDiscovery)
+	h.refuse(h.token(), reason.Discovery)
 	if health := h.Health(); len(health) == 0 || health[0].Problem != "redirect" {
 		t.Errorf("Health = %+v; want problem redirect", health)
 	}
@@ -505,7 +506,7 @@ func TestKeySetHosts(t *testing.T) {
 	for _, uri := range []string{"https://keys.example/jwks", "http://127.0.0.1/jwks", "https://user@127.0.0.1/", "/jwks", "", "https://127.0.0.1.evil.example/jwks"} {
 		h := newHarness(t, nil)
 		h.issuer.SetDiscovery(document(h, uri))
-		h.refuse(h.token(), verifier.ReasonKeys)
+		h.refuse(h.token(), reason.Keys)
 		h.requests(1, 0)
 	}
 	h := newHarness(t, func(cfg *verifier.Config) {
@@ -519,7 +520,7 @@ func TestKeySetHosts(t *testing.T) {
 		})
 	})
 	h.issuer.SetDiscovery(document(h, "https://keys.example/jwks"))
-	h.refuse(h.token(), verifier.ReasonNoUsableKey)
+	h.refuse(h.token(), reason.NoUsableKey)
 }
 
 func TestJWKSURLOverride(t *testing.T) {
@@ -863,7 +864,7 @@ func TestHTTPClientGuards(t *testing.T) {
 		cfg.Doer = verifier.NewHTTPClient(verifier.HTTPClientConfig{BlockPrivateAddresses: true})
 	})
 	_, err := v.VerifyAccessToken(t.Context(), issuer.Sign(audience, nil))
-	wantReason(t, err, verifier.ReasonDiscovery)
+	wantReason(t, err, reason.Discovery)
 	if got := issuer.Requests().Discovery; got != 0 {
 		t.Errorf("%d requests to a private address; want 0", got)
 	}

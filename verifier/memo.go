@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/portcullis-go/portcullis/internal/jws"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // memoWays is how many places there are for one token, so that two tokens that
@@ -107,7 +108,7 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	}
 	for _, name := range o.required {
 		if absent(r.token.claim(name)) {
-			return nil, refuseClaim(ReasonClaimMissing, name)
+			return nil, refuseClaim(reason.ClaimMissing, name)
 		}
 	}
 	held, err := v.keys.getAt(ctx, r.origin.issuer, now)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // RequestVerifier is what the middleware needs; a [*Verifier] is one, and a
@@ -45,7 +47,7 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 			}
 			t, err := v.VerifyHTTPRequest(r, cfg.Options...)
 			var refusal *Error
-			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == ReasonNoCredentials {
+			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == reason.NoCredentials {
 				next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{missing: refusal, fail: fail})))
 				return
 			}
@@ -152,7 +154,7 @@ func (s *credentialsState) meets(requirements []Requirement) error {
 	case s.token == nil && s.missing != nil:
 		return s.missing
 	case s.token == nil:
-		e := refuse(ReasonNoCredentials)
+		e := refuse(reason.NoCredentials)
 		e.policy = &challengePolicy{mode: DPoPDisabled, realm: "api"}
 		return e
 	}
@@ -169,7 +171,7 @@ func AllScopes(scopes ...string) Requirement {
 	return func(t *Token) error {
 		for _, scope := range scopes {
 			if !t.HasScope(scope) {
-				return t.lacks(ReasonScope, strings.Join(scopes, " "))
+				return t.lacks(reason.Scope, strings.Join(scopes, " "))
 			}
 		}
 		return nil
@@ -182,7 +184,7 @@ func AnyScope(scopes ...string) Requirement {
 		if slices.ContainsFunc(scopes, t.HasScope) {
 			return nil
 		}
-		return t.lacks(ReasonScope, strings.Join(scopes, " "))
+		return t.lacks(reason.Scope, strings.Join(scopes, " "))
 	}
 }
 
@@ -192,7 +194,7 @@ func AllPermissions(permissions ...string) Requirement {
 		have := t.Permissions()
 		for _, permission := range permissions {
 			if !slices.Contains(have, permission) {
-				return t.lacks(ReasonPermission, "")
+				return t.lacks(reason.Permission, "")
 			}
 		}
 		return nil
@@ -208,7 +210,7 @@ func AnyPermission(permissions ...string) Requirement {
 				return nil
 			}
 		}
-		return t.lacks(ReasonPermission, "")
+		return t.lacks(reason.Permission, "")
 	}
 }
 
@@ -218,7 +220,7 @@ func Satisfies(predicate func(*Token) bool) Requirement {
 		if predicate(t) {
 			return nil
 		}
-		return t.lacks(ReasonForbidden, "")
+		return t.lacks(reason.Forbidden, "")
 	}
 }
 
@@ -252,7 +254,7 @@ func Authenticated(s StepUp) Requirement {
 		if ok {
 			return nil
 		}
-		e := t.lacks(ReasonAuthentication, "")
+		e := t.lacks(reason.Authentication, "")
 		e.ACRValues, e.MaxAge = strings.Join(s.ACRValues, " "), s.MaxAge
 		return e
 	}

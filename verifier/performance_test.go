@@ -26,6 +26,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -291,12 +292,12 @@ func TestBudgetOfRefusals(t *testing.T) {
 		reason verifier.Reason
 		times  float64
 	}{
-		{"expired", with("exp", c.clock.Now().Unix()), verifier.ReasonExpired, 0.25},
-		{"other audience", with("aud", "https://other.example"), verifier.ReasonAudience, 0.25},
-		{"foreign issuer", with("iss", "https://other.example/"), verifier.ReasonIssuerNotAllowed, 0.25},
-		{"bad base64", c.token + "!", verifier.ReasonTokenMalformed, 0.25},
-		{"no dots", strings.Repeat("a", len(c.token)), verifier.ReasonTokenMalformed, 0.05},
-		{"oversize", strings.Repeat("a.", 1<<15), verifier.ReasonTokenTooLarge, 0.05},
+		{"expired", with("exp", c.clock.Now().Unix()), reason.Expired, 0.25},
+		{"other audience", with("aud", "https://other.example"), reason.Audience, 0.25},
+		{"foreign issuer", with("iss", "https://other.example/"), reason.IssuerNotAllowed, 0.25},
+		{"bad base64", c.token + "!", reason.TokenMalformed, 0.25},
+		{"no dots", strings.Repeat("a", len(c.token)), reason.TokenMalformed, 0.05},
+		{"oversize", strings.Repeat("a.", 1<<15), reason.TokenTooLarge, 0.05},
 	}
 	for _, refusal := range cases {
 		within(t, refusal.name, c.limit, c.refusing(refusal.token, refusal.reason), 0, refusal.times)
@@ -304,7 +305,7 @@ func TestBudgetOfRefusals(t *testing.T) {
 	before := c.issuer.Requests()
 	signature := c.token[strings.LastIndexByte(c.token, '.')+1:]
 	forged := strings.TrimSuffix(c.token, signature) + strings.Repeat("A", len(signature))
-	within(t, "bad signature", c.limit, c.refusing(forged, verifier.ReasonSignature), 8, 1.4)
+	within(t, "bad signature", c.limit, c.refusing(forged, reason.Signature), 8, 1.4)
 	if got := c.issuer.Requests(); got != before {
 		t.Errorf("bad signatures caused requests: %+v after %+v", got, before)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/nonce"
 	"github.com/portcullis-go/portcullis/internal/replay"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // proofPolicy is DPoPConfig, validated.
@@ -142,7 +143,7 @@ func (v *Verifier) VerifyDPoPProof(ctx context.Context, req ProofRequest) (*Proo
 		return nil, v.challenge.attach(asError(err), SchemeDPoP)
 	}
 	if req.Method == "" || req.URL == "" {
-		return nil, v.challenge.attach(refuse(ReasonArgument), SchemeDPoP)
+		return nil, v.challenge.attach(refuse(reason.Argument), SchemeDPoP)
 	}
 	proof, err := v.checkProof(ctx, &parsed, &req)
 	if err != nil {
@@ -154,14 +155,14 @@ func (v *Verifier) VerifyDPoPProof(ctx context.Context, req ProofRequest) (*Proo
 // parseProof reads a proof without checking it.
 func (v *Verifier) parseProof(compact string) (jws.Token, error) {
 	if len(compact) > v.proof.maxSize {
-		return jws.Token{}, refuseSize(ReasonProofTooLarge, v.proof.maxSize)
+		return jws.Token{}, refuseSize(reason.ProofTooLarge, v.proof.maxSize)
 	}
 	if strings.Contains(compact, ",") {
-		return jws.Token{}, refuse(ReasonProofMultiple) // several field lines, joined
+		return jws.Token{}, refuse(reason.ProofMultiple) // several field lines, joined
 	}
 	parsed, err := jws.Parse(compact, v.proof.headers, make([]strictjson.Member, 0, 8))
 	if err != nil {
-		return jws.Token{}, refuse(ReasonProofMalformed)
+		return jws.Token{}, refuse(reason.ProofMalformed)
 	}
 	return parsed, nil
 }
@@ -180,7 +181,7 @@ func (v *Verifier) checkProof(ctx context.Context, parsed *jws.Token, req *Proof
 		return nil, err
 	}
 	if req.JWKThumbprint != "" && !equalText(req.JWKThumbprint, key.thumbprint) {
-		return nil, refuse(ReasonBindingMismatch)
+		return nil, refuse(reason.BindingMismatch)
 	}
 	if err := v.checkNonce(ctx, proof); err != nil {
 		return nil, err
@@ -202,7 +203,7 @@ func (v *Verifier) checkProofSignature(parsed *jws.Token) (*proofKey, error) {
 		}
 	}
 	if !key.key.Verify(key.algorithm, parsed.SigningInput, parsed.Signature) {
-		return nil, refuse(ReasonProofSignature)
+		return nil, refuse(reason.ProofSignature)
 	}
 	return key, nil
 }
@@ -214,19 +215,19 @@ func (v *Verifier) proofKey(h *jws.Header) (*proofKey, error) {
 		kind = kind[i:] // RFC 7515, Section 4.1.9
 	}
 	if !strings.EqualFold(kind, "dpop+jwt") {
-		return nil, refuse(ReasonProofType)
+		return nil, refuse(reason.ProofType)
 	}
 	algorithm := v.proofAlgorithms.find(h.Algorithm)
 	if algorithm == nil {
-		return nil, refuse(ReasonProofAlgorithm)
+		return nil, refuse(reason.ProofAlgorithm)
 	}
 	members, ok := h.JWK.Members(nil)
 	if !ok {
-		return nil, refuse(ReasonProofKey)
+		return nil, refuse(reason.ProofKey)
 	}
 	key, err := keyset.ParseKey(members, v.known)
 	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) || !key.Ready(algorithm) {
-		return nil, refuse(ReasonProofKey)
+		return nil, refuse(reason.ProofKey)
 	}
 	return &proofKey{key: key, algorithm: algorithm, thumbprint: key.Thumbprint()}, nil
 }
@@ -236,7 +237,7 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 	text := func(name string) (value string) {
 		value, ok := strictjson.Find(parsed.Members, name).Text()
 		if !ok || value == "" {
-			err = refuseClaim(ReasonProofClaim, name)
+			err = refuseClaim(reason.ProofClaim, name)
 		}
 		return value
 	}
@@ -244,32 +245,32 @@ func (v *Verifier) checkProofClaims(parsed *jws.Token, proof *Proof, req *ProofR
 	ath := text("ath")
 	var ok bool
 	if proof.IssuedAt, ok = strictjson.Find(parsed.Members, "iat").Time(); !ok {
-		err = refuseClaim(ReasonProofClaim, "iat")
+		err = refuseClaim(reason.ProofClaim, "iat")
 	}
 	if n := strictjson.Find(parsed.Members, "nonce"); n.Kind() != strictjson.Invalid {
 		// Where nonces are in use, what is no text matches none of them, and the
 		// answer provides one (RFC 9449, Section 9).
 		if proof.Nonce, ok = n.Text(); !ok && v.proof.nonces == nil {
-			err = refuseClaim(ReasonProofClaim, "nonce")
+			err = refuseClaim(reason.ProofClaim, "nonce")
 		}
 	}
 	if err != nil {
 		return "", err
 	}
 	if proof.Method != req.Method { // RFC 9110, Section 9.1: case-sensitive
-		return "", refuse(ReasonProofMethod)
+		return "", refuse(reason.ProofMethod)
 	}
 	if normal, err = htu.Normalize(req.URL); err != nil {
 		return "", refuse(requestURLFault(req.URL))
 	}
 	if claimed, err := htu.Normalize(proof.URL); err != nil || claimed != normal {
-		return "", refuse(ReasonProofURL)
+		return "", refuse(reason.ProofURL)
 	}
 	if now := v.clock.Now(); now.Sub(proof.IssuedAt) > v.proof.maxAge || proof.IssuedAt.Sub(now) > v.proof.futureSkew {
-		return "", refuse(ReasonProofIssuedAt)
+		return "", refuse(reason.ProofIssuedAt)
 	}
 	if !equalText(ath, tokenHash(req.AccessToken)) {
-		return "", refuse(ReasonProofTokenHash)
+		return "", refuse(reason.ProofTokenHash)
 	}
 	return normal, nil
 }
@@ -285,9 +286,9 @@ func tokenHash(token string) string {
 func requestURLFault(raw string) Reason {
 	scheme, rest, found := strings.Cut(raw, "://")
 	if found && rest != "" && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")) {
-		return ReasonProofURL
+		return reason.ProofURL
 	}
-	return ReasonArgument
+	return reason.Argument
 }
 
 // checkNonce demands a nonce once nonces are in use, and provides the next one
@@ -296,15 +297,15 @@ func (v *Verifier) checkNonce(ctx context.Context, proof *Proof) error {
 	if v.proof.nonces == nil {
 		return nil
 	}
-	reason := ReasonNonceRequired
+	why := reason.NonceRequired
 	if proof.Nonce != "" {
 		ok, err := guard(func() (bool, error) { return v.proof.nonces.Check(ctx, proof.Nonce) })
 		if err != nil {
-			return undecided(ReasonNonceSource, err, 0)
+			return undecided(reason.NonceSource, err, 0)
 		}
-		reason = ReasonNonceNotAccepted
+		why = reason.NonceNotAccepted
 		if ok {
-			reason = ""
+			why = ""
 		}
 	}
 	next, err := guard(func() (string, error) { return v.proof.nonces.Issue(ctx) })
@@ -312,10 +313,10 @@ func (v *Verifier) checkNonce(ctx context.Context, proof *Proof) error {
 		err = errNonce
 	}
 	if err != nil {
-		return undecided(ReasonNonceSource, err, 0)
+		return undecided(reason.NonceSource, err, 0)
 	}
-	if reason != "" {
-		e := refuse(reason)
+	if why != "" {
+		e := refuse(why)
 		e.DPoPNonce = next
 		return e
 	}
@@ -368,17 +369,17 @@ func (v *Verifier) recordProof(ctx context.Context, proof *Proof, normal string)
 	if err != nil {
 		var quota interface{ QuotaExceeded() bool }
 		if errors.As(err, &quota) && quota.QuotaExceeded() {
-			return refuse(ReasonProofQuota)
+			return refuse(reason.ProofQuota)
 		}
 		v.observe(Event{Kind: EventReplayFault, Err: err})
 		if v.proof.failOpen {
 			return nil
 		}
-		return undecided(ReasonReplayStore, err, 0)
+		return undecided(reason.ReplayStore, err, 0)
 	}
 	if !added {
 		v.observe(Event{Kind: EventReplay})
-		return refuse(ReasonProofReplayed)
+		return refuse(reason.ProofReplayed)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // proofDecisions are decisions on a proof, each by one small change of a good
@@ -26,49 +27,49 @@ var proofDecisions = []struct {
 	{name: "good"},
 	{name: "typ in capitals", headerOld: `"dpop+jwt"`, toNew: `"DPoP+JWT"`},
 	{name: "typ with prefix", headerOld: `"dpop+jwt"`, toNew: `"Application/dpop+jwt"`},
-	{name: "typ of the prefix alone", headerOld: `"dpop+jwt"`, toNew: `"application/"`, want: verifier.ReasonProofType},
-	{name: "typ as long as the prefix", headerOld: `"dpop+jwt"`, toNew: `"xxxxdpop+jwt"`, want: verifier.ReasonProofType},
-	{name: "typ with another prefix", headerOld: `"dpop+jwt"`, toNew: `"xpplication/dpop+jwt"`, want: verifier.ReasonProofType},
-	{name: "typ at+jwt", headerOld: `"dpop+jwt"`, toNew: `"at+jwt"`, want: verifier.ReasonProofType},
-	{name: "no typ", headerOld: `,"typ":"dpop+jwt"`, toNew: ``, want: verifier.ReasonProofType},
-	{name: "alg none", headerOld: `"ES256"`, toNew: `"none"`, want: verifier.ReasonProofAlgorithm},
-	{name: "alg not allowed", headerOld: `"ES256"`, toNew: `"ES384"`, want: verifier.ReasonProofAlgorithm},
-	{name: "alg that the key is not for", headerOld: `"ES256"`, toNew: `"EdDSA"`, want: verifier.ReasonProofKey},
-	{name: "no alg", headerOld: `"alg":"ES256",`, toNew: ``, want: verifier.ReasonProofAlgorithm},
-	{name: "crit", headerOld: `"typ"`, toNew: `"crit":[],"typ"`, want: verifier.ReasonProofMalformed},
-	{name: "no jwk", headerOld: `"jwk":`, toNew: `"JWK":`, want: verifier.ReasonProofKey},
-	{name: "jwk no object", headerOld: `"jwk":{`, toNew: `"jwk":[],"x":{`, want: verifier.ReasonProofKey},
-	{name: "jwk private", headerOld: `"jwk":{`, toNew: `"jwk":{"d":"AA",`, want: verifier.ReasonProofKey},
-	{name: "jwk for encryption", headerOld: `"jwk":{`, toNew: `"jwk":{"use":"enc",`, want: verifier.ReasonProofKey},
-	{name: "jwk to sign", headerOld: `"jwk":{`, toNew: `"jwk":{"key_ops":["sign"],`, want: verifier.ReasonProofKey},
+	{name: "typ of the prefix alone", headerOld: `"dpop+jwt"`, toNew: `"application/"`, want: reason.ProofType},
+	{name: "typ as long as the prefix", headerOld: `"dpop+jwt"`, toNew: `"xxxxdpop+jwt"`, want: reason.ProofType},
+	{name: "typ with another prefix", headerOld: `"dpop+jwt"`, toNew: `"xpplication/dpop+jwt"`, want: reason.ProofType},
+	{name: "typ at+jwt", headerOld: `"dpop+jwt"`, toNew: `"at+jwt"`, want: reason.ProofType},
+	{name: "no typ", headerOld: `,"typ":"dpop+jwt"`, toNew: ``, want: reason.ProofType},
+	{name: "alg none", headerOld: `"ES256"`, toNew: `"none"`, want: reason.ProofAlgorithm},
+	{name: "alg not allowed", headerOld: `"ES256"`, toNew: `"ES384"`, want: reason.ProofAlgorithm},
+	{name: "alg that the key is not for", headerOld: `"ES256"`, toNew: `"EdDSA"`, want: reason.ProofKey},
+	{name: "no alg", headerOld: `"alg":"ES256",`, toNew: ``, want: reason.ProofAlgorithm},
+	{name: "crit", headerOld: `"typ"`, toNew: `"crit":[],"typ"`, want: reason.ProofMalformed},
+	{name: "no jwk", headerOld: `"jwk":`, toNew: `"JWK":`, want: reason.ProofKey},
+	{name: "jwk no object", headerOld: `"jwk":{`, toNew: `"jwk":[],"x":{`, want: reason.ProofKey},
+	{name: "jwk private", headerOld: `"jwk":{`, toNew: `"jwk":{"d":"AA",`, want: reason.ProofKey},
+	{name: "jwk for encryption", headerOld: `"jwk":{`, toNew: `"jwk":{"use":"enc",`, want: reason.ProofKey},
+	{name: "jwk to sign", headerOld: `"jwk":{`, toNew: `"jwk":{"key_ops":["sign"],`, want: reason.ProofKey},
 	{name: "jwk to verify", headerOld: `"jwk":{`, toNew: `"jwk":{"key_ops":["verify"],"use":"sig","alg":"ES256","kid":"x",`},
-	{name: "jwk of another alg", headerOld: `"jwk":{`, toNew: `"jwk":{"alg":"ES384",`, want: verifier.ReasonProofKey},
-	{name: "jwk of another curve", headerOld: `"P-256"`, toNew: `"P-384"`, want: verifier.ReasonProofKey},
-	{name: "jwk of another type", headerOld: `"EC"`, toNew: `"RSA"`, want: verifier.ReasonProofKey},
+	{name: "jwk of another alg", headerOld: `"jwk":{`, toNew: `"jwk":{"alg":"ES384",`, want: reason.ProofKey},
+	{name: "jwk of another curve", headerOld: `"P-256"`, toNew: `"P-384"`, want: reason.ProofKey},
+	{name: "jwk of another type", headerOld: `"EC"`, toNew: `"RSA"`, want: reason.ProofKey},
 	{name: "kid beside", headerOld: `"typ"`, toNew: `"kid":"x","typ"`},
 
-	{name: "no jti", claimOld: `"jti":"j"`, newTo: `"x":1`, want: verifier.ReasonProofClaim, claim: "jti"},
-	{name: "jti empty", claimOld: `"jti":"j"`, newTo: `"jti":""`, want: verifier.ReasonProofClaim, claim: "jti"},
-	{name: "jti number", claimOld: `"jti":"j"`, newTo: `"jti":1`, want: verifier.ReasonProofClaim, claim: "jti"},
-	{name: "htm number", claimOld: `"htm":"GET"`, newTo: `"htm":1`, want: verifier.ReasonProofClaim, claim: "htm"},
-	{name: "htm other", claimOld: `"GET"`, newTo: `"POST"`, want: verifier.ReasonProofMethod},
-	{name: "htm in small letters", claimOld: `"GET"`, newTo: `"get"`, want: verifier.ReasonProofMethod},
-	{name: "htu null", claimOld: `"htu":"`, newTo: `"htu":null,"x":"`, want: verifier.ReasonProofClaim, claim: "htu"},
-	{name: "htu relative", claimOld: fuzzURL, newTo: `/orders`, want: verifier.ReasonProofURL},
-	{name: "htu other", claimOld: fuzzURL, newTo: fuzzURL + `/`, want: verifier.ReasonProofURL},
-	{name: "htu http", claimOld: `https:`, newTo: `http:`, want: verifier.ReasonProofURL},
+	{name: "no jti", claimOld: `"jti":"j"`, newTo: `"x":1`, want: reason.ProofClaim, claim: "jti"},
+	{name: "jti empty", claimOld: `"jti":"j"`, newTo: `"jti":""`, want: reason.ProofClaim, claim: "jti"},
+	{name: "jti number", claimOld: `"jti":"j"`, newTo: `"jti":1`, want: reason.ProofClaim, claim: "jti"},
+	{name: "htm number", claimOld: `"htm":"GET"`, newTo: `"htm":1`, want: reason.ProofClaim, claim: "htm"},
+	{name: "htm other", claimOld: `"GET"`, newTo: `"POST"`, want: reason.ProofMethod},
+	{name: "htm in small letters", claimOld: `"GET"`, newTo: `"get"`, want: reason.ProofMethod},
+	{name: "htu null", claimOld: `"htu":"`, newTo: `"htu":null,"x":"`, want: reason.ProofClaim, claim: "htu"},
+	{name: "htu relative", claimOld: fuzzURL, newTo: `/orders`, want: reason.ProofURL},
+	{name: "htu other", claimOld: fuzzURL, newTo: fuzzURL + `/`, want: reason.ProofURL},
+	{name: "htu http", claimOld: `https:`, newTo: `http:`, want: reason.ProofURL},
 	{name: "htu with query", claimOld: fuzzURL, newTo: fuzzURL + `?a=b`},
 	{name: "htu with default port", claimOld: `example.com`, newTo: `EXAMPLE.com:443`},
-	{name: "iat missing", claimOld: `"iat"`, newTo: `"x"`, want: verifier.ReasonProofClaim, claim: "iat"},
-	{name: "iat text", claimOld: `1767225600`, newTo: `"1767225600"`, want: verifier.ReasonProofClaim, claim: "iat"},
+	{name: "iat missing", claimOld: `"iat"`, newTo: `"x"`, want: reason.ProofClaim, claim: "iat"},
+	{name: "iat text", claimOld: `1767225600`, newTo: `"1767225600"`, want: reason.ProofClaim, claim: "iat"},
 	{name: "iat oldest", claimOld: `1767225600`, newTo: `1767225300`},
-	{name: "iat older", claimOld: `1767225600`, newTo: `1767225299.999999999`, want: verifier.ReasonProofIssuedAt},
+	{name: "iat older", claimOld: `1767225600`, newTo: `1767225299.999999999`, want: reason.ProofIssuedAt},
 	{name: "iat latest", claimOld: `1767225600`, newTo: `1767225630`},
-	{name: "iat later", claimOld: `1767225600`, newTo: `1767225630.000000001`, want: verifier.ReasonProofIssuedAt},
-	{name: "ath missing", claimOld: `"ath"`, newTo: `"x"`, want: verifier.ReasonProofClaim, claim: "ath"},
-	{name: "ath other", claimOld: `"ath":"`, newTo: `"ath":"A`, want: verifier.ReasonProofTokenHash},
+	{name: "iat later", claimOld: `1767225600`, newTo: `1767225630.000000001`, want: reason.ProofIssuedAt},
+	{name: "ath missing", claimOld: `"ath"`, newTo: `"x"`, want: reason.ProofClaim, claim: "ath"},
+	{name: "ath other", claimOld: `"ath":"`, newTo: `"ath":"A`, want: reason.ProofTokenHash},
 	{name: "nonce", claimOld: `"jti"`, newTo: `"nonce":"n","jti"`},
-	{name: "nonce number", claimOld: `"jti"`, newTo: `"nonce":1,"jti"`, want: verifier.ReasonProofClaim, claim: "nonce"},
+	{name: "nonce number", claimOld: `"jti"`, newTo: `"nonce":1,"jti"`, want: reason.ProofClaim, claim: "nonce"},
 }
 
 func TestProofDecisions(t *testing.T) {
@@ -110,18 +111,18 @@ func TestProofRequests(t *testing.T) {
 	}{
 		"good":              {func(*verifier.ProofRequest) {}, ""},
 		"binding unchecked": {func(r *verifier.ProofRequest) { r.JWKThumbprint = "" }, ""},
-		"binding":           {func(r *verifier.ProofRequest) { r.JWKThumbprint = strings.Repeat("A", 43) }, verifier.ReasonBindingMismatch},
-		"token":             {func(r *verifier.ProofRequest) { r.AccessToken += "x" }, verifier.ReasonProofTokenHash},
-		"no method":         {func(r *verifier.ProofRequest) { r.Method = "" }, verifier.ReasonArgument},
-		"no URL":            {func(r *verifier.ProofRequest) { r.URL = "" }, verifier.ReasonArgument},
-		"relative URL":      {func(r *verifier.ProofRequest) { r.URL = "/orders" }, verifier.ReasonArgument},
-		"URL without host":  {func(r *verifier.ProofRequest) { r.URL = "https://" }, verifier.ReasonArgument},
-		"URL of ftp":        {func(r *verifier.ProofRequest) { r.URL = "ftp://api.example.com/orders" }, verifier.ReasonArgument},
-		"bad path, https":   {func(r *verifier.ProofRequest) { r.URL = "https://api.example.com/%zz" }, verifier.ReasonProofURL},
-		"bad path, HTTP":    {func(r *verifier.ProofRequest) { r.URL = "HTTP://api.example.com/%zz" }, verifier.ReasonProofURL},
-		"no proof":          {func(r *verifier.ProofRequest) { r.Proof = "" }, verifier.ReasonProofMalformed},
-		"two proofs":        {func(r *verifier.ProofRequest) { r.Proof += "," + r.Proof }, verifier.ReasonProofMultiple},
-		"signature":         {func(r *verifier.ProofRequest) { r.Proof = r.Proof[:len(r.Proof)-8] + "AAAAAAAA" }, verifier.ReasonProofSignature},
+		"binding":           {func(r *verifier.ProofRequest) { r.JWKThumbprint = strings.Repeat("A", 43) }, reason.BindingMismatch},
+		"token":             {func(r *verifier.ProofRequest) { r.AccessToken += "x" }, reason.ProofTokenHash},
+		"no method":         {func(r *verifier.ProofRequest) { r.Method = "" }, reason.Argument},
+		"no URL":            {func(r *verifier.ProofRequest) { r.URL = "" }, reason.Argument},
+		"relative URL":      {func(r *verifier.ProofRequest) { r.URL = "/orders" }, reason.Argument},
+		"URL without host":  {func(r *verifier.ProofRequest) { r.URL = "https://" }, reason.Argument},
+		"URL of ftp":        {func(r *verifier.ProofRequest) { r.URL = "ftp://api.example.com/orders" }, reason.Argument},
+		"bad path, https":   {func(r *verifier.ProofRequest) { r.URL = "https://api.example.com/%zz" }, reason.ProofURL},
+		"bad path, HTTP":    {func(r *verifier.ProofRequest) { r.URL = "HTTP://api.example.com/%zz" }, reason.ProofURL},
+		"no proof":          {func(r *verifier.ProofRequest) { r.Proof = "" }, reason.ProofMalformed},
+		"two proofs":        {func(r *verifier.ProofRequest) { r.Proof += "," + r.Proof }, reason.ProofMultiple},
+		"signature":         {func(r *verifier.ProofRequest) { r.Proof = r.Proof[:len(r.Proof)-8] + "AAAAAAAA" }, reason.ProofSignature},
 	} {
 		req := good
 		c.change(&req)
@@ -130,7 +131,7 @@ func TestProofRequests(t *testing.T) {
 			t.Errorf("%s: %q; want %q", name, got, c.want)
 		}
 	}
-	for size, want := range map[int]verifier.Reason{len(good.Proof): "", len(good.Proof) - 1: verifier.ReasonProofTooLarge} {
+	for size, want := range map[int]verifier.Reason{len(good.Proof): "", len(good.Proof) - 1: reason.ProofTooLarge} {
 		small := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.DPoP.MaxProofSize = size })
 		_, err := small.v.VerifyDPoPProof(t.Context(), good)
 		if got := reasonOf(t, err); got != want {
@@ -158,18 +159,18 @@ func TestNonceDecisions(t *testing.T) {
 		want   verifier.Reason
 	}{
 		"good":            {fixedNonces{next: "m", good: "n"}, `"n"`, ""},
-		"none":            {fixedNonces{next: "m", good: ""}, ``, verifier.ReasonNonceRequired},
-		"empty":           {fixedNonces{next: "m", good: ""}, `""`, verifier.ReasonNonceRequired},
-		"number":          {fixedNonces{next: "m", good: "1"}, `1`, verifier.ReasonNonceRequired},
-		"other":           {fixedNonces{next: "m", good: "n"}, `"o"`, verifier.ReasonNonceNotAccepted},
-		"check fails":     {fixedNonces{next: "m", good: "n", checkErr: broken}, `"n"`, verifier.ReasonNonceSource},
-		"issue fails":     {fixedNonces{next: "m", good: "n", issueErr: broken}, `"n"`, verifier.ReasonNonceSource},
-		"issues nothing":  {fixedNonces{next: "", good: "n"}, `"n"`, verifier.ReasonNonceSource},
-		"issues a space":  {fixedNonces{next: "a b", good: "n"}, `"n"`, verifier.ReasonNonceSource},
-		"issues a quote":  {fixedNonces{next: `a"b`, good: "n"}, `"n"`, verifier.ReasonNonceSource},
-		"issues a slash":  {fixedNonces{next: `a\b`, good: "n"}, `"n"`, verifier.ReasonNonceSource},
-		"issues a delete": {fixedNonces{next: "a\x7fb", good: "n"}, `"n"`, verifier.ReasonNonceSource},
-		"issues a line":   {fixedNonces{next: "a\r\nb", good: "n"}, `"n"`, verifier.ReasonNonceSource},
+		"none":            {fixedNonces{next: "m", good: ""}, ``, reason.NonceRequired},
+		"empty":           {fixedNonces{next: "m", good: ""}, `""`, reason.NonceRequired},
+		"number":          {fixedNonces{next: "m", good: "1"}, `1`, reason.NonceRequired},
+		"other":           {fixedNonces{next: "m", good: "n"}, `"o"`, reason.NonceNotAccepted},
+		"check fails":     {fixedNonces{next: "m", good: "n", checkErr: broken}, `"n"`, reason.NonceSource},
+		"issue fails":     {fixedNonces{next: "m", good: "n", issueErr: broken}, `"n"`, reason.NonceSource},
+		"issues nothing":  {fixedNonces{next: "", good: "n"}, `"n"`, reason.NonceSource},
+		"issues a space":  {fixedNonces{next: "a b", good: "n"}, `"n"`, reason.NonceSource},
+		"issues a quote":  {fixedNonces{next: `a"b`, good: "n"}, `"n"`, reason.NonceSource},
+		"issues a slash":  {fixedNonces{next: `a\b`, good: "n"}, `"n"`, reason.NonceSource},
+		"issues a delete": {fixedNonces{next: "a\x7fb", good: "n"}, `"n"`, reason.NonceSource},
+		"issues a line":   {fixedNonces{next: "a\r\nb", good: "n"}, `"n"`, reason.NonceSource},
 		"issues the ends": {fixedNonces{next: "!#[]~", good: "n"}, `"n"`, ""},
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.DPoP.Nonces = c.nonces })
@@ -188,7 +189,7 @@ func TestNonceDecisions(t *testing.T) {
 			if got == nil || got.Proof.NextNonce != c.nonces.next {
 				t.Errorf("%s: the next nonce is missing", name)
 			}
-		case verifier.ReasonNonceRequired, verifier.ReasonNonceNotAccepted:
+		case reason.NonceRequired, reason.NonceNotAccepted:
 			if e.DPoPNonce != "m" || e.Code != verifier.CodeUseDPoPNonce || e.Status != 401 {
 				t.Errorf("%s: %d %s with nonce %q", name, e.Status, e.Code, e.DPoPNonce)
 			}
@@ -223,13 +224,13 @@ func TestReplayDecisions(t *testing.T) {
 		tells bool
 	}{
 		"new":                  {store: &recordingStore{}},
-		"known":                {store: &recordingStore{known: true}, want: verifier.ReasonProofReplayed, event: verifier.EventReplay, tells: true},
-		"down":                 {store: &recordingStore{err: errors.New("down")}, want: verifier.ReasonReplayStore, event: verifier.EventReplayFault, tells: true},
+		"known":                {store: &recordingStore{known: true}, want: reason.ProofReplayed, event: verifier.EventReplay, tells: true},
+		"down":                 {store: &recordingStore{err: errors.New("down")}, want: reason.ReplayStore, event: verifier.EventReplayFault, tells: true},
 		"down, open":           {store: &recordingStore{err: errors.New("down")}, open: true, event: verifier.EventReplayFault, tells: true},
-		"known, open":          {store: &recordingStore{known: true}, open: true, want: verifier.ReasonProofReplayed, event: verifier.EventReplay, tells: true},
-		"quota":                {store: &recordingStore{err: fmt.Errorf("x: %w", quotaUsed{true})}, want: verifier.ReasonProofQuota},
-		"quota, open":          {store: &recordingStore{err: quotaUsed{true}}, open: true, want: verifier.ReasonProofQuota},
-		"a quota that is none": {store: &recordingStore{err: quotaUsed{false}}, want: verifier.ReasonReplayStore, event: verifier.EventReplayFault, tells: true},
+		"known, open":          {store: &recordingStore{known: true}, open: true, want: reason.ProofReplayed, event: verifier.EventReplay, tells: true},
+		"quota":                {store: &recordingStore{err: fmt.Errorf("x: %w", quotaUsed{true})}, want: reason.ProofQuota},
+		"quota, open":          {store: &recordingStore{err: quotaUsed{true}}, open: true, want: reason.ProofQuota},
+		"a quota that is none": {store: &recordingStore{err: quotaUsed{false}}, want: reason.ReplayStore, event: verifier.EventReplayFault, tells: true},
 	} {
 		told := make(map[verifier.EventKind]int)
 		w := newFuzzWorld(t, func(cfg *verifier.Config) {
@@ -291,7 +292,7 @@ func TestSchemeDecisions(t *testing.T) {
 		plain, bound := w.token(fuzzHeader, fuzzClaims), w.boundToken()
 		proof := w.proof(t, w.proofHeader(), w.proofClaims(bound))
 		plainProof := w.proof(t, w.proofHeader(), w.proofClaims(plain))
-		none, unsupported, several := verifier.ReasonNoCredentials, verifier.ReasonUnsupportedScheme, verifier.ReasonMultipleCredentials
+		none, unsupported, several := reason.NoCredentials, reason.UnsupportedScheme, reason.MultipleCredentials
 		for _, c := range []struct {
 			name                        string
 			h                           http.Header
@@ -311,20 +312,20 @@ func TestSchemeDecisions(t *testing.T) {
 			{"Bearer twice", http.Header{"Authorization": {"Bearer " + plain, "Bearer " + plain}}, several, several, several},
 			{"two spellings", http.Header{"Authorization": {"Bearer " + plain}, "AUTHORIZATION": {"Bearer " + plain}}, several, several, several},
 			{"Bearer and comma", http.Header{"Authorization": {"Bearer " + plain + ",x"}}, several, unsupported, several},
-			{"Bearer and text", http.Header{"Authorization": {"Bearer " + plain + " x"}}, verifier.ReasonTokenMalformed, unsupported, verifier.ReasonTokenMalformed},
+			{"Bearer and text", http.Header{"Authorization": {"Bearer " + plain + " x"}}, reason.TokenMalformed, unsupported, reason.TokenMalformed},
 			{"small letters", http.Header{"authorization": {"Bearer " + plain}}, "", unsupported, ""},
 			{"another name of that length", http.Header{"Authorizatiom": {"Bearer " + plain}}, none, none, none},
-			{"Bearer with proof", http.Header{"Authorization": {"Bearer " + plain}, "Dpop": {plainProof}}, verifier.ReasonProofUnexpected, unsupported, ""},
+			{"Bearer with proof", http.Header{"Authorization": {"Bearer " + plain}, "Dpop": {plainProof}}, reason.ProofUnexpected, unsupported, ""},
 			{"Bearer with another header", http.Header{"Authorization": {"Bearer " + plain}, "Dpox": {plainProof}}, "", unsupported, ""},
-			{"bound as Bearer", http.Header{"Authorization": {"Bearer " + bound}}, verifier.ReasonBoundTokenAsBearer, unsupported, verifier.ReasonBoundTokenAsBearer},
+			{"bound as Bearer", http.Header{"Authorization": {"Bearer " + bound}}, reason.BoundTokenAsBearer, unsupported, reason.BoundTokenAsBearer},
 			{"DPoP", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {proof}}, "", "", unsupported},
 			{"dpop in small letters", http.Header{"authorization": {"dpop " + bound}, "dpop": {proof}}, "", "", unsupported},
-			{"DPoP without proof", http.Header{"Authorization": {"DPoP " + bound}}, verifier.ReasonProofMissing, verifier.ReasonProofMissing, unsupported},
-			{"DPoP with an empty proof", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {""}}, verifier.ReasonProofMissing, verifier.ReasonProofMissing, unsupported},
-			{"DPoP with two proofs", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {proof, proof}}, verifier.ReasonProofMultiple, verifier.ReasonProofMultiple, unsupported},
-			{"DPoP with a proof in two spellings", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {proof}, "DPOP": {proof}}, verifier.ReasonProofMultiple, verifier.ReasonProofMultiple, unsupported},
-			{"DPoP with a plain token", http.Header{"Authorization": {"DPoP " + plain}, "Dpop": {plainProof}}, verifier.ReasonBindingMissing, verifier.ReasonBindingMissing, unsupported},
-			{"DPoP with a broken proof", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {"x"}}, verifier.ReasonProofMalformed, verifier.ReasonProofMalformed, unsupported},
+			{"DPoP without proof", http.Header{"Authorization": {"DPoP " + bound}}, reason.ProofMissing, reason.ProofMissing, unsupported},
+			{"DPoP with an empty proof", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {""}}, reason.ProofMissing, reason.ProofMissing, unsupported},
+			{"DPoP with two proofs", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {proof, proof}}, reason.ProofMultiple, reason.ProofMultiple, unsupported},
+			{"DPoP with a proof in two spellings", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {proof}, "DPOP": {proof}}, reason.ProofMultiple, reason.ProofMultiple, unsupported},
+			{"DPoP with a plain token", http.Header{"Authorization": {"DPoP " + plain}, "Dpop": {plainProof}}, reason.BindingMissing, reason.BindingMissing, unsupported},
+			{"DPoP with a broken proof", http.Header{"Authorization": {"DPoP " + bound}, "Dpop": {"x"}}, reason.ProofMalformed, reason.ProofMalformed, unsupported},
 		} {
 			want := map[verifier.DPoPMode]verifier.Reason{verifier.DPoPAllowed: c.allowed, verifier.DPoPRequired: c.required, verifier.DPoPDisabled: c.disabled}[mode]
 			got, err := w.v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: fuzzURL, Header: c.h})
@@ -333,7 +334,7 @@ func TestSchemeDecisions(t *testing.T) {
 			}
 			if err != nil {
 				e := mustBeLegal(t, err)
-				if want := map[bool]int{true: 400, false: 401}[e.Reason == several || e.Reason == verifier.ReasonProofUnexpected]; e.Status != want && e.Reason != verifier.ReasonProofMultiple {
+				if want := map[bool]int{true: 400, false: 401}[e.Reason == several || e.Reason == reason.ProofUnexpected]; e.Status != want && e.Reason != reason.ProofMultiple {
 					t.Errorf("%s, %s: status %d; want %d", name, c.name, e.Status, want)
 				}
 			} else if (got.Scheme == verifier.SchemeDPoP) != (got.Proof != nil) {
@@ -350,8 +351,8 @@ func TestRequestsWithoutMethodOrURL(t *testing.T) {
 	for _, req := range []verifier.Request{{Method: "GET"}, {URL: fuzzURL}} {
 		req.Header = dpop(bound, proof).Header
 		_, err := w.v.VerifyRequest(t.Context(), req)
-		if got := reasonOf(t, err); got != verifier.ReasonArgument {
-			t.Errorf("%q %q: %q; want %q", req.Method, req.URL, got, verifier.ReasonArgument)
+		if got := reasonOf(t, err); got != reason.Argument {
+			t.Errorf("%q %q: %q; want %q", req.Method, req.URL, got, reason.Argument)
 		}
 	}
 }
@@ -365,7 +366,7 @@ func TestCertificateDecisions(t *testing.T) {
 		certificate *x509.Certificate
 		want        verifier.Reason
 	}{
-		"its own": {certificate, ""}, "none": {nil, verifier.ReasonCertificateMissing}, "another": {other, verifier.ReasonCertificate},
+		"its own": {certificate, ""}, "none": {nil, reason.CertificateMissing}, "another": {other, reason.Certificate},
 	} {
 		req := bearer(token)
 		req.ClientCertificate = c.certificate
@@ -379,9 +380,9 @@ func TestCertificateDecisions(t *testing.T) {
 		want verifier.Reason
 	}{
 		"found": {func(*http.Request) (*x509.Certificate, error) { return certificate, nil }, ""},
-		"none":  {func(*http.Request) (*x509.Certificate, error) { return nil, nil }, verifier.ReasonCertificateMissing},
-		"error": {func(*http.Request) (*x509.Certificate, error) { return certificate, errors.New("x") }, verifier.ReasonCertSource},
-		"panic": {func(*http.Request) (*x509.Certificate, error) { panic("x") }, verifier.ReasonCertSource},
+		"none":  {func(*http.Request) (*x509.Certificate, error) { return nil, nil }, reason.CertificateMissing},
+		"error": {func(*http.Request) (*x509.Certificate, error) { return certificate, errors.New("x") }, reason.CertSource},
+		"panic": {func(*http.Request) (*x509.Certificate, error) { panic("x") }, reason.CertSource},
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.ClientCertificate = c.find })
 		req, err := http.NewRequest(http.MethodGet, fuzzURL, nil)
@@ -442,7 +443,7 @@ func TestProofWindowIsConfigured(t *testing.T) {
 	w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.DPoP.MaxAge, cfg.DPoP.FutureSkew = time.Minute, -1 })
 	bound := w.boundToken()
 	for iat, want := range map[string]verifier.Reason{
-		"1767225540": "", "1767225539.9": verifier.ReasonProofIssuedAt, "1767225600": "", "1767225600.1": verifier.ReasonProofIssuedAt,
+		"1767225540": "", "1767225539.9": reason.ProofIssuedAt, "1767225600": "", "1767225600.1": reason.ProofIssuedAt,
 	} {
 		claims := change(t, w.proofClaims(bound), `"iat":1767225600`, `"iat":`+iat)
 		_, err := w.v.VerifyRequest(t.Context(), dpop(bound, w.proof(t, w.proofHeader(), claims)))

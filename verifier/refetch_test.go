@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -30,7 +31,7 @@ func TestASetFetchedForTheRequestIsNotFetchedAgain(t *testing.T) {
 	document = string(first.jwks())
 	next := first.token(strings.Replace(fuzzHeader, `"kid":"1"`, `"kid":"2"`, 1), fuzzClaims)
 	_, err := first.v.VerifyAccessToken(t.Context(), next)
-	if got := reasonOf(t, err); got != verifier.ReasonKeyUnknown || fetches != 1 {
+	if got := reasonOf(t, err); got != reason.KeyUnknown || fetches != 1 {
 		t.Errorf("an unknown kid at first: %q after %d fetches; want one", got, fetches)
 	}
 	document = strings.Replace(document, `"kid":"1"`, `"kid":"2"`, 1)

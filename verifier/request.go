@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/forwarded"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Request is an API request, as far as it matters for its authorization, for
@@ -78,7 +79,7 @@ func asError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return undecided(ReasonKeys, err, 0)
+	return undecided(reason.Keys, err, 0)
 }
 
 // credentials are the header values that count.
@@ -115,24 +116,24 @@ func (v *Verifier) credentials(h http.Header) (credentials, error) {
 	c := credentials{proofs: proofs}
 	if len(authorization) > 1 {
 		c.scheme = v.preferredScheme()
-		return c, refuse(ReasonMultipleCredentials) // RFC 9449, Section 7.2
+		return c, refuse(reason.MultipleCredentials) // RFC 9449, Section 7.2
 	}
 	if len(authorization) == 0 {
-		return c, refuse(ReasonNoCredentials)
+		return c, refuse(reason.NoCredentials)
 	}
 	scheme, rest := splitScheme(authorization[0])
 	switch {
 	case scheme == "" || rest == "" && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")):
-		return c, refuse(ReasonNoCredentials)
+		return c, refuse(reason.NoCredentials)
 	case strings.EqualFold(scheme, "Bearer") && v.challenge.mode != DPoPRequired:
 		c.scheme = SchemeBearer
 	case strings.EqualFold(scheme, "DPoP") && v.challenge.mode != DPoPDisabled:
 		c.scheme = SchemeDPoP
 	default:
-		return c, refuse(ReasonUnsupportedScheme)
+		return c, refuse(reason.UnsupportedScheme)
 	}
 	if strings.Contains(rest, ",") {
-		return c, refuse(ReasonMultipleCredentials)
+		return c, refuse(reason.MultipleCredentials)
 	}
 	c.token = rest
 	return c, nil
@@ -183,9 +184,9 @@ func (v *Verifier) authorizeBearer(ctx context.Context, c *credentials, o *optio
 	case err != nil:
 		return nil, err
 	case t.Confirmation.JWKThumbprint != "":
-		return nil, refuse(ReasonBoundTokenAsBearer) // RFC 9449, Section 7.2
+		return nil, refuse(reason.BoundTokenAsBearer) // RFC 9449, Section 7.2
 	case len(c.proofs) > 0 && v.challenge.mode != DPoPDisabled:
-		return nil, refuse(ReasonProofUnexpected)
+		return nil, refuse(reason.ProofUnexpected)
 	default:
 		return t, v.checkCertificate(t, &o.in)
 	}
@@ -194,9 +195,9 @@ func (v *Verifier) authorizeBearer(ctx context.Context, c *credentials, o *optio
 func (v *Verifier) authorizeDPoP(ctx context.Context, c *credentials, o *options) (*Token, error) {
 	switch {
 	case len(c.proofs) == 0 || len(c.proofs) == 1 && c.proofs[0] == "":
-		return nil, refuse(ReasonProofMissing)
+		return nil, refuse(reason.ProofMissing)
 	case len(c.proofs) > 1:
-		return nil, refuse(ReasonProofMultiple) // RFC 9449, Section 4.3, item 1
+		return nil, refuse(reason.ProofMultiple) // RFC 9449, Section 4.3, item 1
 	}
 	proof, err := v.parseProof(c.proofs[0])
 	if err != nil {
@@ -207,14 +208,14 @@ func (v *Verifier) authorizeDPoP(ctx context.Context, c *credentials, o *options
 		return nil, err
 	}
 	if url == "" || o.in.method == "" {
-		return nil, refuse(ReasonArgument)
+		return nil, refuse(reason.Argument)
 	}
 	t, err := v.verifyToken(ctx, c.token, o)
 	if err != nil {
 		return nil, err
 	}
 	if t.Confirmation.JWKThumbprint == "" {
-		return nil, refuse(ReasonBindingMissing)
+		return nil, refuse(reason.BindingMissing)
 	}
 	if err := v.checkCertificate(t, &o.in); err != nil {
 		return nil, err // before the proof is used up
@@ -251,7 +252,7 @@ func (v *Verifier) requestURL(in *incoming) (string, error) {
 	}
 	url, err := v.forwarding.RequestURL(in.http)
 	if err != nil {
-		return "", refuse(ReasonForwardedMalformed)
+		return "", refuse(reason.ForwardedMalformed)
 	}
 	in.url = url
 	return url, nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // TestCertificateOfTheConnection: without a function that finds it, it is that
@@ -25,10 +26,10 @@ func TestCertificateOfTheConnection(t *testing.T) {
 		state *tls.ConnectionState
 		want  verifier.Reason
 	}{
-		"no TLS":         {nil, verifier.ReasonCertificateMissing},
-		"no certificate": {&tls.ConnectionState{}, verifier.ReasonCertificateMissing},
+		"no TLS":         {nil, reason.CertificateMissing},
+		"no certificate": {&tls.ConnectionState{}, reason.CertificateMissing},
 		"its own first":  {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate, {Raw: []byte("ca")}}}, ""},
-		"another first":  {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte("ca")}, certificate}}, verifier.ReasonCertificate},
+		"another first":  {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte("ca")}, certificate}}, reason.Certificate},
 	} {
 		req := httptest.NewRequest(http.MethodGet, fuzzURL, nil)
 		req.TLS = c.state
@@ -46,7 +47,7 @@ func TestRequestURLsOfHTTP(t *testing.T) {
 	w := newFuzzWorld(t, nil)
 	bound := w.boundToken()
 	for url, want := range map[string]verifier.Reason{
-		fuzzURL: "", fuzzURL + "?a=b": "", "http://api.example.com/orders": verifier.ReasonProofURL, "https://other.example.com/orders": verifier.ReasonProofURL, fuzzURL + "/": verifier.ReasonProofURL,
+		fuzzURL: "", fuzzURL + "?a=b": "", "http://api.example.com/orders": reason.ProofURL, "https://other.example.com/orders": reason.ProofURL, fuzzURL + "/": reason.ProofURL,
 	} {
 		req := httptest.NewRequest(http.MethodGet, url, nil)
 		req.Header = dpop(bound, w.proof(t, w.proofHeader(), w.proofClaims(bound))).Header
@@ -62,7 +63,7 @@ func TestHeaderLinesAreNotChanged(t *testing.T) {
 	first := make([]string, 1, 4)
 	first[0] = "Bearer a"
 	h := http.Header{"Authorization": first, "authorization": {"Bearer b"}, "AUTHORIZATION": {"Bearer c"}}
-	if _, err := w.v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: fuzzURL, Header: h}); reasonOf(t, err) != verifier.ReasonMultipleCredentials {
+	if _, err := w.v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: fuzzURL, Header: h}); reasonOf(t, err) != reason.MultipleCredentials {
 		t.Error(err)
 	}
 	if spare := first[:4]; spare[1] != "" || len(h["Authorization"]) != 1 {
@@ -85,8 +86,8 @@ func TestCompactForm(t *testing.T) {
 		"trailing bits in the signature": good[:len(good)-1] + alphabet[last+1:last+2], "other alphabet": strings.ReplaceAll(strings.ReplaceAll(good, "-", "+"), "_", "/") + "+",
 	} {
 		_, err := w.v.VerifyAccessToken(t.Context(), token)
-		if got := reasonOf(t, err); got != verifier.ReasonTokenMalformed {
-			t.Errorf("%s: %q; want %q", name, got, verifier.ReasonTokenMalformed)
+		if got := reasonOf(t, err); got != reason.TokenMalformed {
+			t.Errorf("%s: %q; want %q", name, got, reason.TokenMalformed)
 		}
 	}
 }
@@ -111,10 +112,10 @@ func TestEventsOfVerifications(t *testing.T) {
 	_, _ = w.v.VerifyAccessToken(t.Context(), "x")
 	want := []verifier.Event{
 		{Kind: verifier.EventAccepted, Scheme: verifier.SchemeBearer}, {Kind: verifier.EventAccepted, Scheme: verifier.SchemeDPoP},
-		{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: verifier.ReasonBoundTokenAsBearer},
-		{Kind: verifier.EventRefused, Scheme: verifier.SchemeDPoP, Reason: verifier.ReasonProofMissing},
-		{Kind: verifier.EventRefused, Reason: verifier.ReasonNoCredentials},
-		{Kind: verifier.EventAccepted}, {Kind: verifier.EventRefused, Reason: verifier.ReasonTokenMalformed},
+		{Kind: verifier.EventRefused, Scheme: verifier.SchemeBearer, Reason: reason.BoundTokenAsBearer},
+		{Kind: verifier.EventRefused, Scheme: verifier.SchemeDPoP, Reason: reason.ProofMissing},
+		{Kind: verifier.EventRefused, Reason: reason.NoCredentials},
+		{Kind: verifier.EventAccepted}, {Kind: verifier.EventRefused, Reason: reason.TokenMalformed},
 	}
 	if len(events) != len(want) {
 		t.Fatalf("%d events; want %d", len(events), len(want))
@@ -149,7 +150,7 @@ func TestMemoAnswersFromMemory(t *testing.T) {
 	if err != nil || second.Audience[0] != "x" || second.Subject != "s" || second.Claims()["sub"] != "s" {
 		t.Errorf("the second token is %v, %v; want what was signed", second.Audience, err)
 	}
-	if _, err := w.v.VerifyAccessToken(t.Context(), token); reasonOf(t, err) != verifier.ReasonResolver {
+	if _, err := w.v.VerifyAccessToken(t.Context(), token); reasonOf(t, err) != reason.Resolver {
 		t.Errorf("with the resolver down: %v", err)
 	}
 }

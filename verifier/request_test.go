@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -141,26 +142,26 @@ func TestProofChecks(t *testing.T) {
 		header, claims map[string]any
 		reason         verifier.Reason
 	}{
-		{"4.3-3 no jti", nil, map[string]any{"jti": nil}, verifier.ReasonProofClaim},
-		{"4.3-3 empty jti", nil, map[string]any{"jti": ""}, verifier.ReasonProofClaim},
-		{"4.3-3 jti number", nil, map[string]any{"jti": 1}, verifier.ReasonProofClaim},
-		{"4.3-3 no htm", nil, map[string]any{"htm": nil}, verifier.ReasonProofClaim},
-		{"4.3-3 no htu", nil, map[string]any{"htu": nil}, verifier.ReasonProofClaim},
-		{"4.3-3 no iat", nil, map[string]any{"iat": nil}, verifier.ReasonProofClaim},
-		{"4.3-3 iat text", nil, map[string]any{"iat": "now"}, verifier.ReasonProofClaim},
-		{"4.3-3 no ath", nil, map[string]any{"ath": nil}, verifier.ReasonProofClaim},
-		{"4.3-3 nonce number", nil, map[string]any{"nonce": 1}, verifier.ReasonProofClaim},
-		{"4.3-4 typ JWT", map[string]any{"typ": "JWT"}, nil, verifier.ReasonProofType},
-		{"4.3-4 no typ", map[string]any{"typ": nil}, nil, verifier.ReasonProofType},
-		{"4.3-7 private jwk", map[string]any{"jwk": private}, nil, verifier.ReasonProofKey},
-		{"4.3-3 no jwk", map[string]any{"jwk": nil}, nil, verifier.ReasonProofKey},
-		{"4.3-8 method", nil, map[string]any{"htm": "POST"}, verifier.ReasonProofMethod},
-		{"4.3-8 method case", nil, map[string]any{"htm": "get"}, verifier.ReasonProofMethod},
-		{"4.3-9 path", nil, map[string]any{"htu": apiURL + "/1"}, verifier.ReasonProofURL},
-		{"4.3-9 host", nil, map[string]any{"htu": "https://evil.example/orders"}, verifier.ReasonProofURL},
-		{"4.3-11 old", nil, map[string]any{"iat": now - 301}, verifier.ReasonProofIssuedAt},
-		{"4.3-11 future", nil, map[string]any{"iat": now + 31}, verifier.ReasonProofIssuedAt},
-		{"4.3-12 ath", nil, map[string]any{"ath": "AAAA"}, verifier.ReasonProofTokenHash},
+		{"4.3-3 no jti", nil, map[string]any{"jti": nil}, reason.ProofClaim},
+		{"4.3-3 empty jti", nil, map[string]any{"jti": ""}, reason.ProofClaim},
+		{"4.3-3 jti number", nil, map[string]any{"jti": 1}, reason.ProofClaim},
+		{"4.3-3 no htm", nil, map[string]any{"htm": nil}, reason.ProofClaim},
+		{"4.3-3 no htu", nil, map[string]any{"htu": nil}, reason.ProofClaim},
+		{"4.3-3 no iat", nil, map[string]any{"iat": nil}, reason.ProofClaim},
+		{"4.3-3 iat text", nil, map[string]any{"iat": "now"}, reason.ProofClaim},
+		{"4.3-3 no ath", nil, map[string]any{"ath": nil}, reason.ProofClaim},
+		{"4.3-3 nonce number", nil, map[string]any{"nonce": 1}, reason.ProofClaim},
+		{"4.3-4 typ JWT", map[string]any{"typ": "JWT"}, nil, reason.ProofType},
+		{"4.3-4 no typ", map[string]any{"typ": nil}, nil, reason.ProofType},
+		{"4.3-7 private jwk", map[string]any{"jwk": private}, nil, reason.ProofKey},
+		{"4.3-3 no jwk", map[string]any{"jwk": nil}, nil, reason.ProofKey},
+		{"4.3-8 method", nil, map[string]any{"htm": "POST"}, reason.ProofMethod},
+		{"4.3-8 method case", nil, map[string]any{"htm": "get"}, reason.ProofMethod},
+		{"4.3-9 path", nil, map[string]any{"htu": apiURL + "/1"}, reason.ProofURL},
+		{"4.3-9 host", nil, map[string]any{"htu": "https://evil.example/orders"}, reason.ProofURL},
+		{"4.3-11 old", nil, map[string]any{"iat": now - 301}, reason.ProofIssuedAt},
+		{"4.3-11 future", nil, map[string]any{"iat": now + 31}, reason.ProofIssuedAt},
+		{"4.3-12 ath", nil, map[string]any{"ath": "AAAA"}, reason.ProofTokenHash},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -177,19 +178,19 @@ func TestProofChecks(t *testing.T) {
 		}
 	}
 	_, err := h.send(thief.Proof("GET", apiURL, h.bound))
-	if wantReason(t, err, verifier.ReasonBindingMismatch); !errors.Is(err, verifier.ErrBinding) {
+	if wantReason(t, err, reason.BindingMismatch); !errors.Is(err, verifier.ErrBinding) {
 		t.Errorf("%v; want ErrBinding", err)
 	}
 	good := h.client.Proof("GET", apiURL, h.bound)
 	_, err = h.send(good[:len(good)-4] + "AAAA")
-	wantReason(t, err, verifier.ReasonProofSignature)
+	wantReason(t, err, reason.ProofSignature)
 	_, err = h.send(strings.Repeat("x", 9000))
-	wantReason(t, err, verifier.ReasonProofTooLarge)
+	wantReason(t, err, reason.ProofTooLarge)
 	_, err = h.send(good + "," + good)
-	wantReason(t, err, verifier.ReasonProofMultiple)
+	wantReason(t, err, reason.ProofMultiple)
 	other := verifiertest.NewDPoPClient(t, h.clock, "ES384")
 	_, err = h.send(other.Proof("GET", apiURL, h.bound))
-	wantReason(t, err, verifier.ReasonProofAlgorithm)
+	wantReason(t, err, reason.ProofAlgorithm)
 	token, err := h.send(good)
 	if err != nil || token.Scheme != verifier.SchemeDPoP || token.Proof.JWKThumbprint != h.client.Thumbprint() || token.Proof.Method != "GET" {
 		t.Errorf("token %+v, %v; want the claims of the proof", token.Proof, err)
@@ -244,10 +245,10 @@ func TestReplayRecordIsWrittenLastAndLastsTheWindow(t *testing.T) {
 	}
 	clock.Advance(300 * time.Second) // the last instant at which it is good
 	_, err := h.send(proof)
-	wantReason(t, err, verifier.ReasonProofReplayed)
+	wantReason(t, err, reason.ProofReplayed)
 	clock.Advance(2 * time.Second)
 	_, err = h.send(proof)
-	wantReason(t, err, verifier.ReasonProofIssuedAt)
+	wantReason(t, err, reason.ProofIssuedAt)
 	if key := store.Keys()[0]; len(key) != 43+1+43 || key[43] != '.' {
 		t.Errorf("key %q; want hash.hash", key)
 	}
@@ -265,12 +266,12 @@ func TestReplayStoreFailures(t *testing.T) {
 	h := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.DPoP.ReplayStore = store })
 	store.FailNext(1, boom)
 	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
-	if e := wantReason(t, err, verifier.ReasonReplayStore); e.Status != 503 || !errors.Is(err, boom) || !errors.Is(err, verifier.ErrUnavailable) {
+	if e := wantReason(t, err, reason.ReplayStore); e.Status != 503 || !errors.Is(err, boom) || !errors.Is(err, verifier.ErrUnavailable) {
 		t.Errorf("%d %v; want 503 with the cause", e.Status, err)
 	}
 	store.FailNext(1, fmt.Errorf("wrapped: %w", quotaError{}))
 	_, err = h.send(h.client.Proof("GET", apiURL, h.bound))
-	if e := wantReason(t, err, verifier.ReasonProofQuota); e.Status != 401 {
+	if e := wantReason(t, err, reason.ProofQuota); e.Status != 401 {
 		t.Errorf("full quota: %d; want 401", e.Status)
 	}
 	open := newVerifier(t, h.issuer, func(cfg *verifier.Config) {
@@ -292,7 +293,7 @@ func TestReplayStoreThatHangs(t *testing.T) {
 	})
 	store.Hang()
 	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
-	if e := wantReason(t, err, verifier.ReasonReplayStore); e.Status != 503 || !errors.Is(err, context.DeadlineExceeded) {
+	if e := wantReason(t, err, reason.ReplayStore); e.Status != 503 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%d %v; want 503 by the deadline", e.Status, errors.Unwrap(err))
 	}
 	store.Recover()
@@ -309,7 +310,7 @@ func TestReplayQuotaOfTheDefaultStore(t *testing.T) {
 		}
 	}
 	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
-	wantReason(t, err, verifier.ReasonProofQuota)
+	wantReason(t, err, reason.ProofQuota)
 }
 
 // TestNonces: RFC 9449, Sections 8 and 9.
@@ -326,7 +327,7 @@ func TestNonces(t *testing.T) {
 	}
 	h := newDPoPHarness(t, source(secret))
 	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
-	e := wantReason(t, err, verifier.ReasonNonceRequired)
+	e := wantReason(t, err, reason.NonceRequired)
 	answer := make(http.Header)
 	e.WriteHeaders(answer)
 	if e.Status != 401 || e.Code != verifier.CodeUseDPoPNonce || len(answer.Values("DPoP-Nonce")) != 1 || !errors.Is(err, verifier.ErrUseDPoPNonce) {
@@ -344,11 +345,11 @@ func TestNonces(t *testing.T) {
 		t.Errorf("another instance, rotated secrets: %v", err)
 	}
 	_, err = h.send(with("made-up"))
-	wantReason(t, err, verifier.ReasonNonceNotAccepted)
+	wantReason(t, err, reason.NonceNotAccepted)
 	clock.Advance(6 * time.Minute)
 	h.clock.Advance(6 * time.Minute)
 	_, err = h.send(with(e.DPoPNonce))
-	wantReason(t, err, verifier.ReasonNonceNotAccepted)
+	wantReason(t, err, reason.NonceNotAccepted)
 	for _, cfg := range []verifier.NonceConfig{{}, {Secrets: [][]byte{[]byte("short")}}, {Secrets: [][]byte{secret}, Lifetime: time.Second}} {
 		if _, err := verifier.NewNonceSource(cfg); !errors.Is(err, verifier.ErrConfig) {
 			t.Errorf("NewNonceSource: %v; want ErrConfig", err)
@@ -370,11 +371,11 @@ func TestBrokenNonceSources(t *testing.T) {
 	for _, nonce := range []string{"", "with\r\nline", "with space", `quote"`} {
 		h := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.DPoP.Nonces = brokenNonces{nonce} })
 		_, err := h.send(h.client.Proof("GET", apiURL, h.bound))
-		wantReason(t, err, verifier.ReasonNonceSource)
+		wantReason(t, err, reason.NonceSource)
 	}
 	h := newDPoPHarness(t, func(cfg *verifier.Config) { cfg.DPoP.Nonces = brokenNonces{"ok"} })
 	_, err := h.send(h.client.ProofWith("GET", apiURL, h.bound, nil, map[string]any{"nonce": "n"}))
-	wantReason(t, err, verifier.ReasonNonceSource)
+	wantReason(t, err, reason.NonceSource)
 }
 
 func TestConfirmations(t *testing.T) {
@@ -391,7 +392,7 @@ func TestConfirmations(t *testing.T) {
 			claims := h.issuer.Claims(audience, nil)
 			claims["cnf"] = cnf
 			h.t = t
-			h.refuse(h.issuer.SignWith(nil, claims), verifier.ReasonConfirmation)
+			h.refuse(h.issuer.SignWith(nil, claims), reason.Confirmation)
 		})
 	}
 }
@@ -409,8 +410,8 @@ func TestCertificateBoundTokens(t *testing.T) {
 	if err := send(certificate); err != nil {
 		t.Error(err)
 	}
-	wantReason(t, send(nil), verifier.ReasonCertificateMissing)
-	wantReason(t, send(&x509.Certificate{Raw: []byte("two")}), verifier.ReasonCertificate)
+	wantReason(t, send(nil), reason.CertificateMissing)
+	wantReason(t, send(&x509.Certificate{Raw: []byte("two")}), reason.Certificate)
 
 	r := httptest.NewRequest("GET", apiURL, nil)
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -420,7 +421,7 @@ func TestCertificateBoundTokens(t *testing.T) {
 	}
 	r.TLS = nil
 	_, err := h.VerifyHTTPRequest(r)
-	wantReason(t, err, verifier.ReasonCertificateMissing)
+	wantReason(t, err, reason.CertificateMissing)
 	hooked := newVerifier(t, h.issuer, func(cfg *verifier.Config) {
 		cfg.ClientCertificate = func(r *http.Request) (*x509.Certificate, error) {
 			if r.Header.Get("X-Cert") == "" {
@@ -430,7 +431,7 @@ func TestCertificateBoundTokens(t *testing.T) {
 		}
 	})
 	_, err = hooked.VerifyHTTPRequest(r)
-	wantReason(t, err, verifier.ReasonCertSource)
+	wantReason(t, err, reason.CertSource)
 	r.Header.Set("X-Cert", "1")
 	if _, err := hooked.VerifyHTTPRequest(r); err != nil {
 		t.Errorf("from the hook: %v", err)
@@ -452,12 +453,12 @@ func TestCertificateIsCheckedBeforeTheProofIsUsedUp(t *testing.T) {
 			Header: header("Authorization", "DPoP "+bound, "DPoP", proof)})
 		return err
 	}
-	wantReason(t, send(nil), verifier.ReasonCertificateMissing)
-	wantReason(t, send(&x509.Certificate{Raw: []byte("two")}), verifier.ReasonCertificate)
+	wantReason(t, send(nil), reason.CertificateMissing)
+	wantReason(t, send(&x509.Certificate{Raw: []byte("two")}), reason.Certificate)
 	if err := send(certificate); err != nil {
 		t.Errorf("the same proof with the certificate: %v", err)
 	}
-	wantReason(t, send(certificate), verifier.ReasonProofReplayed)
+	wantReason(t, send(certificate), reason.ProofReplayed)
 }
 
 func TestRequestURLBehindProxies(t *testing.T) {
@@ -485,9 +486,9 @@ func TestRequestURLBehindProxies(t *testing.T) {
 		t.Errorf("X-Forwarded: %v", err)
 	}
 	_, err := trusting.VerifyHTTPRequest(request("X-Forwarded-Proto", "gopher", "X-Forwarded-Host", "api.example", "X-Forwarded-For", "203.0.113.1"))
-	wantReason(t, err, verifier.ReasonForwardedMalformed)
+	wantReason(t, err, reason.ForwardedMalformed)
 	_, err = plain.VerifyHTTPRequest(request("X-Forwarded-Proto", "https", "X-Forwarded-Host", "api.example"))
-	wantReason(t, err, verifier.ReasonProofURL)
+	wantReason(t, err, reason.ProofURL)
 }
 
 func TestCallersMistakes(t *testing.T) {
@@ -498,14 +499,14 @@ func TestCallersMistakes(t *testing.T) {
 			req.Header.Set("DPoP", h.client.Proof("GET", "/orders", h.bound))
 		}
 		_, err := h.VerifyRequest(t.Context(), req)
-		if e := wantReason(t, err, verifier.ReasonArgument); e.Status != 500 || !errors.Is(err, verifier.ErrArgument) || e.Challenges() != nil {
+		if e := wantReason(t, err, reason.Argument); e.Status != 500 || !errors.Is(err, verifier.ErrArgument) || e.Challenges() != nil {
 			t.Errorf("%d %v; want 500 without a challenge", e.Status, err)
 		}
 	}
 	_, err := h.VerifyDPoPProof(t.Context(), verifier.ProofRequest{Proof: h.client.Proof("GET", apiURL, h.bound), AccessToken: h.bound})
-	wantReason(t, err, verifier.ReasonArgument)
+	wantReason(t, err, reason.Argument)
 	_, err = h.VerifyDPoPProof(t.Context(), verifier.ProofRequest{Proof: "x"})
-	wantReason(t, err, verifier.ReasonProofMalformed)
+	wantReason(t, err, reason.ProofMalformed)
 	proof, err := h.VerifyDPoPProof(t.Context(), verifier.ProofRequest{Proof: h.client.Proof("GET", apiURL, h.bound), AccessToken: h.bound, Method: "GET", URL: apiURL})
 	if err != nil || proof.JWKThumbprint != h.client.Thumbprint() {
 		t.Errorf("VerifyDPoPProof: %v", err)

@@ -26,6 +26,7 @@ import (
 
 	"github.com/portcullis-go/portcullis/internal/replay"
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -656,7 +657,7 @@ func (s *soak) judge(r *soakRequest) {
 	if r.copies > 1 && accepted > 1 {
 		s.fail("%s: accepted %d times", r.what, accepted)
 	}
-	if r.copies > 1 && accepted == 0 && !r.allowed[503] && slices.Contains(r.reason, verifier.ReasonProofReplayed) {
+	if r.copies > 1 && accepted == 0 && !r.allowed[503] && slices.Contains(r.reason, reason.ProofReplayed) {
 		s.fail("%s: refused as replayed, but never accepted", r.what)
 	}
 }

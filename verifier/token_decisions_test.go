@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // reasonOf returns the reason of an error, or "" of none.
@@ -47,88 +48,88 @@ var tokenDecisions = []struct {
 	{name: "typ AT+JWT", headerOld: `"at+jwt"`, toNew: `"AT+JWT"`},
 	{name: "typ with prefix", headerOld: `"at+jwt"`, toNew: `"application/at+jwt"`},
 	{name: "typ with prefix in capitals", headerOld: `"at+jwt"`, toNew: `"APPLICATION/at+jwt"`},
-	{name: "typ with prefix, another", headerOld: `"at+jwt"`, toNew: `"application/jwt"`, want: verifier.ReasonTokenType},
-	{name: "typ of the prefix alone", headerOld: `"at+jwt"`, toNew: `"application/"`, want: verifier.ReasonTokenType},
-	{name: "typ as long as the prefix", headerOld: `"at+jwt"`, toNew: `"dpop+jwtxxxx"`, want: verifier.ReasonTokenType},
-	{name: "typ longer than the prefix", headerOld: `"at+jwt"`, toNew: `"dpopxxxxxxxxat+jwt"`, want: verifier.ReasonTokenType},
-	{name: "typ dpop+jwt", headerOld: `"at+jwt"`, toNew: `"dpop+jwt"`, want: verifier.ReasonTokenType},
-	{name: "typ empty", headerOld: `"at+jwt"`, toNew: `""`, want: verifier.ReasonTokenType},
-	{name: "typ number", headerOld: `"at+jwt"`, toNew: `1`, want: verifier.ReasonTokenMalformed},
+	{name: "typ with prefix, another", headerOld: `"at+jwt"`, toNew: `"application/jwt"`, want: reason.TokenType},
+	{name: "typ of the prefix alone", headerOld: `"at+jwt"`, toNew: `"application/"`, want: reason.TokenType},
+	{name: "typ as long as the prefix", headerOld: `"at+jwt"`, toNew: `"dpop+jwtxxxx"`, want: reason.TokenType},
+	{name: "typ longer than the prefix", headerOld: `"at+jwt"`, toNew: `"dpopxxxxxxxxat+jwt"`, want: reason.TokenType},
+	{name: "typ dpop+jwt", headerOld: `"at+jwt"`, toNew: `"dpop+jwt"`, want: reason.TokenType},
+	{name: "typ empty", headerOld: `"at+jwt"`, toNew: `""`, want: reason.TokenType},
+	{name: "typ number", headerOld: `"at+jwt"`, toNew: `1`, want: reason.TokenMalformed},
 	{name: "no typ", headerOld: `"typ":"at+jwt",`, toNew: ``},
-	{name: "alg none", headerOld: `EdDSA`, toNew: `none`, want: verifier.ReasonAlgorithm},
-	{name: "alg other", headerOld: `EdDSA`, toNew: `RS256`, want: verifier.ReasonAlgorithm},
-	{name: "alg case", headerOld: `EdDSA`, toNew: `eddsa`, want: verifier.ReasonAlgorithm},
-	{name: "alg second name", headerOld: `EdDSA`, toNew: `Ed25519`, want: verifier.ReasonAlgorithm},
-	{name: "alg number", headerOld: `"EdDSA"`, toNew: `1`, want: verifier.ReasonTokenMalformed},
-	{name: "no alg", headerOld: `"alg":"EdDSA",`, toNew: ``, want: verifier.ReasonAlgorithm},
-	{name: "kid other", headerOld: `"kid":"1"`, toNew: `"kid":"2"`, want: verifier.ReasonKeyUnknown},
-	{name: "kid empty", headerOld: `"kid":"1"`, toNew: `"kid":""`, want: verifier.ReasonKeyUnknown},
-	{name: "kid number", headerOld: `"kid":"1"`, toNew: `"kid":1`, want: verifier.ReasonTokenMalformed},
+	{name: "alg none", headerOld: `EdDSA`, toNew: `none`, want: reason.Algorithm},
+	{name: "alg other", headerOld: `EdDSA`, toNew: `RS256`, want: reason.Algorithm},
+	{name: "alg case", headerOld: `EdDSA`, toNew: `eddsa`, want: reason.Algorithm},
+	{name: "alg second name", headerOld: `EdDSA`, toNew: `Ed25519`, want: reason.Algorithm},
+	{name: "alg number", headerOld: `"EdDSA"`, toNew: `1`, want: reason.TokenMalformed},
+	{name: "no alg", headerOld: `"alg":"EdDSA",`, toNew: ``, want: reason.Algorithm},
+	{name: "kid other", headerOld: `"kid":"1"`, toNew: `"kid":"2"`, want: reason.KeyUnknown},
+	{name: "kid empty", headerOld: `"kid":"1"`, toNew: `"kid":""`, want: reason.KeyUnknown},
+	{name: "kid number", headerOld: `"kid":"1"`, toNew: `"kid":1`, want: reason.TokenMalformed},
 	{name: "no kid", headerOld: `,"kid":"1"`, toNew: ``},
-	{name: "crit", headerOld: `"kid"`, toNew: `"crit":["exp"],"kid"`, want: verifier.ReasonTokenCritical},
-	{name: "crit null", headerOld: `"kid"`, toNew: `"crit":null,"kid"`, want: verifier.ReasonTokenCritical},
-	{name: "b64", headerOld: `"kid"`, toNew: `"b64":true,"kid"`, want: verifier.ReasonTokenCritical},
-	{name: "enc", headerOld: `"kid"`, toNew: `"enc":"A128GCM","kid"`, want: verifier.ReasonTokenMalformed},
-	{name: "zip", headerOld: `"kid"`, toNew: `"zip":"DEF","kid"`, want: verifier.ReasonTokenMalformed},
+	{name: "crit", headerOld: `"kid"`, toNew: `"crit":["exp"],"kid"`, want: reason.TokenCritical},
+	{name: "crit null", headerOld: `"kid"`, toNew: `"crit":null,"kid"`, want: reason.TokenCritical},
+	{name: "b64", headerOld: `"kid"`, toNew: `"b64":true,"kid"`, want: reason.TokenCritical},
+	{name: "enc", headerOld: `"kid"`, toNew: `"enc":"A128GCM","kid"`, want: reason.TokenMalformed},
+	{name: "zip", headerOld: `"kid"`, toNew: `"zip":"DEF","kid"`, want: reason.TokenMalformed},
 	{name: "unknown parameter", headerOld: `"kid"`, toNew: `"x":1,"kid"`},
-	{name: "header twice", headerOld: `"kid"`, toNew: `"alg":"EdDSA","kid"`, want: verifier.ReasonTokenMalformed},
-	{name: "header no object", headerOld: fuzzHeader, toNew: `[]`, want: verifier.ReasonTokenMalformed},
+	{name: "header twice", headerOld: `"kid"`, toNew: `"alg":"EdDSA","kid"`, want: reason.TokenMalformed},
+	{name: "header no object", headerOld: fuzzHeader, toNew: `[]`, want: reason.TokenMalformed},
 
-	{name: "iss missing", claimOld: `"iss":"https://tenant.example.com/",`, newTo: ``, want: verifier.ReasonIssuerMissing},
-	{name: "iss empty", claimOld: `"https://tenant.example.com/"`, newTo: `""`, want: verifier.ReasonIssuerMissing},
-	{name: "iss number", claimOld: `"https://tenant.example.com/"`, newTo: `1`, want: verifier.ReasonIssuerMissing},
-	{name: "iss null", claimOld: `"https://tenant.example.com/"`, newTo: `null`, want: verifier.ReasonIssuerMissing},
-	{name: "iss malformed", claimOld: `"https://tenant.example.com/"`, newTo: `"http://tenant.example.com/"`, want: verifier.ReasonIssuerMalformed},
-	{name: "iss other", claimOld: `"https://tenant.example.com/"`, newTo: `"https://other.example.com/"`, want: verifier.ReasonIssuerNotAllowed},
-	{name: "iss spelt otherwise", claimOld: `"https://tenant.example.com/"`, newTo: `"https://TENANT.example.com/"`, want: verifier.ReasonIssuerMismatch},
-	{name: "iss without slash", claimOld: `"https://tenant.example.com/"`, newTo: `"https://tenant.example.com"`, want: verifier.ReasonIssuerMismatch},
+	{name: "iss missing", claimOld: `"iss":"https://tenant.example.com/",`, newTo: ``, want: reason.IssuerMissing},
+	{name: "iss empty", claimOld: `"https://tenant.example.com/"`, newTo: `""`, want: reason.IssuerMissing},
+	{name: "iss number", claimOld: `"https://tenant.example.com/"`, newTo: `1`, want: reason.IssuerMissing},
+	{name: "iss null", claimOld: `"https://tenant.example.com/"`, newTo: `null`, want: reason.IssuerMissing},
+	{name: "iss malformed", claimOld: `"https://tenant.example.com/"`, newTo: `"http://tenant.example.com/"`, want: reason.IssuerMalformed},
+	{name: "iss other", claimOld: `"https://tenant.example.com/"`, newTo: `"https://other.example.com/"`, want: reason.IssuerNotAllowed},
+	{name: "iss spelt otherwise", claimOld: `"https://tenant.example.com/"`, newTo: `"https://TENANT.example.com/"`, want: reason.IssuerMismatch},
+	{name: "iss without slash", claimOld: `"https://tenant.example.com/"`, newTo: `"https://tenant.example.com"`, want: reason.IssuerMismatch},
 	{name: "ISS beside", claimOld: `"sub"`, newTo: `"ISS":"https://evil.example/","sub"`},
-	{name: "iss twice", claimOld: `"sub"`, newTo: `"iss":"https://tenant.example.com/","sub"`, want: verifier.ReasonTokenMalformed},
+	{name: "iss twice", claimOld: `"sub"`, newTo: `"iss":"https://tenant.example.com/","sub"`, want: reason.TokenMalformed},
 
-	{name: "exp missing", claimOld: `"exp":1767229200,`, newTo: ``, want: verifier.ReasonClaimMissing},
-	{name: "exp null", claimOld: `1767229200`, newTo: `null`, want: verifier.ReasonClaimMalformed},
-	{name: "exp text", claimOld: `1767229200`, newTo: `"1767229200"`, want: verifier.ReasonClaimMalformed},
-	{name: "exp now", claimOld: `1767229200`, newTo: `1767225600`, want: verifier.ReasonExpired},
+	{name: "exp missing", claimOld: `"exp":1767229200,`, newTo: ``, want: reason.ClaimMissing},
+	{name: "exp null", claimOld: `1767229200`, newTo: `null`, want: reason.ClaimMalformed},
+	{name: "exp text", claimOld: `1767229200`, newTo: `"1767229200"`, want: reason.ClaimMalformed},
+	{name: "exp now", claimOld: `1767229200`, newTo: `1767225600`, want: reason.Expired},
 	{name: "exp a moment later", claimOld: `1767229200`, newTo: `1767225600.000000001`},
-	{name: "exp a moment before", claimOld: `1767229200`, newTo: `1767225599.999999999`, want: verifier.ReasonExpired},
+	{name: "exp a moment before", claimOld: `1767229200`, newTo: `1767225599.999999999`, want: reason.Expired},
 	{name: "exp with exponent", claimOld: `1767229200`, newTo: `1.7672292e9`},
-	{name: "exp with exponent, past", claimOld: `1767229200`, newTo: `1.7e9`, want: verifier.ReasonExpired},
-	{name: "exp negative", claimOld: `1767229200`, newTo: `-1767229200`, want: verifier.ReasonExpired},
-	{name: "exp negative infinite", claimOld: `1767229200`, newTo: `-1e999`, want: verifier.ReasonExpired},
+	{name: "exp with exponent, past", claimOld: `1767229200`, newTo: `1.7e9`, want: reason.Expired},
+	{name: "exp negative", claimOld: `1767229200`, newTo: `-1767229200`, want: reason.Expired},
+	{name: "exp negative infinite", claimOld: `1767229200`, newTo: `-1e999`, want: reason.Expired},
 	{name: "exp infinite", claimOld: `1767229200`, newTo: `1e999`},
-	{name: "iat missing", claimOld: `,"iat":1767225540`, newTo: ``, want: verifier.ReasonClaimMissing},
-	{name: "iat text", claimOld: `1767225540,`, newTo: `"now",`, want: verifier.ReasonClaimMalformed},
+	{name: "iat missing", claimOld: `,"iat":1767225540`, newTo: ``, want: reason.ClaimMissing},
+	{name: "iat text", claimOld: `1767225540,`, newTo: `"now",`, want: reason.ClaimMalformed},
 	{name: "nbf missing", claimOld: `"nbf":1767225540.5,`, newTo: ``},
 	{name: "nbf now", claimOld: `1767225540.5`, newTo: `1767225600`},
-	{name: "nbf a moment later", claimOld: `1767225540.5`, newTo: `1767225600.000000001`, want: verifier.ReasonNotYetValid},
-	{name: "nbf text", claimOld: `1767225540.5`, newTo: `"0"`, want: verifier.ReasonClaimMalformed},
-	{name: "nbf null", claimOld: `1767225540.5`, newTo: `null`, want: verifier.ReasonClaimMalformed},
+	{name: "nbf a moment later", claimOld: `1767225540.5`, newTo: `1767225600.000000001`, want: reason.NotYetValid},
+	{name: "nbf text", claimOld: `1767225540.5`, newTo: `"0"`, want: reason.ClaimMalformed},
+	{name: "nbf null", claimOld: `1767225540.5`, newTo: `null`, want: reason.ClaimMalformed},
 
-	{name: "aud missing", claimOld: `"aud":["x","https://api.example.com/"],`, newTo: ``, want: verifier.ReasonClaimMissing},
+	{name: "aud missing", claimOld: `"aud":["x","https://api.example.com/"],`, newTo: ``, want: reason.ClaimMissing},
 	{name: "aud one", claimOld: `["x","https://api.example.com/"]`, newTo: `"https://api.example.com/"`},
-	{name: "aud one other", claimOld: `["x","https://api.example.com/"]`, newTo: `"https://api.example.com"`, want: verifier.ReasonAudience},
-	{name: "aud others", claimOld: `["x","https://api.example.com/"]`, newTo: `["x","y"]`, want: verifier.ReasonAudience},
-	{name: "aud none", claimOld: `["x","https://api.example.com/"]`, newTo: `[]`, want: verifier.ReasonAudience},
-	{name: "aud mixed", claimOld: `["x",`, newTo: `[1,`, want: verifier.ReasonClaimMalformed},
-	{name: "aud object", claimOld: `["x","https://api.example.com/"]`, newTo: `{}`, want: verifier.ReasonClaimMalformed},
-	{name: "sub number", claimOld: `"sub":"s"`, newTo: `"sub":1`, want: verifier.ReasonClaimMalformed},
-	{name: "jti number", claimOld: `"sub"`, newTo: `"jti":1,"sub"`, want: verifier.ReasonClaimMalformed},
-	{name: "payload no object", claimOld: fuzzClaims, newTo: `[]`, want: verifier.ReasonTokenMalformed},
-	{name: "text after the payload", claimOld: `"a b"}`, newTo: `"a b"}x`, want: verifier.ReasonTokenMalformed},
+	{name: "aud one other", claimOld: `["x","https://api.example.com/"]`, newTo: `"https://api.example.com"`, want: reason.Audience},
+	{name: "aud others", claimOld: `["x","https://api.example.com/"]`, newTo: `["x","y"]`, want: reason.Audience},
+	{name: "aud none", claimOld: `["x","https://api.example.com/"]`, newTo: `[]`, want: reason.Audience},
+	{name: "aud mixed", claimOld: `["x",`, newTo: `[1,`, want: reason.ClaimMalformed},
+	{name: "aud object", claimOld: `["x","https://api.example.com/"]`, newTo: `{}`, want: reason.ClaimMalformed},
+	{name: "sub number", claimOld: `"sub":"s"`, newTo: `"sub":1`, want: reason.ClaimMalformed},
+	{name: "jti number", claimOld: `"sub"`, newTo: `"jti":1,"sub"`, want: reason.ClaimMalformed},
+	{name: "payload no object", claimOld: fuzzClaims, newTo: `[]`, want: reason.TokenMalformed},
+	{name: "text after the payload", claimOld: `"a b"}`, newTo: `"a b"}x`, want: reason.TokenMalformed},
 
-	{name: "cnf null", claimOld: `"sub"`, newTo: `"cnf":null,"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf empty", claimOld: `"sub"`, newTo: `"cnf":{},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf text", claimOld: `"sub"`, newTo: `"cnf":"jkt","sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf unknown", claimOld: `"sub"`, newTo: `"cnf":{"kid":"1"},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf unknown beside", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","kid":"1"},"sub"`, want: verifier.ReasonConfirmation},
+	{name: "cnf null", claimOld: `"sub"`, newTo: `"cnf":null,"sub"`, want: reason.Confirmation},
+	{name: "cnf empty", claimOld: `"sub"`, newTo: `"cnf":{},"sub"`, want: reason.Confirmation},
+	{name: "cnf text", claimOld: `"sub"`, newTo: `"cnf":"jkt","sub"`, want: reason.Confirmation},
+	{name: "cnf unknown", claimOld: `"sub"`, newTo: `"cnf":{"kid":"1"},"sub"`, want: reason.Confirmation},
+	{name: "cnf unknown beside", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","kid":"1"},"sub"`, want: reason.Confirmation},
 	{name: "cnf jkt", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`},
-	{name: "cnf jkt short", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf jkt not canonical", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf jkt with a line break", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf jkt number", claimOld: `"sub"`, newTo: `"cnf":{"jkt":1},"sub"`, want: verifier.ReasonConfirmation},
+	{name: "cnf jkt short", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`, want: reason.Confirmation},
+	{name: "cnf jkt not canonical", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"},"sub"`, want: reason.Confirmation},
+	{name: "cnf jkt with a line break", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},"sub"`, want: reason.Confirmation},
+	{name: "cnf jkt number", claimOld: `"sub"`, newTo: `"cnf":{"jkt":1},"sub"`, want: reason.Confirmation},
 	{name: "cnf x5t#S256", claimOld: `"sub"`, newTo: `"cnf":{"x5t#S256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`},
-	{name: "cnf x5t#S256 short", claimOld: `"sub"`, newTo: `"cnf":{"x5t#S256":"AAAA"},"sub"`, want: verifier.ReasonConfirmation},
-	{name: "cnf x5t#S256 number", claimOld: `"sub"`, newTo: `"cnf":{"x5t#S256":1},"sub"`, want: verifier.ReasonConfirmation},
+	{name: "cnf x5t#S256 short", claimOld: `"sub"`, newTo: `"cnf":{"x5t#S256":"AAAA"},"sub"`, want: reason.Confirmation},
+	{name: "cnf x5t#S256 number", claimOld: `"sub"`, newTo: `"cnf":{"x5t#S256":1},"sub"`, want: reason.Confirmation},
 }
 
 func TestTokenDecisions(t *testing.T) {
@@ -190,7 +191,7 @@ func TestTokenIsReadInFull(t *testing.T) {
 
 func TestTokenSizeBoundary(t *testing.T) {
 	token := newFuzzWorld(t, nil).token(fuzzHeader, fuzzClaims)
-	for size, want := range map[int]verifier.Reason{len(token): "", len(token) - 1: verifier.ReasonTokenTooLarge} {
+	for size, want := range map[int]verifier.Reason{len(token): "", len(token) - 1: reason.TokenTooLarge} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.MaxTokenSize = size })
 		_, err := w.v.VerifyAccessToken(t.Context(), token)
 		if got := reasonOf(t, err); got != want {
@@ -202,10 +203,10 @@ func TestTokenSizeBoundary(t *testing.T) {
 func TestLeewayBoundary(t *testing.T) {
 	w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.Leeway = 10 * time.Second })
 	for claim, want := range map[string]verifier.Reason{
-		`"exp":1767225590`:                                  verifier.ReasonExpired,
+		`"exp":1767225590`:                                  reason.Expired,
 		`"exp":1767225590.000000001`:                        "",
 		`"exp":1767229200,"nbf":1767225610,"x":1`:           "",
-		`"exp":1767229200,"nbf":1767225610.000000001,"x":1`: verifier.ReasonNotYetValid,
+		`"exp":1767229200,"nbf":1767225610.000000001,"x":1`: reason.NotYetValid,
 	} {
 		claims := change(t, change(t, fuzzClaims, `"nbf":1767225540.5,`, ``), `"exp":1767229200`, claim)
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, claims))
@@ -220,12 +221,12 @@ func TestRequiredClaims(t *testing.T) {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.RequiredClaims, cfg.TokenMemo = []string{"tenant"}, memo })
 		with := func(claims string) string { return w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, claims+`"sub"`)) }
 		for claims, want := range map[string]verifier.Reason{
-			``:                          verifier.ReasonClaimMissing,
-			`"tenant":null,`:            verifier.ReasonClaimMissing,
+			``:                          reason.ClaimMissing,
+			`"tenant":null,`:            reason.ClaimMissing,
 			`"tenant":false,"role":1,`:  "",
-			`"tenant":1,`:               verifier.ReasonClaimMissing,
-			`"tenant":1,"role":null,`:   verifier.ReasonClaimMissing,
-			`"role":1,"TENANT":1,`:      verifier.ReasonClaimMissing,
+			`"tenant":1,`:               reason.ClaimMissing,
+			`"tenant":1,"role":null,`:   reason.ClaimMissing,
+			`"role":1,"TENANT":1,`:      reason.ClaimMissing,
 			`"tenant":"t","role":[""],`: "",
 		} {
 			token := with(claims)
@@ -243,7 +244,7 @@ func TestProfileDemandsItsTypeAndClaims(t *testing.T) {
 	full := change(t, fuzzClaims, `"sub"`, `"jti":"j","client_id":"c","sub"`)
 	for typ, want := range map[string]verifier.Reason{
 		`"typ":"at+jwt",`: "", `"typ":"application/at+jwt",`: "",
-		`"typ":"JWT",`: verifier.ReasonTokenType, ``: verifier.ReasonTokenType,
+		`"typ":"JWT",`: reason.TokenType, ``: reason.TokenType,
 	} {
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(change(t, fuzzHeader, `"typ":"at+jwt",`, typ), full))
 		if got := reasonOf(t, err); got != want {
@@ -252,8 +253,8 @@ func TestProfileDemandsItsTypeAndClaims(t *testing.T) {
 	}
 	for _, claim := range []string{`"jti":"j",`, `"client_id":"c",`, `"sub":"s",`} {
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, change(t, full, claim, ``)))
-		if got := reasonOf(t, err); got != verifier.ReasonClaimMissing {
-			t.Errorf("without %s: %q; want %q", claim, got, verifier.ReasonClaimMissing)
+		if got := reasonOf(t, err); got != reason.ClaimMissing {
+			t.Errorf("without %s: %q; want %q", claim, got, reason.ClaimMissing)
 		}
 	}
 }
@@ -264,7 +265,7 @@ func TestAlgorithmsOfOneIssuer(t *testing.T) {
 		cfg.IssuerAlgorithms = map[string][]string{"tenant.example.com": {"RS256"}}
 	})
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims))
-	if got := reasonOf(t, err); got != verifier.ReasonAlgorithm {
+	if got := reasonOf(t, err); got != reason.Algorithm {
 		t.Errorf("an algorithm of other issuers: %q", got)
 	}
 }
@@ -294,18 +295,18 @@ func TestMemoForgetsWithTheKeys(t *testing.T) {
 	check("first", "")
 	check("second", "")
 	domains = []string{"other.example.com"}
-	check("its issuer is no longer allowed", verifier.ReasonIssuerNotAllowed)
+	check("its issuer is no longer allowed", reason.IssuerNotAllowed)
 	domains = []string{"tenant.example.com"}
 	check("its issuer is allowed again", "")
 	document = change(t, string(w.jwks()), `"kid":"1"`, `"kid":"2"`)
 	now = now.Add(20 * time.Minute)
-	check("its key is gone", verifier.ReasonKeyUnknown)
+	check("its key is gone", reason.KeyUnknown)
 	document = string(w.jwks())
 	now = now.Add(20 * time.Minute)
 	check("its key is back", "")
 	check("and remembered", "")
 	now = time.Unix(1767229200, 0)
-	check("its time is over", verifier.ReasonExpired)
+	check("its time is over", reason.Expired)
 }
 
 func TestRequestOptionsReachTheResolver(t *testing.T) {
@@ -330,8 +331,8 @@ func TestRequestOptionsReachTheResolver(t *testing.T) {
 	}
 	for _, url := range []string{"/relative", "http://\x7f/", "https:///path"} {
 		_, err := w.v.VerifyAccessToken(t.Context(), token, verifier.WithRequest(url, nil))
-		if got := reasonOf(t, err); got != verifier.ReasonArgument {
-			t.Errorf("URL %q: %q; want %q", url, got, verifier.ReasonArgument)
+		if got := reasonOf(t, err); got != reason.Argument {
+			t.Errorf("URL %q: %q; want %q", url, got, reason.Argument)
 		}
 	}
 }
@@ -344,10 +345,10 @@ func TestResolversAnswers(t *testing.T) {
 		"normal":           {[]string{"https://tenant.example.com/"}, ""},
 		"domain":           {[]string{"other.example.com", "tenant.example.com"}, ""},
 		"first of several": {[]string{"tenant.example.com", "other.example.com"}, ""},
-		"others":           {[]string{"other.example.com"}, verifier.ReasonIssuerNotAllowed},
-		"nothing":          {nil, verifier.ReasonResolver},
-		"garbage before":   {[]string{"http://x", "tenant.example.com"}, verifier.ReasonResolver},
-		"garbage behind":   {[]string{"https://tenant.example.com/", ""}, verifier.ReasonResolver},
+		"others":           {[]string{"other.example.com"}, reason.IssuerNotAllowed},
+		"nothing":          {nil, reason.Resolver},
+		"garbage before":   {[]string{"http://x", "tenant.example.com"}, reason.Resolver},
+		"garbage behind":   {[]string{"https://tenant.example.com/", ""}, reason.Resolver},
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) {
 			cfg.Domain = ""
@@ -366,8 +367,8 @@ func TestResolversAnswers(t *testing.T) {
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.Domain, cfg.Domains = "", resolve })
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims))
-		if got := reasonOf(t, err); got != verifier.ReasonResolver {
-			t.Errorf("%s: %q; want %q", name, got, verifier.ReasonResolver)
+		if got := reasonOf(t, err); got != reason.Resolver {
+			t.Errorf("%s: %q; want %q", name, got, reason.Resolver)
 		}
 	}
 	w := newFuzzWorld(t, func(cfg *verifier.Config) {
@@ -380,7 +381,7 @@ func TestResolversAnswers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := w.v.VerifyAccessToken(ctx, w.token(fuzzHeader, fuzzClaims))
-	if got := reasonOf(t, err); got != verifier.ReasonResolver {
+	if got := reasonOf(t, err); got != reason.Resolver {
 		t.Errorf("a request that is over: %q", got)
 	}
 }
@@ -393,7 +394,7 @@ func TestIssuersAreFixedAtTheGate(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, strings.Replace(fuzzClaims, "tenant.", "third.", 1)))
-	if got := reasonOf(t, err); got != verifier.ReasonIssuerNotAllowed {
+	if got := reasonOf(t, err); got != reason.IssuerNotAllowed {
 		t.Errorf("an issuer that is not listed: %q", got)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
@@ -99,7 +100,7 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	for _, text := range issuers {
 		name, err := issuer.Normalize(text)
 		if err != nil || v.issuers != nil && !v.issuers[name] {
-			return refuse(ReasonIssuerNotAllowed)
+			return refuse(reason.IssuerNotAllowed)
 		}
 		names = append(names, name)
 	}
@@ -129,11 +130,11 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 func (v *Verifier) Metadata(ctx context.Context, name string) (Metadata, error) {
 	normal, err := issuer.Normalize(name)
 	if err != nil || v.issuers != nil && !v.issuers[normal] {
-		return Metadata{}, refuse(ReasonIssuerNotAllowed)
+		return Metadata{}, refuse(reason.IssuerNotAllowed)
 	}
 	snap, _, err := v.keys.metadata.Get(ctx, normal)
 	if err != nil {
-		return Metadata{}, documentFailure(ReasonDiscovery, err)
+		return Metadata{}, documentFailure(reason.Discovery, err)
 	}
 	d := snap.Value
 	return Metadata{

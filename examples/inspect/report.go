@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // report prints an inspection.
@@ -110,7 +111,7 @@ func (r report) writeGood(t *verifier.Token) {
 func (r report) writeVerdict(e *verifier.Error) int {
 	word, code := "refused", exitRefused
 	switch {
-	case e.Reason == verifier.ReasonArgument:
+	case e.Reason == reason.Argument:
 		fmt.Fprint(r.out, "\n-url is not an absolute http or https URL.\n")
 		return exitUsage
 	case undecided(e):
@@ -121,12 +122,12 @@ func (r report) writeVerdict(e *verifier.Error) int {
 		claim = " (" + e.Claim + ")"
 	}
 	fmt.Fprintf(r.out, "\nThe token is %s: %s%s [%s]. An API answers with status %d.\n", word, e.Description, claim, e.Reason, e.Status)
-	for _, info := range verifier.Reasons() {
+	for _, info := range reason.Catalogue() {
 		if info.Reason == e.Reason {
 			fmt.Fprintln(r.out, info.Advice)
 		}
 	}
-	if e.Reason == verifier.ReasonBoundTokenAsBearer {
+	if e.Reason == reason.BoundTokenAsBearer {
 		fmt.Fprintln(r.out, "To inspect it with its proof, give -proof, -method and -url.")
 	}
 	return code

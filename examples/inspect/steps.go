@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // step is a part of a verification. The Verifier stops at the first one that
@@ -19,41 +20,41 @@ type step struct {
 func steps(withProof bool) []step {
 	all := []step{
 		{"authorization header", false, []verifier.Reason{
-			verifier.ReasonNoCredentials, verifier.ReasonUnsupportedScheme, verifier.ReasonMultipleCredentials,
+			reason.NoCredentials, reason.UnsupportedScheme, reason.MultipleCredentials,
 		}},
 		{"proof syntax", true, []verifier.Reason{
-			verifier.ReasonProofMissing, verifier.ReasonProofMultiple, verifier.ReasonProofTooLarge, verifier.ReasonProofMalformed,
+			reason.ProofMissing, reason.ProofMultiple, reason.ProofTooLarge, reason.ProofMalformed,
 		}},
-		{"token size", false, []verifier.Reason{verifier.ReasonTokenTooLarge}},
-		{"token syntax", false, []verifier.Reason{verifier.ReasonTokenMalformed, verifier.ReasonTokenCritical}},
-		{"token type", false, []verifier.Reason{verifier.ReasonTokenType}},
-		{"types of claims", false, []verifier.Reason{verifier.ReasonClaimMalformed, verifier.ReasonIssuerMissing}},
-		{"issuer allowed", false, []verifier.Reason{verifier.ReasonIssuerMalformed, verifier.ReasonIssuerNotAllowed, verifier.ReasonResolver}},
-		{"algorithm allowed", false, []verifier.Reason{verifier.ReasonAlgorithm}},
-		{"claims present", false, []verifier.Reason{verifier.ReasonClaimMissing}},
-		{"exp and nbf", false, []verifier.Reason{verifier.ReasonExpired, verifier.ReasonNotYetValid}},
-		{"audience", false, []verifier.Reason{verifier.ReasonAudience}},
-		{stepDiscovery, false, []verifier.Reason{verifier.ReasonDiscovery}},
-		{stepKeys, false, []verifier.Reason{verifier.ReasonKeys, verifier.ReasonNoUsableKey}},
-		{"key of the token", false, []verifier.Reason{verifier.ReasonKeyUnknown}},
-		{"signature", false, []verifier.Reason{verifier.ReasonSignature}},
-		{"issuer of the keys", false, []verifier.Reason{verifier.ReasonIssuerMismatch}},
-		{"confirmation", false, []verifier.Reason{verifier.ReasonConfirmation}},
+		{"token size", false, []verifier.Reason{reason.TokenTooLarge}},
+		{"token syntax", false, []verifier.Reason{reason.TokenMalformed, reason.TokenCritical}},
+		{"token type", false, []verifier.Reason{reason.TokenType}},
+		{"types of claims", false, []verifier.Reason{reason.ClaimMalformed, reason.IssuerMissing}},
+		{"issuer allowed", false, []verifier.Reason{reason.IssuerMalformed, reason.IssuerNotAllowed, reason.Resolver}},
+		{"algorithm allowed", false, []verifier.Reason{reason.Algorithm}},
+		{"claims present", false, []verifier.Reason{reason.ClaimMissing}},
+		{"exp and nbf", false, []verifier.Reason{reason.Expired, reason.NotYetValid}},
+		{"audience", false, []verifier.Reason{reason.Audience}},
+		{stepDiscovery, false, []verifier.Reason{reason.Discovery}},
+		{stepKeys, false, []verifier.Reason{reason.Keys, reason.NoUsableKey}},
+		{"key of the token", false, []verifier.Reason{reason.KeyUnknown}},
+		{"signature", false, []verifier.Reason{reason.Signature}},
+		{"issuer of the keys", false, []verifier.Reason{reason.IssuerMismatch}},
+		{"confirmation", false, []verifier.Reason{reason.Confirmation}},
 		{"binding", false, []verifier.Reason{
-			verifier.ReasonBoundTokenAsBearer, verifier.ReasonBindingMissing, verifier.ReasonProofUnexpected,
+			reason.BoundTokenAsBearer, reason.BindingMissing, reason.ProofUnexpected,
 		}},
 		{"client certificate", false, []verifier.Reason{
-			verifier.ReasonCertificateMissing, verifier.ReasonCertificate, verifier.ReasonCertSource,
+			reason.CertificateMissing, reason.Certificate, reason.CertSource,
 		}},
-		{"proof type and key", true, []verifier.Reason{verifier.ReasonProofType, verifier.ReasonProofAlgorithm, verifier.ReasonProofKey}},
-		{"proof signature", true, []verifier.Reason{verifier.ReasonProofSignature}},
-		{"proof claims", true, []verifier.Reason{verifier.ReasonProofClaim}},
-		{"proof method", true, []verifier.Reason{verifier.ReasonProofMethod}},
-		{"proof URL", true, []verifier.Reason{verifier.ReasonProofURL, verifier.ReasonArgument}},
-		{"proof age", true, []verifier.Reason{verifier.ReasonProofIssuedAt}},
-		{"proof of this token", true, []verifier.Reason{verifier.ReasonProofTokenHash}},
-		{"proof by the bound key", true, []verifier.Reason{verifier.ReasonBindingMismatch}},
-		{"replay", true, []verifier.Reason{verifier.ReasonProofReplayed, verifier.ReasonProofQuota, verifier.ReasonReplayStore}},
+		{"proof type and key", true, []verifier.Reason{reason.ProofType, reason.ProofAlgorithm, reason.ProofKey}},
+		{"proof signature", true, []verifier.Reason{reason.ProofSignature}},
+		{"proof claims", true, []verifier.Reason{reason.ProofClaim}},
+		{"proof method", true, []verifier.Reason{reason.ProofMethod}},
+		{"proof URL", true, []verifier.Reason{reason.ProofURL, reason.Argument}},
+		{"proof age", true, []verifier.Reason{reason.ProofIssuedAt}},
+		{"proof of this token", true, []verifier.Reason{reason.ProofTokenHash}},
+		{"proof by the bound key", true, []verifier.Reason{reason.BindingMismatch}},
+		{"replay", true, []verifier.Reason{reason.ProofReplayed, reason.ProofQuota, reason.ReplayStore}},
 	}
 	return slices.DeleteFunc(all, func(s step) bool { return s.proof && !withProof })
 }

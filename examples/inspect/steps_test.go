@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
 // TestEveryReasonHasOneStep, but for those that this program cannot meet.
 func TestEveryReasonHasOneStep(t *testing.T) {
 	elsewhere := []verifier.Reason{
-		verifier.ReasonForwardedMalformed,                                                         // of net/http
-		verifier.ReasonNonceRequired, verifier.ReasonNonceNotAccepted, verifier.ReasonNonceSource, // no nonces here
-		verifier.ReasonScope, verifier.ReasonPermission, verifier.ReasonForbidden, verifier.ReasonAuthentication, // of routes
+		reason.ForwardedMalformed,                                         // of net/http
+		reason.NonceRequired, reason.NonceNotAccepted, reason.NonceSource, // no nonces here
+		reason.Scope, reason.Permission, reason.Forbidden, reason.Authentication, // of routes
 	}
 	count := make(map[verifier.Reason]int)
 	for _, s := range steps(true) {
@@ -25,7 +26,7 @@ func TestEveryReasonHasOneStep(t *testing.T) {
 			count[reason]++
 		}
 	}
-	for _, info := range verifier.Reasons() {
+	for _, info := range reason.Catalogue() {
 		want := 1
 		if slices.Contains(elsewhere, info.Reason) {
 			want = 0

@@ -7,6 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // ProofOption makes a proof other than the good one. Options are applied in
@@ -77,31 +78,31 @@ type ProofFault struct {
 // ProofFaults returns proofs that no API may accept, whatever its
 // configuration, for the table of a test. Two faults need more than one
 // request: repeat a good proof, or use [ProofID] twice, for a replay
-// ([verifier.ReasonProofReplayed]); and let another client prove the
-// possession of its own key ([verifier.ReasonBindingMismatch]).
+// ([reason.ProofReplayed]); and let another client prove the
+// possession of its own key ([reason.BindingMismatch]).
 func ProofFaults() []ProofFault {
 	fault := func(name string, reason verifier.Reason, options ...ProofOption) ProofFault {
 		return ProofFault{Name: name, Options: options, Reason: reason}
 	}
 	return []ProofFault{
-		fault("of another type", verifier.ReasonProofType, ProofHeader("typ", "JWT")),
-		fault("without typ", verifier.ReasonProofType, ProofHeader("typ", nil)),
-		fault("unsigned", verifier.ReasonProofMalformed, ProofUnsigned()),
-		fault("symmetric", verifier.ReasonProofAlgorithm, ProofHeader("alg", "HS256")),
-		fault("with a private key", verifier.ReasonProofKey, ProofPrivateKey()),
-		fault("without a key", verifier.ReasonProofKey, ProofHeader("jwk", nil)),
-		fault("signed by another key", verifier.ReasonProofSignature, func(d *proofDraft) {
+		fault("of another type", reason.ProofType, ProofHeader("typ", "JWT")),
+		fault("without typ", reason.ProofType, ProofHeader("typ", nil)),
+		fault("unsigned", reason.ProofMalformed, ProofUnsigned()),
+		fault("symmetric", reason.ProofAlgorithm, ProofHeader("alg", "HS256")),
+		fault("with a private key", reason.ProofKey, ProofPrivateKey()),
+		fault("without a key", reason.ProofKey, ProofHeader("jwk", nil)),
+		fault("signed by another key", reason.ProofSignature, func(d *proofDraft) {
 			d.signer = newKey(d.client.t, d.client.alg)
 		}),
-		fault("without jti", verifier.ReasonProofClaim, ProofClaim("jti", nil)),
-		fault("without htm", verifier.ReasonProofClaim, ProofClaim("htm", nil)),
-		fault("without htu", verifier.ReasonProofClaim, ProofClaim("htu", nil)),
-		fault("without iat", verifier.ReasonProofClaim, ProofClaim("iat", nil)),
-		fault("without ath", verifier.ReasonProofClaim, ProofClaim("ath", nil)),
-		fault("for another method", verifier.ReasonProofMethod, ProofClaim("htm", "PATCHY")),
-		fault("for another URL", verifier.ReasonProofURL, ProofClaim("htu", "https://elsewhere.example.org/")),
-		fault("for another token", verifier.ReasonProofTokenHash, ProofClaim("ath", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")),
-		fault("a day old", verifier.ReasonProofIssuedAt, ProofAge(24*time.Hour)),
-		fault("from tomorrow", verifier.ReasonProofIssuedAt, ProofAge(-24*time.Hour)),
+		fault("without jti", reason.ProofClaim, ProofClaim("jti", nil)),
+		fault("without htm", reason.ProofClaim, ProofClaim("htm", nil)),
+		fault("without htu", reason.ProofClaim, ProofClaim("htu", nil)),
+		fault("without iat", reason.ProofClaim, ProofClaim("iat", nil)),
+		fault("without ath", reason.ProofClaim, ProofClaim("ath", nil)),
+		fault("for another method", reason.ProofMethod, ProofClaim("htm", "PATCHY")),
+		fault("for another URL", reason.ProofURL, ProofClaim("htu", "https://elsewhere.example.org/")),
+		fault("for another token", reason.ProofTokenHash, ProofClaim("ath", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")),
+		fault("a day old", reason.ProofIssuedAt, ProofAge(24*time.Hour)),
+		fault("from tomorrow", reason.ProofIssuedAt, ProofAge(-24*time.Hour)),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -70,17 +71,17 @@ func TestProofOptions(t *testing.T) {
 		want  verifier.Reason
 	}{
 		{"ProofAge(300 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(300*time.Second)), ""},
-		{"ProofAge(301 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(301*time.Second)), verifier.ReasonProofIssuedAt},
+		{"ProofAge(301 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(301*time.Second)), reason.ProofIssuedAt},
 		{"ProofAge(-30 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(-30*time.Second)), ""},
-		{"ProofAge(-31 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(-31*time.Second)), verifier.ReasonProofIssuedAt},
+		{"ProofAge(-31 s)", p.client.Proof("GET", target, p.token, verifiertest.ProofAge(-31*time.Second)), reason.ProofIssuedAt},
 		{"ProofID", p.client.Proof("GET", target, p.token, verifiertest.ProofID("x")), ""},
-		{"ProofID again", p.client.Proof("GET", target, p.token, verifiertest.ProofID("x")), verifier.ReasonProofReplayed},
+		{"ProofID again", p.client.Proof("GET", target, p.token, verifiertest.ProofID("x")), reason.ProofReplayed},
 		{"ProofNonce that nobody asked for", p.client.Proof("GET", target, p.token, verifiertest.ProofNonce("n")), ""},
-		{"ProofSignedBy", p.client.Proof("GET", target, p.token, verifiertest.ProofSignedBy(thief)), verifier.ReasonProofSignature},
-		{"the thief's own", thief.Proof("GET", target, p.token), verifier.ReasonBindingMismatch},
+		{"ProofSignedBy", p.client.Proof("GET", target, p.token, verifiertest.ProofSignedBy(thief)), reason.ProofSignature},
+		{"the thief's own", thief.Proof("GET", target, p.token), reason.BindingMismatch},
 		{"ProofWith", p.client.ProofWith("GET", target, p.token, map[string]any{"typ": "DPoP+JWT"}, map[string]any{"extra": 1}), ""},
-		{"ProofWith typ", p.client.ProofWith("GET", target, p.token, map[string]any{"typ": nil}, nil), verifier.ReasonProofType},
-		{"ProofWith htm", p.client.ProofWith("GET", target, p.token, nil, map[string]any{"htm": "POST"}), verifier.ReasonProofMethod},
+		{"ProofWith typ", p.client.ProofWith("GET", target, p.token, map[string]any{"typ": nil}, nil), reason.ProofType},
+		{"ProofWith htm", p.client.ProofWith("GET", target, p.token, nil, map[string]any{"htm": "POST"}), reason.ProofMethod},
 	} {
 		if err := p.send(t, tt.proof); refusalOf(err) != tt.want {
 			t.Errorf("%s: %v; want reason %q", tt.name, err, tt.want)

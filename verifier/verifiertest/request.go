@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // RequestVerifier is a [verifier.RequestVerifier] with a script: tests of
@@ -48,7 +49,7 @@ func (v *RequestVerifier) Refuse(credentials string, reason verifier.Reason) {
 }
 
 // FailNext makes the next n requests end with err, such as
-// Refusal(verifier.ReasonKeys); a negative n all of them.
+// Refusal(reason.Keys); a negative n all of them.
 func (v *RequestVerifier) FailNext(n int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -73,12 +74,12 @@ func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.Verif
 	}
 	_, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if credentials == "" {
-		return nil, Refusal(verifier.ReasonNoCredentials)
+		return nil, Refusal(reason.NoCredentials)
 	}
 	known, ok := v.outcome[credentials]
 	switch {
 	case !ok:
-		return nil, Refusal(verifier.ReasonTokenMalformed)
+		return nil, Refusal(reason.TokenMalformed)
 	case known.err != nil:
 		return nil, known.err
 	}
@@ -89,11 +90,10 @@ func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.Verif
 
 // Refusal returns the error that a Verifier gives for a reason, without
 // challenges.
-func Refusal(reason verifier.Reason) *verifier.Error {
-	for _, info := range verifier.Reasons() {
-		if info.Reason == reason {
-			return &verifier.Error{Code: info.Code, Reason: reason, Status: info.Status, Description: info.Description}
-		}
+func Refusal(r verifier.Reason) *verifier.Error {
+	info := r.Info()
+	if info.Description == "" {
+		info.Description = "not a reason of the catalogue"
 	}
-	return &verifier.Error{Reason: reason, Status: http.StatusInternalServerError, Description: "not a reason of the catalogue"}
+	return &verifier.Error{Code: verifier.Code(info.Code), Reason: r, Status: info.Status, Description: info.Description}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -74,7 +75,7 @@ func TestRequestVerifier(t *testing.T) {
 	alice := verifiertest.NewToken(t, map[string]any{"sub": "alice", "scope": "read"})
 	guard := verifiertest.NewRequestVerifier()
 	guard.Accept("alice", alice)
-	guard.Refuse("late", verifier.ReasonExpired)
+	guard.Refuse("late", reason.Expired)
 	handler := verifier.Middleware(guard, verifier.MiddlewareConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := verifier.TokenFromContext(r.Context())
 		if token == alice {
@@ -105,7 +106,7 @@ func TestRequestVerifier(t *testing.T) {
 	send("Bearer late", 401)
 	send("Bearer mallory", 401)
 	send("", 401)
-	guard.FailNext(2, verifiertest.Refusal(verifier.ReasonKeys))
+	guard.FailNext(2, verifiertest.Refusal(reason.Keys))
 	send("Bearer alice", 503)
 	send("Bearer alice", 503)
 	send("Bearer alice", 200)
@@ -115,9 +116,9 @@ func TestRequestVerifier(t *testing.T) {
 }
 
 func TestRefusal(t *testing.T) {
-	for _, info := range verifier.Reasons() {
+	for _, info := range reason.Catalogue() {
 		e := verifiertest.Refusal(info.Reason)
-		if e.Status != info.Status || e.Code != info.Code || e.Description != info.Description || e.Challenges() != nil {
+		if e.Status != info.Status || e.Code != verifier.Code(info.Code) || e.Description != info.Description || e.Challenges() != nil {
 			t.Errorf("Refusal(%q) = %+v", info.Reason, e)
 		}
 	}

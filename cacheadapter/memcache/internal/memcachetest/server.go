@@ -54,7 +54,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	path, err := exec.LookPath("memcached")
 	if err != nil {
-		s.t.Fatal("memcached is missing: run scripts/install-test-servers.sh")
+		s.t.Fatal("memcached is missing: run tools/scripts/install-test-servers.sh")
 	}
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

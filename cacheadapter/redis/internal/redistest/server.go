@@ -57,7 +57,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		s.t.Fatal("redis-server is missing: run scripts/install-test-servers.sh")
+		s.t.Fatal("redis-server is missing: run tools/scripts/install-test-servers.sh")
 	}
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

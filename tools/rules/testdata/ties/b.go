@@ -1,0 +1,6 @@
+package ties
+
+func use(t thing) int {
+	local := t.field
+	return local
+}

@@ -1,0 +1,6 @@
+package ties
+
+func call(t thing) int {
+	local := use(t)
+	return local + t.method()
+}
