@@ -1,0 +1,54 @@
+package foreign_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
+)
+
+func TestPanicsBecomeErrors(t *testing.T) {
+	boom := func() (int, error) { panic("a secret") }
+	for name, call := range map[string]func() (int, error){
+		"Guard":  func() (int, error) { return foreign.Guard(boom) },
+		"Call":   func() (int, error) { return foreign.Call(t.Context(), boom) },
+		"Within": func() (int, error) { return foreign.Within(t.Context(), func(context.Context) (int, error) { return boom() }) },
+	} {
+		if got, err := call(); got != 0 || err != foreign.ErrPanic {
+			t.Errorf("%s = %d, %v; want ErrPanic itself", name, got, err)
+		}
+	}
+	foreign.Tell(func() { panic("x") })
+}
+
+func TestAnswersPassThrough(t *testing.T) {
+	want := errors.New("x")
+	answer := func() (int, error) { return 3, want }
+	for name, call := range map[string]func() (int, error){
+		"Guard":  func() (int, error) { return foreign.Guard(answer) },
+		"Call":   func() (int, error) { return foreign.Call(t.Context(), answer) },
+		"Within": func() (int, error) { return foreign.Within(t.Context(), func(context.Context) (int, error) { return answer() }) },
+	} {
+		if got, err := call(); got != 3 || err != want {
+			t.Errorf("%s = %d, %v; want 3 and the error itself", name, got, err)
+		}
+	}
+}
+
+func TestEndedContexts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	called := false
+	if _, err := foreign.Call(ctx, func() (int, error) { called = true; return 0, nil }); !errors.Is(err, context.Canceled) || called {
+		t.Errorf("Call = %v, called %v; want an error that matches context.Canceled, and no call", err, called)
+	}
+	hang := make(chan struct{})
+	defer close(hang)
+	late, cancelLate := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancelLate()
+	if _, err := foreign.Within(late, func(context.Context) (int, error) { <-hang; return 1, nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Within = %v; want an error that matches context.DeadlineExceeded", err)
+	}
+}
