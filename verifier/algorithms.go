@@ -3,6 +3,7 @@ package verifier
 import (
 	"errors"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 )
 
@@ -90,7 +91,7 @@ func knownAlgorithms(list []SignatureAlgorithm) (*keyset.Algorithms, error) {
 	const field = "SignatureAlgorithms"
 	outside := make([]keyset.Outside, len(list))
 	for i, algorithm := range list {
-		spec, err := guard(func() (AlgorithmSpec, error) { return algorithm.Spec(), nil })
+		spec, err := foreign.Guard(func() (AlgorithmSpec, error) { return algorithm.Spec(), nil })
 		if err != nil {
 			return nil, invalid(field, "has an entry that is nil or does not say what it is")
 		}

@@ -63,3 +63,20 @@ func TestVerifyAllocatesNothingOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestOutsideKeysAllocateNothing: once prepared, a key is asked without more.
+func TestOutsideKeysAllocateNothing(t *testing.T) {
+	known := algorithmsWith(t, akp("X-1", prepares(says(true), nil)))
+	key, err := parseKey(t, `{"kty":"AKP","alg":"X-1","pub":"AAAA"}`, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, input, signature := known.ByName("X-1"), strings.Repeat("x", 9000), []byte{1}
+	if got := testing.AllocsPerRun(100, func() {
+		if !key.Fits(a) || !key.Ready(a) || !key.Verify(a, input, signature) {
+			t.Fatal("refused")
+		}
+	}); got != 0 {
+		t.Errorf("%v allocations; want none", got)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
@@ -40,13 +41,9 @@ func (k *Key) Verify(a *Algorithm, input string, signature []byte) bool {
 	return a.Verify(k.Public, input, signature)
 }
 
-func ask(key Prepared, input string, signature []byte) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	return key.Verify(input, signature)
+func ask(key Prepared, input string, signature []byte) bool {
+	ok, err := foreign.Guard(func() (bool, error) { return key.Verify(input, signature), nil })
+	return ok && err == nil
 }
 
 // Ready reports whether the key can check signatures of an algorithm that it
@@ -70,18 +67,13 @@ func (k *Key) prepared(a *Algorithm) Prepared {
 	return slot.key
 }
 
-func prepare(a *Algorithm, members map[string][]byte) (key Prepared) {
-	defer func() {
-		if recover() != nil {
-			key = nil
-		}
-	}()
+func prepare(a *Algorithm, members map[string][]byte) Prepared {
 	for _, m := range a.outside.Members {
 		if size := len(members[m.Name]); size < m.Min || size > m.Max {
 			return nil
 		}
 	}
-	key, err := a.outside.Prepare(members)
+	key, err := foreign.Guard(func() (Prepared, error) { return a.outside.Prepare(members) })
 	if err != nil {
 		return nil
 	}
