@@ -22,7 +22,7 @@ import (
 // An implementation proves this contract with
 // conformance.TestSignatureAlgorithm.
 //
-//   - Spec returns the same value on every call.
+//   - Spec returns the same value on every call, one that [New] takes.
 //   - PrepareKey gets the octets of the members that the AlgorithmSpec names,
 //     all of them and no others, each within its bounds. They come from outside
 //     and may be anything else. A key that can check nothing is an error. The
@@ -50,9 +50,13 @@ type SignatureAlgorithm interface {
 // SignatureKey is a public key that a [SignatureAlgorithm] prepared.
 type SignatureKey interface {
 	// Verify reports whether signature is one of the algorithm, in the form
-	// that JWS has for it, over input, with this key. input is the signing
-	// input (RFC 7515, Section 2: header, dot, payload), of at most 1 MiB.
-	// signature has at least one octet; it must not be changed or kept.
+	// that JWS has for it, over input, with this key. It accepts what the owner
+	// of the key signs, and nothing else: not over another input, not of another
+	// key, not changed, cut or longer.
+	//
+	// input is the signing input (RFC 7515, Section 2: header, dot, payload), of
+	// any octets and at most 1 MiB. signature may be anything; it must not be
+	// changed or kept.
 	Verify(input string, signature []byte) bool
 }
 
