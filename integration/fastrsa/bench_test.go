@@ -17,7 +17,7 @@ func BenchmarkVerify(b *testing.B) {
 		for name, verify := range map[string]func() bool{
 			"crypto-rsa": func() bool { return p.standard(0, input, signature) },
 			"fastrsa":    func() bool { return p.prepared[0].Verify(input, signature) },
-			"bare": func() bool { return rsa.VerifyPKCS1v15(&p.PublicKey, hashes[0], e.hash, signature) == nil },
+			"bare":       func() bool { return rsa.VerifyPKCS1v15(&p.PublicKey, hashes[0], e.hash, signature) == nil },
 		} {
 			b.Run(fmt.Sprintf("%d/%s", bits, name), func(b *testing.B) {
 				b.ReportAllocs()
