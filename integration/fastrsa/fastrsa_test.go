@@ -114,6 +114,29 @@ func TestSizesAndHashes(t *testing.T) {
 	}
 }
 
+// TestLeadingZeros: the length counts, not the number alone (RFC 8017, Section
+// 8.2.2, Step 1).
+func TestLeadingZeros(t *testing.T) {
+	p := pairs[0]()
+	for i := range 5000 {
+		input := fmt.Sprint("header.payload", i)
+		signature := newEdit(p, 0, input).signature()
+		if signature[0] != 0 { // all but one in 256
+			continue
+		}
+		if !p.prepared[0].Verify(input, signature) {
+			t.Error("a signature that begins with zero is refused")
+		}
+		for name, other := range map[string][]byte{"without": signature[1:], "with one more": append([]byte{0}, signature...)} {
+			if p.prepared[0].Verify(input, other) || p.standard(0, input, other) {
+				t.Errorf("the signature %s zero is accepted", name)
+			}
+		}
+		return
+	}
+	t.Fatal("no signature begins with zero")
+}
+
 // TestStepsAside: for other keys than the usual ones, and for what is none.
 func TestStepsAside(t *testing.T) {
 	n := pairs[0]().N
