@@ -121,7 +121,7 @@ func algorithmOtherInput(c *algorithmCase) error {
 }
 
 // maxChanges is how many changes of a long signature are tried.
-const maxChanges = 600
+const maxChanges = 300
 
 func algorithmChanged(c *algorithmCase) error {
 	key, signature, err := c.pair()
