@@ -1,6 +1,7 @@
-# Portcullis. `make test` is everything that must hold before a change lands.
-# Go, git, make and a C compiler (for the race detector) are all it needs; it
-# installs redis-server and memcached from Debian packages when they are missing.
+# Portcullis. `make check` takes minutes and is for the desk; `make test` is
+# everything that must hold before a change lands. Go, git, make and a C compiler
+# (for the race detector) are all that they need; `make test` installs
+# redis-server and memcached from Debian packages when they are missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,48 +10,30 @@ FUZZTIME ?= 30s
 SOAK ?= 10m
 MUTATE ?= -sample 3
 
-# Every module is vetted and tested by itself, as its users get it: all of it by
-# `make vet`, so that the tests need not vet their parts again.
+# Every module is looked at by itself, as its users get it.
 MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path './.git/*' -not -path '*/testdata/*')))))
-
-# What the modules' conformance tests report in this run.
-REPORTS := $(CURDIR)/bin/reports
 
 each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(strip $(1))" && $(1) ); done
 
-.PHONY: test servers build vet unit table conformance-table drift tidy-check generate tidy lint vuln fuzz soak mutate bench
+.PHONY: check test servers map conformance-table generate tidy lint vuln fuzz soak mutate bench findings
 
-test: servers build vet unit table drift tidy-check
+check:
+	@GOWORK=off $(GO) run ./tools/ci check
+
+test: servers
+	@GOWORK=off $(GO) run ./tools/ci test
 
 servers:
 	@tools/scripts/install-test-servers.sh
 
-build:
-	$(GO) build $$($(GO) list -f '{{.Dir}}/...' -m)
+# The packages and who imports whom; the files of package verifier and who uses
+# whom.
+map:
+	@GOWORK=off $(GO) test -count=1 -v -run 'TestMap|TestTies$$' ./tools/rules
 
-vet:
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: the files above are not formatted'; exit 1; }
-	@$(call each, $(GO) vet ./...)
-
-unit:
-	@rm -rf $(REPORTS) && mkdir -p $(REPORTS)
-	@export PORTCULLIS_REPORTS=$$(mktemp -d -p $(REPORTS)); $(call each, $(GO) test -race -vet=off -timeout 10m ./...)
-
-# The README's table of implementations and rules is what this run reported.
-table:
-	@GOWORK=off $(GO) run ./tools/conformancetable -check $(REPORTS)/*
-
-# Rewrites that table from the last `make unit`.
+# Rewrites docs/conformance-results.md from the last `make test`.
 conformance-table:
-	@GOWORK=off $(GO) run ./tools/conformancetable $(REPORTS)/*
-
-# Generated files must be what the generators write.
-drift: generate
-	@git diff --exit-code --stat -- . && test -z "$$(git status --porcelain --untracked-files=all)" \
-		|| { git status --short; echo 'generated files or module files differ from what is committed'; exit 1; }
-
-tidy-check:
-	@$(call each, $(GO) mod tidy -diff)
+	@GOWORK=off $(GO) run ./tools/conformancetable bin/reports/*
 
 generate:
 	@$(call each, $(GO) generate ./...)
@@ -58,7 +41,7 @@ generate:
 tidy:
 	@$(call each, $(GO) mod tidy)
 
-lint: vet
+lint:
 	@cd tools/lint && GOWORK=off $(GO) build -o ../../bin/ honnef.co/go/tools/cmd/staticcheck
 	@$(call each, $(CURDIR)/bin/staticcheck ./...)
 
@@ -78,3 +61,8 @@ mutate:
 
 bench:
 	@cd tools/compare && GOWORK=off $(GO) run ./speed
+
+# What public libraries do that one would not expect. Needs the network, and is
+# no part of `make test`.
+findings:
+	@tools/scripts/findings.sh

@@ -13,7 +13,7 @@ import (
 
 func fetcherSets() []Check[KeyFetcherHarness] {
 	const (
-		own      = "It returns the keys of KeyRequest.Issuer only, with the issuer's own statement of its name; an unknown issuer is an error."
+		own      = "It returns the keys of KeyRequest.Issuer only, with the source's own statement of the issuer's name or none; an unknown issuer is an error."
 		document = "JWKS is the JSON Web Key Set document (RFC 7517, Section 5), at most 1 MiB."
 	)
 	return []Check[KeyFetcherHarness]{
@@ -27,7 +27,7 @@ func fetcherSets() []Check[KeyFetcherHarness] {
 			})
 		}),
 		fetcherCheck("keys-are-public", "It returns public keys only.", fetcherPublic),
-		fetcherCheck("issuer-is-stated", "Issuer as the source states it, byte by byte (for OIDC discovery the \"issuer\" member).", fetcherStates),
+		fetcherCheck("issuer-is-stated", "Issuer as the source states it, byte by byte (for OIDC discovery the \"issuer\" member): one of the exact spellings of the issuer in the configuration.", fetcherStates),
 		fetcherCheck("keys-do-not-cross-issuers", own, fetcherCross),
 		fetcherCheck("unknown-issuer-is-an-error", own, func(c *fetcherCase) error {
 			return c.unknown("https://"+randomHex(8)+".invalid/", "")

@@ -39,7 +39,7 @@ func (s *keyServer) answer(ctx context.Context, req verifier.KeyRequest) (verifi
 		version = s.version
 	case secondIssuer:
 	default:
-		return verifier.KeySet{}, verifier.ErrUnknownIssuer
+		return verifier.KeySet{}, errUnknownIssuer
 	}
 	set := verifier.KeySet{Issuer: req.Issuer, ETag: fmt.Sprintf(`"%s-%d"`, req.Issuer, version)}
 	set.Freshness = verifier.Freshness{MaxAge: 10 * time.Minute, HasMaxAge: true}
@@ -50,6 +50,8 @@ func (s *keyServer) answer(ctx context.Context, req verifier.KeyRequest) (verifi
 	set.JWKS = fmt.Appendf(nil, `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"%x"}]}`, fmt.Sprint(req.Issuer, version))
 	return set, nil
 }
+
+var errUnknownIssuer = errors.New("no keys of this issuer")
 
 type fetchFunc = verifier.KeyFetcherFunc
 
@@ -147,7 +149,7 @@ func fetcherDefects() []defect[fetching] {
 		{name: "an unknown issuer gets the keys of the first", fails: "unknown-issuer-is-an-error look-alike-issuers-are-unknown", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
 			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				set, err := fetch(ctx, req)
-				if errors.Is(err, verifier.ErrUnknownIssuer) {
+				if errors.Is(err, errUnknownIssuer) {
 					req.Issuer = firstIssuer
 					return fetch(ctx, req)
 				}
@@ -158,7 +160,7 @@ func fetcherDefects() []defect[fetching] {
 			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				set, err := fetch(ctx, req)
 				domain := strings.TrimSuffix(strings.TrimPrefix(req.Issuer, "https://"), "/")
-				if errors.Is(err, verifier.ErrUnknownIssuer) && strings.Count(domain, ".") == 1 && !strings.ContainsAny(domain, "/@:") {
+				if errors.Is(err, errUnknownIssuer) && strings.Count(domain, ".") == 1 && !strings.ContainsAny(domain, "/@:") {
 					return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(`{"keys":[]}`)}, nil
 				}
 				return set, err

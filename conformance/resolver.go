@@ -92,12 +92,7 @@ func (c *resolverCase) resolve(ctx context.Context, req verifier.ResolveRequest)
 }
 
 func clone(req verifier.ResolveRequest) verifier.ResolveRequest {
-	if req.URL != nil {
-		u := *req.URL
-		req.URL = &u
-	}
-	req.Header = req.Header.Clone()
-	return req
+	return verifier.NewResolveRequest(req.UnverifiedIssuer, req.URL(), req.Header())
 }
 
 // known are the requests of the harness, or one that has nothing special.
@@ -107,11 +102,8 @@ func (c *resolverCase) known() []verifier.ResolveRequest {
 		requests = append(requests, c.h.Known[issuer])
 	}
 	if len(requests) == 0 {
-		requests = append(requests, verifier.ResolveRequest{
-			UnverifiedIssuer: "https://tenant.example/",
-			URL:              &url.URL{Scheme: "https", Host: "api.example", Path: "/"},
-			Header:           map[string][]string{"Host": {"api.example"}},
-		})
+		requests = append(requests, verifier.NewResolveRequest("https://tenant.example/",
+			&url.URL{Scheme: "https", Host: "api.example", Path: "/"}, map[string][]string{"Host": {"api.example"}}))
 	}
 	return requests
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-const undecided = `An empty list, a blank or invalid entry, an error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`
+const undecided = `An empty list, a blank or invalid entry, any other error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`
 
 func resolverAnswers() []Check[DomainResolverHarness] {
 	const (
-		lists  = `The result lists allowed issuers as domains ("tenant.auth0.com") or as https URLs; the Verifier normalises them.`
+		lists  = `The result lists allowed issuers as domains ("tenant.auth0.com"), as https URLs, or by the Name of an Issuer of Config.Issuers; the Verifier normalises them.`
 		stable = "Equal requests get equal answers as long as the configuration behind the resolver does not change."
 	)
 	return []Check[DomainResolverHarness]{
@@ -143,7 +143,7 @@ func resolverHostile() []Check[DomainResolverHarness] {
 		resolverCheck("look-alike-issuers-are-not-let-in", allowList, resolverLookAlikes),
 		resolverCheck("hosts-and-headers-do-not-name-issuers", allowList, resolverHosts),
 		resolverCheck("bare-requests", undecided, func(c *resolverCase) error {
-			for _, req := range []verifier.ResolveRequest{{}, {Header: http.Header{}}, {URL: &url.URL{}}, {UnverifiedIssuer: "https://tenant.example/"}} {
+			for _, req := range []verifier.ResolveRequest{{}, verifier.NewResolveRequest("", nil, http.Header{}), verifier.NewResolveRequest("", &url.URL{}, nil), {UnverifiedIssuer: "https://tenant.example/"}} {
 				_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
 			}
 			return nil
@@ -217,11 +217,11 @@ func resolverHosts(c *resolverCase) error {
 			header.Set("Forwarded", "host="+host)
 			header.Set("Origin", "https://"+host)
 			header.Set("Referer", "https://"+host+"/")
-			req := verifier.ResolveRequest{UnverifiedIssuer: known.UnverifiedIssuer, Header: header}
+			req := verifier.NewResolveRequest(known.UnverifiedIssuer, nil, header)
 			if err := c.outside(req, mark, "made-up headers"); err != nil {
 				return err
 			}
-			req.URL = &url.URL{Scheme: "https", Host: host, Path: "/" + host, RawQuery: "tenant=" + host}
+			req = verifier.NewResolveRequest(known.UnverifiedIssuer, &url.URL{Scheme: "https", Host: host, Path: "/" + host, RawQuery: "tenant=" + host}, header)
 			if err := c.outside(req, mark, "a made-up URL and headers"); err != nil {
 				return err
 			}
@@ -237,8 +237,8 @@ func resolverTexts(c *resolverCase) error {
 	} {
 		for _, req := range []verifier.ResolveRequest{
 			{UnverifiedIssuer: text}, {UnverifiedIssuer: "https://" + text + "/"},
-			{UnverifiedIssuer: "https://tenant.example/", URL: &url.URL{Scheme: text, Host: text, Path: text, RawQuery: text, Opaque: text}},
-			{UnverifiedIssuer: "https://tenant.example/", Header: http.Header{"Host": {text}, "X-Forwarded-Host": {text}, "Forwarded": {text}, text: {text}}},
+			verifier.NewResolveRequest("https://tenant.example/", &url.URL{Scheme: text, Host: text, Path: text, RawQuery: text, Opaque: text}, nil),
+			verifier.NewResolveRequest("https://tenant.example/", nil, http.Header{"Host": {text}, "X-Forwarded-Host": {text}, "Forwarded": {text}, text: {text}}),
 		} {
 			_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
 		}
@@ -256,8 +256,7 @@ func resolverFloods(c *resolverCase) error {
 	long := http.Header{"Host": {strings.Repeat("a.", 1<<19)}, "Forwarded": {strings.Repeat("for=a,", 1<<18)}}
 	for _, header := range []http.Header{many, long, empty} {
 		for _, req := range c.known() {
-			req = clone(req)
-			req.Header, req.URL = header, nil
+			req = verifier.NewResolveRequest(req.UnverifiedIssuer, nil, header)
 			_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
 		}
 	}

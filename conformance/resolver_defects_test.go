@@ -38,10 +38,10 @@ func newDirectory(b *backend, change func(d *directory)) *directory {
 }
 
 func hostOf(req verifier.ResolveRequest) string {
-	if req.URL != nil {
-		return req.URL.Hostname()
+	if req.URL() != nil {
+		return req.URL().Hostname()
 	}
-	return req.Header.Get("Host")
+	return req.Header().Get("Host")
 }
 
 func (d *directory) lookup(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
@@ -261,7 +261,7 @@ func resolverDefects() []defect[func(d *directory)] {
 			return domains, err
 		})},
 		{name: "a header names the tenant", fails: "hosts-and-headers-do-not-name-issuers", make: answering(func(req verifier.ResolveRequest, domains []string, err error) ([]string, error) {
-			if tenant := req.Header.Get("X-Tenant"); tenant != "" {
+			if tenant := req.Header().Get("X-Tenant"); tenant != "" {
 				return []string{tenant}, nil
 			}
 			return domains, err
@@ -269,14 +269,14 @@ func resolverDefects() []defect[func(d *directory)] {
 		{name: "a request without URL is a panic", fails: "bare-requests foreign-issuers-are-not-let-in hosts-and-headers-do-not-name-issuers answers-do-not-depend-on-earlier-requests hostile-texts header-floods answers-do-not-change-later", make: func(d *directory) {
 			inner := d.resolve
 			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-				_ = req.URL.Host
+				_ = req.URL().Host
 				return inner(ctx, req)
 			}
 		}},
 		{name: "a request without issuer is a panic", fails: "bare-requests", make: func(d *directory) {
 			inner := d.resolve
 			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-				if req.URL == nil && req.Header == nil && req.UnverifiedIssuer == "" {
+				if req.URL() == nil && len(req.Header()) == 0 && req.UnverifiedIssuer == "" {
 					_ = req.UnverifiedIssuer[0]
 				}
 				return inner(ctx, req)
@@ -294,7 +294,7 @@ func resolverDefects() []defect[func(d *directory)] {
 		{name: "a header without values is a panic", fails: "header-floods", make: func(d *directory) {
 			inner := d.resolve
 			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-				if values, ok := req.Header["X-Forwarded-Host"]; ok {
+				if values, ok := req.Header()["X-Forwarded-Host"]; ok {
 					_ = values[0]
 				}
 				return inner(ctx, req)
@@ -361,7 +361,7 @@ func resolverDefects() []defect[func(d *directory)] {
 		{name: "Domains is empty until the first request", fails: "domains-are-issuers", make: static(nil, func([]string) []string { return nil })},
 		{name: "Domains has a blank entry that answers have not", fails: "domains-are-issuers", make: static(nil, func(list []string) []string { return append(list, " ") })},
 		{name: "Domains is for resolvers that look at the request", fails: "domains-are-the-answer-to-every-request", make: static(func(_ context.Context, req verifier.ResolveRequest, list []string) ([]string, error) {
-			if req.URL == nil {
+			if req.URL() == nil {
 				return list[:1], nil
 			}
 			return list, nil

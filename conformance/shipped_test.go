@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,7 +21,7 @@ func byIssuer(name string) verifier.ResolveRequest {
 }
 
 func byHost(name string) verifier.ResolveRequest {
-	return verifier.ResolveRequest{UnverifiedIssuer: "https://a.example/", URL: &url.URL{Scheme: "https", Host: name, Path: "/x"}}
+	return verifier.NewResolveRequest("https://a.example/", &url.URL{Scheme: "https", Host: name, Path: "/x"}, nil)
 }
 
 func newByHost(*conformance.Env) (verifier.DomainResolver, error) {
@@ -129,41 +130,44 @@ func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Is
 	}
 }
 
-// either sends each request by the client that trusts its server.
-func either(a, b *verifiertest.Issuer) verifier.Doer {
-	return verifier.DoerFunc(func(req *http.Request) (*http.Response, error) {
-		client := a.Client()
-		if req.URL.Host == b.Domain() {
-			client = b.Client()
-		}
-		return client.Do(req)
-	})
+// byIssuer asks the fetcher of each issuer, as a program does that unites several
+// sources of keys.
+type issuerFetchers map[string]verifier.KeyFetcher
+
+func (f issuerFetchers) FetchKeys(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+	if fetcher := f[req.Issuer]; fetcher != nil {
+		return fetcher.FetchKeys(ctx, req)
+	}
+	return verifier.KeySet{}, errors.New("no keys of this issuer")
 }
 
-func TestDiscoveryKeys(t *testing.T) {
+// fetcher is what a source of keys looks like as a KeyFetcher.
+func fetcher(t *testing.T, keys verifier.Keys, name string, doer verifier.Doer) verifier.KeyFetcher {
+	t.Helper()
+	f, err := keys.Fetcher(name, doer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestKeysDiscovery(t *testing.T) {
 	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
-		return verifier.NewDiscoveryKeys(either(a, b)), nil
+		return issuerFetchers{
+			a.URL(): fetcher(t, verifier.KeysDiscovery(), a.Domain(), a.Client()),
+			b.URL(): fetcher(t, verifier.KeysMetadata(b.URL()+".well-known/openid-configuration"), b.Domain(), b.Client()),
+		}, nil
 	}))
-	report.Record(t, "verifier.NewDiscoveryKeys")
+	report.Record(t, "verifier.KeysDiscovery")
 }
 
-func TestKeysByIssuer(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
-		return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
-			a.Domain(): verifier.NewDiscoveryKeys(a.Client()),
-			b.Domain(): verifier.NewJWKSURLKeys(b.URL(), b.URL()+".well-known/jwks.json", b.Client()),
-		})
-	}))
-	report.Record(t, "verifier.NewKeysByIssuer")
-}
-
-func TestJWKSURLKeys(t *testing.T) {
+func TestKeysURL(t *testing.T) {
 	h := source(t, func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
-		return verifier.NewJWKSURLKeys(a.URL(), a.URL()+".well-known/jwks.json", a.Client()), nil
+		return fetcher(t, verifier.KeysURL(a.URL()+".well-known/jwks.json"), a.Domain(), a.Client()), nil
 	})
 	h.Issuers = h.Issuers[:1]
 	report := conformance.TestKeyFetcher(t, h)
-	report.Record(t, "verifier.NewJWKSURLKeys")
+	report.Record(t, "verifier.KeysURL")
 }
 
 const (
@@ -171,19 +175,20 @@ const (
 	okp  = `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 )
 
-func TestStaticKeys(t *testing.T) {
+func TestKeysStatic(t *testing.T) {
 	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
-			return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
-				"a.example": verifier.NewStaticKeys("a.example", []byte(p256)), "b.example": verifier.NewStaticKeys("b.example", []byte(okp)),
-			})
+			return issuerFetchers{
+				"https://a.example/": fetcher(t, verifier.KeysStatic([]byte(p256)), "a.example", nil),
+				"https://b.example/": fetcher(t, verifier.KeysStatic([]byte(okp)), "b.example", nil),
+			}, nil
 		},
 		Issuers: []string{"https://a.example/", "https://b.example/"},
 	})
-	report.Record(t, "verifier.NewStaticKeys")
+	report.Record(t, "verifier.KeysStatic")
 }
 
-func TestFileKeys(t *testing.T) {
+func TestKeysFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	write := func(set string) error {
 		if err := os.WriteFile(path+".new", []byte(set), 0o600); err != nil {
@@ -201,7 +206,7 @@ func TestFileKeys(t *testing.T) {
 	}
 	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
-			return verifier.NewFileKeys("a.example", path), nil
+			return fetcher(t, verifier.KeysFile(path), "a.example", nil), nil
 		},
 		Issuers: []string{"https://a.example/"},
 		Rotate:  rotate,
@@ -216,7 +221,7 @@ func TestFileKeys(t *testing.T) {
 			}
 		},
 	})
-	report.Record(t, "verifier.NewFileKeys")
+	report.Record(t, "verifier.KeysFile")
 }
 
 func TestClocks(t *testing.T) {

@@ -73,7 +73,7 @@ func TestDependencies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	core := []string{module + "verifier", module + "conformance"}
+	core := []string{module + "verifier", module + "verifier/reason", module + "conformance"}
 	for path := range strings.FieldsSeq(string(out)) {
 		ours := slices.Contains(core, path) || strings.HasPrefix(path, module+"internal/")
 		if !ours && !strings.HasPrefix(path, "github.com/go-jose/go-jose/v4") && !strings.HasPrefix(path, "golang.org/x/sync") {

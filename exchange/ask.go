@@ -27,7 +27,7 @@ func (c *Client) ask(ctx context.Context, k *call, key string) (*Tokens, error) 
 		if err := c.prove(r, url); err != nil {
 			return nil, err
 		}
-		reply, err := fetch.Post(ctx, c.doer, url, r.header, r.form.Encode())
+		reply, err := fetch.Post(ctx, c.doer, url, nil, r.header, r.form.Encode())
 		if err != nil {
 			return nil, unanswered(ctx, err)
 		}

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/internal/seal"
 	"github.com/portcullis-go/portcullis/verifier"
@@ -92,7 +92,7 @@ type Client struct {
 	alias    bool // the token endpoint for mutual TLS is preferred
 
 	metadata  MetadataSource
-	documents *discovery.Store // nil when Metadata was given
+	documents *keys.Store // nil when Metadata was given
 	doer      fetch.Doer
 	clock     verifier.Clock
 	timeout   time.Duration
@@ -144,8 +144,8 @@ func New(cfg Config) (*Client, error) {
 	if c.metadata == nil {
 		policy := lifecycle.DefaultPolicy()
 		policy.MaxIssuers = maxDomains + 1
-		c.documents = discovery.New(discovery.Config{Doer: c.doer, Policy: policy, Now: c.clock.Now})
-		c.metadata = stored{c.documents}
+		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
+		c.metadata = stored{c.documents, c.doer, c.clock}
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c, nil

@@ -7,19 +7,27 @@ import (
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// stored is the MetadataSource of a client's own store, which is the one that
-// verification uses too.
-type stored struct{ documents *discovery.Store }
+// stored is the MetadataSource of a client's own store, which is of the kind
+// that verification uses.
+type stored struct {
+	documents *keys.Store
+	doer      fetch.Doer
+	clock     verifier.Clock
+}
 
 func (s stored) Metadata(ctx context.Context, name string) (verifier.Metadata, error) {
-	snap, _, err := s.documents.Get(ctx, name)
+	source, err := keys.NewSource(keys.SourceConfig{Name: name, MetadataOnly: true, Doer: s.doer})
 	if err != nil {
 		return verifier.Metadata{}, err
 	}
-	d := snap.Value
+	d, err := s.documents.Entry(source).Metadata(ctx, s.clock.Now(), false)
+	if err != nil {
+		return verifier.Metadata{}, err
+	}
 	return verifier.Metadata{Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, MTLSTokenEndpoint: d.MTLSTokenEndpoint}, nil
 }
 

@@ -22,7 +22,10 @@ func ExampleMockKeyFetcher() {
 			Return(verifier.KeySet{Issuer: issuer.URL(), JWKS: issuer.JWKS()}, nil).
 			Times(1)
 
-		v, err := verifier.New(verifier.Config{Domain: issuer.Domain(), Audience: "https://api.example.com", KeyFetcher: fetcher})
+		v, err := verifier.New(verifier.Config{
+			Issuers:  []verifier.Issuer{{Name: issuer.Domain(), Keys: verifier.KeysFrom(fetcher)}},
+			Audience: "https://api.example.com",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 		FetchKeys(gomock.Any(), verifier.KeyRequest{Issuer: issuer.URL()}).
 		Return(verifier.KeySet{Issuer: issuer.URL(), JWKS: issuer.JWKS()}, nil).
 		Times(1)
-	v := newVerifier(t, verifier.Config{Domain: issuer.Domain(), Audience: audience, KeyFetcher: fetcher})
+	v := newVerifier(t, verifier.Config{Issuers: []verifier.Issuer{{Name: issuer.Domain(), Keys: verifier.KeysFrom(fetcher)}}, Audience: audience})
 	for range 3 {
 		if _, err := v.VerifyAccessToken(t.Context(), issuer.Sign(audience, nil)); err != nil {
 			t.Errorf("VerifyAccessToken() = %v; want no error", err)
@@ -61,7 +61,7 @@ func TestResolverIsAskedWithTheHost(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	resolver := mocks.NewMockDomainResolver(gomock.NewController(t))
 	ofAcme := gomock.Cond(func(req verifier.ResolveRequest) bool {
-		return req.Header.Get("Host") == "acme.api.example.com" && req.Header.Get("Authorization") == ""
+		return req.Header().Get("Host") == "acme.api.example.com" && req.Header.Get("Authorization") == ""
 	})
 	resolver.EXPECT().ResolveDomains(gomock.Any(), ofAcme).Return([]string{issuer.Domain()}, nil)
 	cfg := issuer.Config(audience)

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -30,11 +33,24 @@ func HostKey(req verifier.ResolveRequest) string { return requestHost(req) }
 // IssuerKey is a Key for resolvers that look up the unverified issuer alone.
 func IssuerKey(req verifier.ResolveRequest) string { return req.UnverifiedIssuer }
 
+// HostAndIssuerKey is a Key for resolvers that look at both, as [Chain] and
+// [IssuersByHost] do for one that brings the rules of an issuer.
+func HostAndIssuerKey(req verifier.ResolveRequest) string {
+	return requestHost(req) + "\n" + req.UnverifiedIssuer // no host has a line end
+}
+
 // Cached returns a resolver that remembers the answers of another one. Errors
 // are not remembered. Concurrent requests of one key ask once; each waits no
 // longer than its own context allows, and the inner call goes on for the
 // others: it runs with the values, but not the end, of the first one's
 // context, for at most 10 s.
+//
+// An answer that was kept by a clock that has been set back since is asked for
+// again.
+//
+// Where the inner resolver is a verifier.IssuerResolver, so is the result. Its
+// answer then depends on the unverified issuer too: Key must have that in it
+// ([IssuerKey], [HostAndIssuerKey]).
 func Cached(inner verifier.DomainResolver, cfg CacheConfig) (verifier.DomainResolver, error) {
 	switch {
 	case inner == nil:
@@ -53,92 +69,116 @@ func Cached(inner verifier.DomainResolver, cfg CacheConfig) (verifier.DomainReso
 	if cfg.Clock == nil {
 		cfg.Clock = verifier.ClockFunc(time.Now)
 	}
-	return &cached{inner: inner, cfg: cfg, order: list.New(), entries: make(map[string]*list.Element), calls: make(map[string]*call)}, nil
+	domains := newAnswers(&cfg, inner.ResolveDomains)
+	issuers, ok := inner.(verifier.IssuerResolver)
+	if !ok {
+		return &cached{inner, domains}, nil
+	}
+	return &cachedIssuers{cached{inner, domains}, newAnswers(&cfg, issuers.ResolveIssuer)}, nil
 }
 
-// innerTimeout bounds a call that nobody waits for any more.
+// innerTimeout bounds a call that no request waits for any more.
 const innerTimeout = 10 * time.Second
 
 type cached struct {
-	inner verifier.DomainResolver
-	cfg   CacheConfig
-
-	mu      sync.Mutex
-	order   *list.List // most recently used first
-	entries map[string]*list.Element
-	calls   map[string]*call
-}
-
-type answer struct {
-	key     string
-	domains []string
-	expires time.Time
-}
-
-type call struct {
-	done    chan struct{}
-	domains []string
-	err     error
+	inner   verifier.DomainResolver
+	domains *answers[[]string]
 }
 
 // ResolveDomains implements verifier.DomainResolver.
 func (c *cached) ResolveDomains(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+	return c.domains.get(ctx, req)
+}
+
+// Check lets verifier.New refuse an inner resolver that cannot work.
+func (c *cached) Check() error { return check(c.inner) }
+
+type cachedIssuers struct {
+	cached
+	issuers *answers[*verifier.Issuer]
+}
+
+// ResolveIssuer implements verifier.IssuerResolver.
+func (c *cachedIssuers) ResolveIssuer(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
+	return c.issuers.get(ctx, req)
+}
+
+// answers remembers the answers of one method.
+type answers[T any] struct {
+	cfg *CacheConfig
+	ask func(context.Context, verifier.ResolveRequest) (T, error)
+
+	mu      sync.Mutex
+	order   *list.List // most recently used first
+	entries map[string]*list.Element
+	calls   singleflight.Group
+}
+
+type answer[T any] struct {
+	key   string
+	value T
+	kept  time.Time
+}
+
+func newAnswers[T any](cfg *CacheConfig, ask func(context.Context, verifier.ResolveRequest) (T, error)) *answers[T] {
+	return &answers[T]{cfg: cfg, ask: ask, order: list.New(), entries: make(map[string]*list.Element)}
+}
+
+func (a *answers[T]) get(ctx context.Context, req verifier.ResolveRequest) (value T, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return value, err
 	}
-	key := c.cfg.Key(req)
-	c.mu.Lock()
-	if element, ok := c.entries[key]; ok {
-		if a := element.Value.(*answer); c.cfg.Clock.Now().Before(a.expires) {
-			c.order.MoveToFront(element)
-			c.mu.Unlock()
-			return a.domains, nil
+	key := a.cfg.Key(req)
+	if value, ok := a.load(key); ok {
+		return value, nil
+	}
+	// The call may outlive this request, and reads nothing of it then.
+	req = verifier.NewResolveRequest(req.UnverifiedIssuer, req.URL(), req.Header())
+	done := a.calls.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), innerTimeout)
+		defer cancel()
+		value, err := foreign.Guard(func() (T, error) { return a.ask(ctx, req) })
+		if err == nil {
+			a.store(key, value)
 		}
-	}
-	pending, ok := c.calls[key]
-	if !ok {
-		pending = &call{done: make(chan struct{})}
-		c.calls[key] = pending
-		go c.ask(context.WithoutCancel(ctx), key, req, pending)
-	}
-	c.mu.Unlock()
+		return value, err
+	})
 	select {
-	case <-pending.done:
-		return pending.domains, pending.err
+	case r := <-done:
+		value, _ = r.Val.(T)
+		return value, r.Err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return value, ctx.Err()
 	}
 }
 
-var errPanic = errors.New("resolver: the inner resolver panicked")
-
-func (c *cached) ask(ctx context.Context, key string, req verifier.ResolveRequest, pending *call) {
-	ctx, cancel := context.WithTimeout(ctx, innerTimeout)
-	defer cancel()
-	defer func() {
-		if recover() != nil {
-			pending.domains, pending.err = nil, errPanic
-		}
-		c.mu.Lock()
-		delete(c.calls, key)
-		if pending.err == nil {
-			c.store(key, pending.domains)
-		}
-		c.mu.Unlock()
-		close(pending.done)
-	}()
-	pending.domains, pending.err = c.inner.ResolveDomains(ctx, req)
+// load returns an answer that is not older than the TTL, nor from the future.
+func (a *answers[T]) load(key string) (value T, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	element, ok := a.entries[key]
+	if !ok {
+		return value, false
+	}
+	kept := element.Value.(*answer[T])
+	if age := a.cfg.Clock.Now().Sub(kept.kept); age < 0 || age >= a.cfg.TTL {
+		return value, false
+	}
+	a.order.MoveToFront(element)
+	return kept.value, true
 }
 
-// store keeps an answer; the lock must be held.
-func (c *cached) store(key string, domains []string) {
-	if element, ok := c.entries[key]; ok {
-		c.order.Remove(element)
+func (a *answers[T]) store(key string, value T) {
+	now := a.cfg.Clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if element, ok := a.entries[key]; ok {
+		a.order.Remove(element)
 	}
-	c.entries[key] = c.order.PushFront(&answer{key, domains, c.cfg.Clock.Now().Add(c.cfg.TTL)})
-	if c.order.Len() > c.cfg.MaxEntries {
-		oldest := c.order.Back()
-		c.order.Remove(oldest)
-		delete(c.entries, oldest.Value.(*answer).key)
+	a.entries[key] = a.order.PushFront(&answer[T]{key, value, now})
+	if a.order.Len() > a.cfg.MaxEntries {
+		oldest := a.order.Back()
+		a.order.Remove(oldest)
+		delete(a.entries, oldest.Value.(*answer[T]).key)
 	}
 }

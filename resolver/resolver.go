@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -13,8 +12,9 @@ import (
 )
 
 // ErrNoMatch says that a resolver has nothing to say about a request. [Chain]
-// goes on to the next resolver; the Verifier answers with 503.
-var ErrNoMatch = errors.New("resolver: no issuers for this request")
+// goes on to the next resolver. When none has anything to say, the request is
+// refused with 401: the error matches verifier.ErrNotAllowed.
+var ErrNoMatch = fmt.Errorf("resolver: no issuers for this request: %w", verifier.ErrNotAllowed)
 
 // checkDomains returns an error that says what is wrong with a list.
 func checkDomains(what string, domains []string) error {
@@ -50,6 +50,8 @@ type Func = verifier.DomainResolverFunc
 // ByHost returns a resolver that allows the issuers listed for the host of the
 // request: that of its URL, or without one its Host header. Hosts are compared
 // without case and default port; a host that is not listed is [ErrNoMatch].
+// Config.ExternalURL fixes the host of all requests, and so leaves nothing to
+// choose by.
 // The error names an invalid entry.
 func ByHost(hosts map[string][]string) (verifier.DomainResolver, error) {
 	byHost := make(map[string][]string, len(hosts))
@@ -63,23 +65,104 @@ func ByHost(hosts map[string][]string) (verifier.DomainResolver, error) {
 		}
 		byHost[name] = slices.Clone(domains)
 	}
+	if len(byHost) == 0 {
+		return nil, fmt.Errorf("resolver: ByHost needs a host")
+	}
 	return Func(func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		domains, ok := byHost[requestHost(req)]
-		if !ok {
-			return nil, ErrNoMatch
-		}
-		return domains, nil
+		return lookUp(ctx, byHost, req)
 	}), nil
 }
 
-func requestHost(req verifier.ResolveRequest) string {
-	if req.URL != nil {
-		return normalHost(req.URL.Host)
+func lookUp[T any](ctx context.Context, byHost map[string]T, req verifier.ResolveRequest) (found T, err error) {
+	if err := ctx.Err(); err != nil {
+		return found, err
 	}
-	return normalHost(req.Header.Get("Host"))
+	found, ok := byHost[requestHost(req)]
+	if !ok {
+		return found, ErrNoMatch
+	}
+	return found, nil
+}
+
+// IssuersByHost is [ByHost] for issuers with rules of their own: for each host
+// those that may sign, with their rules. The result is a
+// verifier.IssuerResolver. An Issuer that is wrong in itself is told by the error.
+func IssuersByHost(hosts map[string][]verifier.Issuer) (verifier.DomainResolver, error) {
+	all := &issuersByHost{hosts: make(map[string]*issuerList, len(hosts))}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("resolver: IssuersByHost needs a host")
+	}
+	for host, issuers := range hosts {
+		name := normalHost(host)
+		if name == "" || strings.ContainsAny(name, "/@ ") || all.hosts[name] != nil {
+			return nil, fmt.Errorf("resolver: invalid or repeated host %q", host)
+		}
+		l := &issuerList{byISS: make(map[string]*verifier.Issuer)}
+		for i := range issuers {
+			if err := l.add(&issuers[i]); err != nil {
+				return nil, fmt.Errorf("resolver: the issuers of host %q: %w", host, err)
+			}
+		}
+		if len(l.names) == 0 {
+			return nil, fmt.Errorf("resolver: the list of host %q is empty", host)
+		}
+		all.hosts[name] = l
+	}
+	return all, nil
+}
+
+type issuersByHost struct{ hosts map[string]*issuerList }
+
+// issuerList is what may sign for one host, by every spelling of iss.
+type issuerList struct {
+	byISS map[string]*verifier.Issuer
+	names []string
+}
+
+func (l *issuerList) add(i *verifier.Issuer) error {
+	value := *i
+	for _, iss := range append([]string{value.Name}, value.Aliases...) {
+		if l.byISS[iss] != nil {
+			return fmt.Errorf("%q stands twice", iss)
+		}
+		l.byISS[iss] = &value
+		if normal, err := issuer.Normalize(iss); err == nil && normal != iss {
+			if l.byISS[normal] != nil && l.byISS[normal] != &value {
+				return fmt.Errorf("%q stands twice", iss)
+			}
+			l.byISS[normal] = &value
+		}
+	}
+	l.names = append(l.names, value.Name)
+	return nil
+}
+
+// ResolveDomains implements verifier.DomainResolver.
+func (r *issuersByHost) ResolveDomains(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+	l, err := lookUp(ctx, r.hosts, req)
+	if err != nil {
+		return nil, err
+	}
+	return l.names, nil
+}
+
+// ResolveIssuer implements verifier.IssuerResolver.
+func (r *issuersByHost) ResolveIssuer(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
+	l, err := lookUp(ctx, r.hosts, req)
+	if err != nil {
+		return nil, err
+	}
+	if i := l.byISS[req.UnverifiedIssuer]; i != nil {
+		return i, nil
+	}
+	return nil, verifier.ErrNotAllowed
+}
+
+func requestHost(req verifier.ResolveRequest) string {
+	if u := req.URL(); u != nil {
+		return normalHost(u.Host)
+	}
+	return normalHost(req.Header().Get("Host"))
 }
 
 // normalHost lower-cases a host and drops the default ports of http and https.
@@ -92,23 +175,4 @@ func normalHost(host string) string {
 		return name
 	}
 	return host
-}
-
-// Chain returns a resolver that asks others in order. The first one that does
-// not say [ErrNoMatch] decides; any other error is the outcome. When none
-// decides, it says ErrNoMatch itself.
-func Chain(resolvers ...verifier.DomainResolver) verifier.DomainResolver {
-	resolvers = slices.Clone(resolvers)
-	return Func(func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		for _, r := range resolvers {
-			domains, err := r.ResolveDomains(ctx, req)
-			if !errors.Is(err, ErrNoMatch) {
-				return domains, err
-			}
-		}
-		return nil, ErrNoMatch
-	})
 }

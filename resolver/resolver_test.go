@@ -18,14 +18,15 @@ import (
 )
 
 func request(rawURL, host string) verifier.ResolveRequest {
-	req := verifier.ResolveRequest{UnverifiedIssuer: "https://tenant.example/", Header: make(http.Header)}
+	var u *url.URL
 	if rawURL != "" {
-		req.URL, _ = url.Parse(rawURL)
+		u, _ = url.Parse(rawURL)
 	}
+	header := make(http.Header)
 	if host != "" {
-		req.Header.Set("Host", host)
+		header.Set("Host", host)
 	}
-	return req
+	return verifier.NewResolveRequest("https://tenant.example/", u, header)
 }
 
 func TestStaticIsReadOnceAndCannotBeChanged(t *testing.T) {

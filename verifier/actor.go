@@ -66,13 +66,8 @@ func (t *Token) actor(act strictjson.Value) (actor Actor, next strictjson.Value,
 
 func (t *Token) malformedActor() error {
 	e := refuseClaim(reason.ClaimMalformed, "act")
-	if t.policy != nil {
-		return t.policy.attach(e, t.Scheme)
+	if t.answers != nil {
+		return t.answers.attach(e, t.Scheme)
 	}
 	return e
-}
-
-// absent reports whether a claim is not there, or null.
-func absent(v strictjson.Value) bool {
-	return v.Kind() == strictjson.Invalid || v.Kind() == strictjson.Null
 }

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keyset"
@@ -90,32 +91,38 @@ type KeyMember struct {
 	MinSize, MaxSize int
 }
 
-// knownAlgorithms reads Config.SignatureAlgorithms.
-func knownAlgorithms(list []SignatureAlgorithm) (*keyset.Algorithms, error) {
+// known reads Config.SignatureAlgorithms.
+func (m *mistakes) known(list []SignatureAlgorithm) *keyset.Algorithms {
 	const field = "SignatureAlgorithms"
-	outside := make([]keyset.Outside, len(list))
+	known := new(keyset.Algorithms)
 	for i, algorithm := range list {
+		entry := fmt.Sprintf("%s[%d]", field, i)
 		spec, err := foreign.Guard(func() (AlgorithmSpec, error) { return algorithm.Spec(), nil })
 		if err != nil {
-			return nil, invalid(field, "has an entry that is nil or does not say what it is")
+			m.add(entry, "is nil or does not say what it is")
+			continue
 		}
 		o := keyset.Outside{Name: spec.Name, KeyType: spec.KeyType, Curve: spec.Curve, NamedByKey: spec.NamedByKey}
-		for _, m := range spec.Members {
-			o.Members = append(o.Members, keyset.Member{Name: m.Name, Min: m.MinSize, Max: m.MaxSize})
+		for _, member := range spec.Members {
+			o.Members = append(o.Members, keyset.Member{Name: member.Name, Min: member.MinSize, Max: member.MaxSize})
 		}
 		o.Prepare = func(members map[string][]byte) (keyset.Prepared, error) { return algorithm.PrepareKey(members) }
-		outside[i] = o
+		if err := known.Add(o); err != nil {
+			m.of(entry, spec.Name, specProblem(err))
+		}
 	}
-	known, err := keyset.NewAlgorithms(outside)
+	return known
+}
+
+func specProblem(err error) string {
 	switch {
-	case errors.Is(err, keyset.ErrName):
-		return nil, invalid(field, "has a name that is not one of an asymmetric algorithm, or one that differs from another in case only")
 	case errors.Is(err, keyset.ErrTwice):
-		return nil, invalid(field, "has two entries of one name; remove one")
+		return "is there twice; remove one"
 	case errors.Is(err, keyset.ErrKeyType):
-		return nil, invalid(field, "has a key type or curve that does not belong to the algorithm")
+		return "has a key type or curve that does not belong to the algorithm"
 	case errors.Is(err, keyset.ErrMembers):
-		return nil, invalid(field, "has members that do not make up a public key: 1 to 4, of 1 to 16,384 octets, neither private nor reserved, and the same for all algorithms of the same keys")
+		return "has members that do not make up a public key: 1 to 4, of 1 to 16,384 octets, neither private nor reserved, and the same for all algorithms of the same keys"
+	default:
+		return "is not a name of an asymmetric algorithm, or differs from another one in case only"
 	}
-	return known, err
 }

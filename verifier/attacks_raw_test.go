@@ -1,7 +1,6 @@
 package verifier_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -83,11 +82,9 @@ func (v *rawVector) jwsAccepted() bool {
 func (v *rawVector) verifier(t *testing.T) *verifier.Verifier {
 	t.Helper()
 	cfg := verifier.Config{
-		Domain: "tenant.example.com", Audience: "https://api.example.com",
-		Clock: verifier.ClockFunc(func() time.Time { return time.Unix(v.Now, 0) }),
-		KeyFetcher: verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
-			return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(v.keys())}, nil
-		}),
+		Issuers:  []verifier.Issuer{{Name: "tenant.example.com", Keys: verifier.KeysStatic([]byte(v.keys()))}},
+		Audience: "https://api.example.com",
+		Clock:    verifier.ClockFunc(func() time.Time { return time.Unix(v.Now, 0) }),
 	}
 	if keyset.AlgorithmByName(v.Algorithm) != nil {
 		cfg.Algorithms = []string{v.Algorithm}

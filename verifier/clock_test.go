@@ -20,9 +20,9 @@ func TestAClockThatIsSetBackEndsPauses(t *testing.T) {
 	var broken error
 	w := newFuzzWorld(t, func(cfg *verifier.Config) {
 		cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(document)}, broken
-		})
+		}))
 	})
 	document = string(w.jwks())
 	token := w.token(fuzzHeader, strings.Replace(fuzzClaims, "1767229200", "1777229200", 1))
@@ -63,9 +63,9 @@ func TestUnknownKidInAnOutageIsUndecided(t *testing.T) {
 	var broken error
 	w = newFuzzWorld(t, func(cfg *verifier.Config) {
 		cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			return verifier.KeySet{Issuer: req.Issuer, JWKS: w.jwks()}, broken
-		})
+		}))
 	})
 	known, unknown := w.token(fuzzHeader, fuzzClaims), w.token(strings.Replace(fuzzHeader, `"kid":"1"`, `"kid":"2"`, 1), fuzzClaims)
 	if _, err := w.v.VerifyAccessToken(t.Context(), known); err != nil {

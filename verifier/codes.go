@@ -22,3 +22,12 @@ const (
 	CodeInvalidDPoPProof               Code = "invalid_dpop_proof"               // RFC 9449, Section 7.1
 	CodeUseDPoPNonce                   Code = "use_dpop_nonce"                   // RFC 9449, Section 9
 )
+
+// Scheme is an authorization scheme.
+type Scheme string
+
+// The schemes; the zero value stands for none.
+const (
+	SchemeBearer Scheme = "Bearer" // RFC 6750
+	SchemeDPoP   Scheme = "DPoP"   // RFC 9449
+)

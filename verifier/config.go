@@ -4,23 +4,33 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 )
 
-// Config says which tokens a [Verifier] accepts. Its zero values are the
-// defaults; only an issuer (Domain or Domains) and an audience (Audience or
-// Audiences) must be given. [New] copies what it needs.
+// Config says which tokens a [Verifier] accepts. For one issuer two fields are
+// enough; every other zero value is a default:
+//
+//	verifier.Config{Domain: "tenant.auth0.com", Audience: "https://api.example.com"}
+//
+// Issuers with rules of their own go into Issuers, and issuers that depend on the
+// request come from Domains. [New] copies what it needs.
 type Config struct {
 	// Domain is the one allowed issuer: a domain such as "tenant.auth0.com" or
-	// an https URL such as "https://idp.example.com/realms/one". Either Domain
-	// or Domains must be set.
+	// an https URL such as "https://idp.example.com/realms/one". One of Domain,
+	// Issuers and Domains must be set.
 	Domain string
+	// Issuers are the allowed issuers, each with rules of its own. Beside Domains
+	// they are the rules of what Domains lists, and allow nothing by themselves.
+	Issuers []Issuer
 	// Domains says which issuers are allowed, per request. Package resolver has
-	// implementations. A resolver that is a [StaticDomains] is asked once.
+	// implementations. A resolver that is a [StaticDomains] is asked once; one
+	// that is an [IssuerResolver] brings the rules too.
 	Domains DomainResolver
 
 	// Audience is this API's identifier; Audiences are several, of which a
-	// token must have one. Exactly one of the two fields must be set.
+	// token must have one. One of the two fields must be set, unless each of
+	// Issuers has Audiences of its own.
 	Audience  string
 	Audiences []string
 
@@ -30,11 +40,9 @@ type Config struct {
 	// Ed25519 are different names of the same thing (RFC 9864, Section 2.2);
 	// allow the one that is used.
 	Algorithms []string
-	// IssuerAlgorithms replaces Algorithms for single issuers.
-	IssuerAlgorithms map[string][]string
 	// SignatureAlgorithms check signatures in place of the standard library:
 	// of algorithms that it lacks, or faster. They allow nothing by themselves;
-	// Algorithms and DPoP.Algorithms do. Default none.
+	// Algorithms, Issuer.Algorithms and DPoP.Algorithms do. Default none.
 	SignatureAlgorithms []SignatureAlgorithm
 	// Leeway is how much exp and nbf may be missed by, 0 to 5 minutes.
 	// Default 0.
@@ -44,9 +52,15 @@ type Config struct {
 	RequiredClaims []string
 	// Profile says what the typ header may be. See [Profile].
 	Profile Profile
+	// Claims says which claims hold the scope, the client and the permissions.
+	Claims ClaimNames
 	// MaxTokenSize in bytes. Default 16 KiB, at most 1 MiB.
 	MaxTokenSize int
 
+	// Decryption says how encrypted tokens are opened. Default: they are refused.
+	Decryption DecryptionConfig
+	// Revocation says how revoked tokens are known. Default: none are.
+	Revocation RevocationConfig
 	// DPoP says how proofs are treated.
 	DPoP DPoPConfig
 
@@ -64,17 +78,14 @@ type Config struct {
 	// Refresh tunes the keeping of documents.
 	Refresh RefreshConfig
 
-	// KeyFetcher replaces OpenID Connect discovery as the source of keys.
-	KeyFetcher KeyFetcher
-	// JWKSURLs are URLs of key sets by issuer, for issuers whose keys are not
-	// where their metadata says (names inside a cluster). No metadata is
-	// fetched for such an issuer to verify its tokens, and the iss of its
-	// tokens must be the issuer as it is written here, if it is written as a
-	// URL.
-	JWKSURLs map[string]string
-	// JWKSHosts are hosts, with port if not 443, on which the metadata of
-	// issuers may place key sets, beside the issuer's own host.
-	JWKSHosts []string
+	// KeyHosts are hosts, with port if not 443, on which the metadata of issuers
+	// without Keys of their own may place key sets, beside the issuer's own host.
+	KeyHosts []string
+	// HTTPHosts are hosts, with port if not 80, from which documents may be
+	// fetched over http, without encryption, for issuers whose Name or Keys say
+	// http. Loopback hosts need no entry. Whoever can change that traffic can
+	// sign tokens: for development, and for networks that protect it otherwise.
+	HTTPHosts []string
 	// Doer sends the requests. Default: the client of [NewHTTPClient].
 	Doer Doer
 	// Clock is the time. Default: time.Now.
@@ -97,9 +108,9 @@ type Config struct {
 	// ChallengeScope is the scope that challenges with status 401 ask for, for
 	// clients that authorize step by step. Default none.
 	ChallengeScope string
-	// ResourceMetadata is the URL of this API's protected resource metadata
-	// (RFC 9728), to be given in challenges. See [ResourceMetadataHandler].
-	ResourceMetadata string
+	// ResourceMetadataURL is where this API's protected resource metadata (RFC
+	// 9728) is, to be given in challenges. See [ResourceMetadata.URL].
+	ResourceMetadataURL string
 
 	// ExternalURL is the scheme, host and optional path prefix under which
 	// clients know this API, when a proxy changes them. Either ExternalURL or
@@ -118,88 +129,57 @@ type Config struct {
 type Profile int
 
 const (
-	// ProfileDefault accepts a typ header of JWT, at+jwt or
-	// application/at+jwt, in any case, and none. Proofs, ID tokens of other
-	// types, logout tokens and the like never pass.
+	// ProfileDefault is what Config says for all issuers, and ProfileJWT where
+	// Config says nothing.
 	ProfileDefault Profile = iota
-	// ProfileRFC9068 accepts at+jwt and application/at+jwt only, and requires
-	// the claims of RFC 9068, Section 2.2: sub, client_id and jti too.
+	// ProfileRFC9068 accepts a typ header of at+jwt or application/at+jwt only,
+	// and requires the claims of RFC 9068, Section 2.2: sub, client_id and jti
+	// too.
 	ProfileRFC9068
+	// ProfileJWT accepts a typ header of JWT, at+jwt or either with "application/"
+	// in front, in any case, and none. Proofs, ID tokens of other types, logout
+	// tokens and the like never pass.
+	ProfileJWT
 )
-
-// DPoPMode says which schemes are accepted.
-type DPoPMode int
 
 const (
-	DPoPAllowed  DPoPMode = iota // Bearer and DPoP
-	DPoPRequired                 // DPoP only
-	DPoPDisabled                 // Bearer only
+	defaultMaxTokenSize = 16 << 10
+	minMaxTokenSize     = 256 // less holds no signed token
+	maxMaxTokenSize     = 1 << 20
+	maxTokenMemo        = 1 << 20
 )
 
-// DPoPConfig says how DPoP proofs (RFC 9449) are treated.
-type DPoPConfig struct {
-	// Mode is DPoPAllowed by default. A token that is bound to a key is refused
-	// as Bearer in every mode.
-	Mode DPoPMode
-	// Algorithms are the allowed signature algorithms of proofs. Default ES256.
-	Algorithms []string
-	// MaxAge is how old a proof may be. Default 300 s, at most 1 hour.
-	MaxAge time.Duration
-	// FutureSkew is how far in the future iat may be. Default 30 s; negative
-	// means none; at most 5 minutes.
-	FutureSkew time.Duration
-	// MaxProofSize in bytes, at most 64 KiB. Default 8 KiB; 16 KiB when
-	// Algorithms has one that the standard library lacks: a proof holds a public
-	// key and a signature, which are longer there.
-	MaxProofSize int
-	// ReplayStore remembers the proofs that were used. Default: a store of this
-	// process for a million proofs, of which ReplayQuota may be of one key. A
-	// fleet needs a shared store.
-	ReplayStore ReplayStore
-	// ReplayQuota bounds the proofs of one key in the default store. Default
-	// 10,000, which is a little more than 30 a second.
-	ReplayQuota int
-	// ReplayStoreTimeout bounds one call of ReplayStore, within the context of
-	// the request: a store that hangs must not hold requests for as long as
-	// their clients wait. Default 2 s, at most 1 minute.
-	ReplayStoreTimeout time.Duration
-	// AllowReplays switches the check for replays off. RFC 9449, Section 11.1
-	// has what that means.
-	AllowReplays bool
-	// AllowReplayStoreFailure accepts proofs while the store fails; by default
-	// they are answered with 503.
-	AllowReplayStoreFailure bool
-	// Nonces makes clients use nonces (RFC 9449, Section 9). Default none.
-	// [NewNonceSource] makes a stateless one.
-	Nonces NonceSource
-}
-
-// RefreshConfig tunes how discovery documents and key sets are kept. Zero
-// means the default; a negative value switches off what can be switched off.
-type RefreshConfig struct {
-	// Floor is the shortest freshness, whatever the source states. Default 1
-	// minute; negative: none.
-	Floor time.Duration
-	// Jitter is the share of the freshness, 0 to 0.5, that is taken off at
-	// random. Default 0.1; negative: none.
-	Jitter float64
-	// Ahead is the share of the freshness, 0 to 0.9, at whose end a refresh is
-	// started in the background. Default 0.2; negative: none.
-	Ahead float64
-	// StaleIfError is how long past its freshness a document is served while
-	// it cannot be refreshed. It is also how long a revoked key can live on.
-	// Default 1 hour; negative: none.
-	StaleIfError time.Duration
-	// FetchTimeout bounds one fetch. Default 5 s.
-	FetchTimeout time.Duration
-	// MaxIssuers is how many issuers are held. Default 100.
-	MaxIssuers int
-	// UnknownKeyAttempts is how many refetches tokens with unknown kids can
-	// cause per issuer and UnknownKeyWindow. Defaults 2 and 30 s; negative
-	// attempts: none.
-	UnknownKeyAttempts int
-	UnknownKeyWindow   time.Duration
-	// CacheTimeout bounds one call of Config.Cache and Config.Lease. Default
-	// 500 ms.
-	CacheTimeout time.Duration
+// newStandard reads what Config says for all issuers.
+func newStandard(m *mistakes, cfg *Config) *standard {
+	s := &standard{claims: cfg.Claims.or(defaultPlaces)}
+	s.places = m.places("Claims", s.claims)
+	names := cfg.Algorithms
+	if len(names) == 0 {
+		names = []string{"RS256"}
+	}
+	s.known = m.known(cfg.SignatureAlgorithms)
+	s.algorithms = m.algorithms("Algorithms", names, s.known)
+	switch {
+	case cfg.Audience != "" && len(cfg.Audiences) > 0:
+		m.add("Audience", "and Config.Audiences are both set; set one")
+	case cfg.Audience != "":
+		s.audiences = []string{cfg.Audience}
+		m.text("Audience", cfg.Audience)
+	default:
+		s.audiences = slices.Clone(cfg.Audiences)
+		m.texts("Audiences", s.audiences)
+	}
+	if len(s.audiences) == 0 && (cfg.Domains != nil || len(cfg.Issuers) == 0) {
+		m.add("Audience", "or Config.Audiences must be set; it is what tokens for this API have in aud")
+	}
+	m.texts("RequiredClaims", cfg.RequiredClaims)
+	s.required = slices.Clone(cfg.RequiredClaims)
+	m.profile("Profile", cfg.Profile)
+	s.profile = cfg.Profile
+	s.leeway = m.leeway("Leeway", cfg.Leeway)
+	s.sources = newSourceDefaults(m, cfg, s.known)
+	for _, k := range cfg.Decryption.Keys {
+		s.decryptionKeys = append(s.decryptionKeys, k.ID)
+	}
+	return s
 }

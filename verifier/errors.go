@@ -58,6 +58,7 @@ var (
 // specific says which of them an error matches. It is read only.
 var specific = map[Reason]error{
 	reason.TokenMalformed: ErrMalformed, reason.TokenTooLarge: ErrMalformed, reason.TokenType: ErrMalformed, reason.TokenCritical: ErrMalformed,
+	reason.TokenDecryption: ErrMalformed, reason.TokenNotEncrypted: ErrMalformed,
 	reason.Algorithm:     ErrAlgorithm,
 	reason.IssuerMissing: ErrIssuer, reason.IssuerMalformed: ErrIssuer, reason.IssuerNotAllowed: ErrIssuer, reason.IssuerMismatch: ErrIssuer,
 	reason.KeyUnknown: ErrKeyNotFound, reason.NoUsableKey: ErrKeyNotFound,
@@ -65,7 +66,7 @@ var specific = map[Reason]error{
 	reason.Expired:      ErrExpired,
 	reason.NotYetValid:  ErrNotYetValid,
 	reason.Audience:     ErrAudience,
-	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim,
+	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim, reason.ClaimValue: ErrClaim,
 	reason.Confirmation: ErrBinding, reason.BindingMissing: ErrBinding, reason.BindingMismatch: ErrBinding,
 	reason.BoundTokenAsBearer: ErrBinding, reason.CertificateMissing: ErrBinding, reason.Certificate: ErrBinding,
 	reason.ProofReplayed: ErrReplayed,
@@ -100,9 +101,9 @@ type Error struct {
 	// reasons token_too_large and proof_too_large.
 	Limit int
 
-	scheme Scheme
-	policy *challengePolicy
-	cause  error
+	scheme  Scheme
+	answers *answers
+	cause   error
 }
 
 // Error returns the description. It does not contain the cause.
@@ -155,53 +156,6 @@ func (e *Error) umbrella() error {
 	}
 }
 
-// Challenges returns the values of the WWW-Authenticate header, one per field
-// line, as RFC 6750, Section 3 and RFC 9449, Sections 7.1 and 7.2 have them:
-// an error is given on the challenge of the scheme that was used, and not at
-// all when there were no credentials. It returns nil when the answer needs
-// none: "could not decide", and errors of VerifyAccessToken, which has no
-// request to challenge.
-func (e *Error) Challenges() []string {
-	if e.policy == nil || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusInternalServerError {
-		return nil
-	}
-	return e.policy.challenges(e)
-}
-
-// WriteHeaders sets what the answer needs besides its status: WWW-Authenticate,
-// DPoP-Nonce, Retry-After, and Cache-Control: no-store.
-func (e *Error) WriteHeaders(h http.Header) {
-	for _, c := range e.Challenges() {
-		h.Add("WWW-Authenticate", c)
-	}
-	if e.DPoPNonce != "" {
-		h.Set("DPoP-Nonce", e.DPoPNonce)
-	}
-	if e.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", strconv.FormatInt(retrySeconds(e.RetryAfter), 10))
-	}
-	h.Set("Cache-Control", "no-store")
-}
-
-// retrySeconds rounds up; a client that comes back at once helps nobody.
-func retrySeconds(d time.Duration) int64 {
-	return max(1, int64((d+time.Second-1)/time.Second))
-}
-
-// ConfigError says which field of the configuration New refused. It matches
-// [ErrConfig].
-type ConfigError struct {
-	// Field as written in Go, such as "Audience" or "DPoP.MaxAge".
-	Field string
-	// Problem in words.
-	Problem string
-}
-
-func (e *ConfigError) Error() string { return "verifier: Config." + e.Field + " " + e.Problem }
-
-// Is reports whether target is ErrConfig.
-func (e *ConfigError) Is(target error) bool { return target == ErrConfig }
-
 // refuse makes the error of a reason.
 func refuse(r Reason) *Error {
 	info := r.Info()
@@ -227,4 +181,13 @@ func undecided(r Reason, cause error, retryAfter time.Duration) *Error {
 	e := refuse(r)
 	e.cause, e.RetryAfter = cause, max(retryAfter, time.Second)
 	return e
+}
+
+// asError returns the *Error that every step ends with.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return undecided(reason.Keys, err, 0)
 }

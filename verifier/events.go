@@ -8,6 +8,8 @@ import (
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/foreign"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
@@ -17,17 +19,20 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventAccepted    EventKind = "accepted"     // a request or token was accepted
-	EventRefused     EventKind = "refused"      // it was not; Reason says why
-	EventFetched     EventKind = "fetched"      // an issuer answered with a good document
-	EventFetchFailed EventKind = "fetch_failed" // it did not; Problem says why
-	EventRotated     EventKind = "rotated"      // a refresh brought another content
-	EventStale       EventKind = "stale"        // a document past its freshness was used
-	EventLimited     EventKind = "limited"      // an unknown kid was not worth another fetch
-	EventCacheHit    EventKind = "cache_hit"    // Config.Cache had a document
-	EventCacheFault  EventKind = "cache_fault"  // Config.Cache or Config.Lease failed, or held garbage
-	EventReplay      EventKind = "replay"       // a proof was used before
-	EventReplayFault EventKind = "replay_fault" // the replay store failed
+	EventAccepted        EventKind = "accepted"           // a request or token was accepted
+	EventRefused         EventKind = "refused"            // it was not; Reason says why
+	EventFetched         EventKind = "fetched"            // an issuer answered with a good document
+	EventFetchFailed     EventKind = "fetch_failed"       // it did not; Problem says why
+	EventRotated         EventKind = "rotated"            // a refresh brought another content
+	EventStale           EventKind = "stale"              // a document past its freshness was used
+	EventLimited         EventKind = "limited"            // an unknown kid was not worth another fetch
+	EventCacheHit        EventKind = "cache_hit"          // Config.Cache had a document
+	EventCacheFault      EventKind = "cache_fault"        // Config.Cache or Config.Lease failed, or held garbage
+	EventOtherSource     EventKind = "cache_other_source" // Config.Cache had a document from a source that this Verifier would not ask
+	EventEvicted         EventKind = "evicted"            // an issuer in use was driven out; see Refresh.MaxMemory
+	EventReplay          EventKind = "replay"             // a proof was used before
+	EventReplayFault     EventKind = "replay_fault"       // the replay store failed
+	EventRevocationFault EventKind = "revocation_fault"   // the revocation checker failed
 )
 
 // Event is one thing that happened. It holds nothing of a token, and no bytes
@@ -79,7 +84,7 @@ func (o slogObserver) Observe(e Event) {
 	switch e.Kind {
 	case EventAccepted:
 		return
-	case EventFetchFailed, EventStale, EventCacheFault, EventReplay, EventReplayFault:
+	case EventFetchFailed, EventStale, EventCacheFault, EventOtherSource, EventEvicted, EventReplay, EventReplayFault, EventRevocationFault:
 		level = slog.LevelWarn
 	case EventRotated:
 		level = slog.LevelInfo
@@ -108,23 +113,45 @@ func (o slogObserver) Observe(e Event) {
 	o.logger.LogAttrs(ctx, level, "portcullis: "+string(e.Kind), attrs...)
 }
 
-// observe hands an event to the Observer, if there is one.
-func (v *Verifier) observe(e Event) {
-	if v.observer == nil {
-		return
+// watcher tells the Observer, if there is one.
+type watcher struct{ observer Observer }
+
+func (w watcher) tell(e Event) {
+	if w.observer != nil {
+		foreign.Tell(func() { w.observer.Observe(e) })
 	}
-	defer func() { _ = recover() }()
-	v.observer.Observe(e)
 }
 
-// documentEvents translates the events of a document store.
-func (v *Verifier) documentEvents(document string) func(lifecycle.Event) {
-	if v.observer == nil {
+// begin returns the time to measure from, or zero when nobody asks.
+func (w watcher) begin() time.Time {
+	if w.observer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// finish tells the outcome of a verification.
+func (w watcher) finish(began time.Time, scheme Scheme, err error) {
+	if w.observer == nil {
+		return
+	}
+	e := Event{Kind: EventAccepted, Scheme: scheme, Duration: time.Since(began)}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		e.Kind, e.Reason = EventRefused, refusal.Reason
+		e.Scheme = refusal.scheme
+	}
+	w.tell(e)
+}
+
+// documentEvents translates the events of the key store.
+func (w watcher) documentEvents() func(lifecycle.Event) {
+	if w.observer == nil {
 		return nil
 	}
 	return func(e lifecycle.Event) {
-		v.observe(Event{
-			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: document,
+		w.tell(Event{
+			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
 			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
 		})
 	}
@@ -138,6 +165,8 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 	lifecycle.EventLimited:     EventLimited,
 	lifecycle.EventCacheHit:    EventCacheHit,
 	lifecycle.EventCacheFault:  EventCacheFault,
+	lifecycle.EventOtherSource: EventOtherSource,
+	lifecycle.EventEvicted:     EventEvicted,
 }
 
 // problem puts a failure into one stable word; "" for nil.
@@ -152,12 +181,14 @@ func problem(err error) string {
 		return "malformed"
 	case errors.Is(err, discovery.ErrIssuer):
 		return "issuer"
-	case errors.Is(err, errKeysURL):
+	case errors.Is(err, keys.ErrKeysHost):
 		return "jwks_uri"
 	case errors.Is(err, keyset.ErrTooMany):
 		return "too_many_keys"
 	case errors.Is(err, keyset.ErrNoUsable):
 		return "no_usable_key"
+	case errors.Is(err, keys.ErrFile):
+		return "file"
 	case errors.Is(err, lifecycle.ErrClosed):
 		return "closed"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

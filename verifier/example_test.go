@@ -245,7 +245,7 @@ func ExampleResourceMetadataHandler() {
 			t.Fatal(err)
 		}
 		cfg := issuer.Config(resource.Resource)
-		if cfg.ResourceMetadata, err = resource.URL(); err != nil {
+		if cfg.ResourceMetadataURL, err = resource.URL(); err != nil {
 			t.Fatal(err)
 		}
 		cfg.ChallengeScope, cfg.DPoP.Mode = "mcp:tools", verifier.DPoPDisabled

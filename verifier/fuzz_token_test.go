@@ -247,7 +247,7 @@ func FuzzChallenges(f *testing.F) {
 	token := &verifier.Token{}
 	f.Fuzz(func(t *testing.T, realm, challengeScope, resource, scope, acr string) {
 		cfg := verifier.Config{
-			Domain: "tenant.example.com", Audience: "a", Realm: realm, ChallengeScope: challengeScope, ResourceMetadata: resource,
+			Domain: "tenant.example.com", Audience: "a", Realm: realm, ChallengeScope: challengeScope, ResourceMetadataURL: resource,
 			Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("none") }),
 		}
 		if v, err := verifier.New(cfg); err == nil {

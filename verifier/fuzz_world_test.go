@@ -46,13 +46,14 @@ func newFuzzWorld(tb testing.TB, change func(*verifier.Config)) *fuzzWorld {
 	}
 	w.client = client
 	cfg := verifier.Config{
-		Domain: "tenant.example.com", Audience: fuzzAudience, Algorithms: []string{"EdDSA"},
+		Issuers:  []verifier.Issuer{{Name: "tenant.example.com"}},
+		Audience: fuzzAudience, Algorithms: []string{"EdDSA"},
 		Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
-		KeyFetcher: verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
-			return verifier.KeySet{Issuer: req.Issuer, JWKS: w.jwks()}, nil
-		}),
-		DPoP: verifier.DPoPConfig{AllowReplays: true},
+		DPoP:  verifier.DPoPConfig{AllowReplays: true},
 	}
+	useFetcher(&cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		return verifier.KeySet{Issuer: req.Issuer, JWKS: w.jwks()}, nil
+	}))
 	if change != nil {
 		change(&cfg)
 	}

@@ -3,105 +3,270 @@ package verifier
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/url"
+	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
-// gate decides whether tokens of an issuer are allowed for this request. It is
-// passed before any network call.
-func (v *Verifier) gate(ctx context.Context, name string, in *incoming) error {
-	if v.issuers != nil {
-		if !v.issuers[name] {
-			return refuse(reason.IssuerNotAllowed)
+// gate decides whether tokens of an issuer are allowed for a request, and by
+// which policy they are judged. It is passed before any network call.
+type gate struct {
+	exact    map[string]*policy // by every spelling of iss that the configuration has
+	normal   map[string]*policy // by the normal form of those that have one
+	all      []*policy          // in the order of the configuration
+	nameless *policy            // of tokens without iss, or nil
+
+	resolver DomainResolver // nil: what is in exact is allowed
+	issuers  IssuerResolver // resolver, if it can say more
+	compiled compiledPolicies
+	lists    normalLists
+}
+
+// admit returns the policy for a token, or why it has none. iss is "" for a
+// token without one, which is known by its subject alone.
+func (g *gate) admit(ctx context.Context, iss, subject string, in *incoming) (*policy, error) {
+	if g.resolver == nil {
+		return g.known(iss, subject)
+	}
+	return g.ask(ctx, iss, subject, in)
+}
+
+// known finds the policy of an iss in the configuration: by exact spelling
+// first, by normal form second, so that a wrong spelling of a known issuer is
+// told as such.
+func (g *gate) known(iss, subject string) (*policy, error) {
+	if iss == "" {
+		return g.withoutIssuer(subject)
+	}
+	if p := g.exact[iss]; p != nil {
+		return p, nil
+	}
+	normal, err := issuer.Normalize(iss)
+	if err != nil {
+		return nil, refuse(reason.IssuerMalformed)
+	}
+	if p := g.normal[normal]; p != nil {
+		return p, nil
+	}
+	return nil, refuse(reason.IssuerNotAllowed)
+}
+
+func (g *gate) withoutIssuer(subject string) (*policy, error) {
+	if g.nameless == nil || len(subject) <= len(g.nameless.subjectPrefix) || subject[:len(g.nameless.subjectPrefix)] != g.nameless.subjectPrefix {
+		return nil, refuse(reason.IssuerMissing)
+	}
+	return g.nameless, nil
+}
+
+// ask lets the resolver decide.
+func (g *gate) ask(ctx context.Context, iss, subject string, in *incoming) (*policy, error) {
+	unverified, p := iss, g.exact[iss]
+	if normal, err := issuer.Normalize(iss); err == nil {
+		unverified = normal
+		if p == nil {
+			p = g.normal[normal]
 		}
-		return nil
+	} else if iss != "" && p == nil && (g.issuers == nil || len(iss) > maxIssuer) {
+		return nil, refuse(reason.IssuerMalformed)
 	}
-	req, err := v.resolveRequest(name, in)
-	if err != nil {
-		return err
+	if iss == "" && g.issuers == nil {
+		var err error
+		if p, err = g.withoutIssuer(subject); err != nil {
+			return nil, err
+		}
 	}
-	domains, err := v.resolve(ctx, req)
-	if err != nil {
-		return undecided(reason.Resolver, err, 0)
+	name := unverified
+	if p != nil {
+		name = p.name
 	}
-	allowed, err := lists(domains, name)
-	switch {
-	case err != nil:
-		return undecided(reason.Resolver, err, 0)
-	case !allowed:
-		return refuse(reason.IssuerNotAllowed)
-	default:
-		return nil
+	req := ResolveRequest{UnverifiedIssuer: unverified, in: in.copy()}
+	if g.issuers != nil {
+		return g.askForIssuer(ctx, iss, subject, req)
 	}
+	return g.askForDomains(ctx, name, p, req)
 }
 
 var (
-	errResolverPanic   = errors.New("verifier: the resolver panicked")
 	errResolverEmpty   = errors.New("verifier: the resolver returned no domain")
 	errResolverInvalid = errors.New("verifier: the resolver returned an invalid domain")
+	errResolverNil     = errors.New("verifier: the resolver returned neither an issuer nor an error")
 )
 
-func (v *Verifier) resolve(ctx context.Context, req ResolveRequest) (domains []string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			domains, err = nil, errResolverPanic
-		}
-	}()
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// resolverFailure tells a refusal from a failure to decide. A request that the
+// resolver looked at and that cannot be read is the request's own fault.
+func resolverFailure(err error, in *incoming) error {
+	switch {
+	case in.fault.Load() != nil:
+		return in.fault.Load()
+	case errors.Is(err, ErrNotAllowed):
+		return refuse(reason.IssuerNotAllowed)
+	default:
+		return undecided(reason.Resolver, err, 0)
 	}
-	return v.resolver.ResolveDomains(ctx, req)
 }
 
-// lists reports whether an issuer is among the domains, all of which must be
-// valid: a list that is partly garbage says that the resolver is broken.
-func lists(domains []string, name string) (bool, error) {
-	if len(domains) == 0 {
-		return false, errResolverEmpty
+func (g *gate) askForDomains(ctx context.Context, name string, p *policy, req ResolveRequest) (*policy, error) {
+	domains, err := foreign.Call(ctx, func() ([]string, error) { return g.resolver.ResolveDomains(ctx, req) })
+	if err == nil && len(domains) == 0 {
+		err = errResolverEmpty
 	}
-	allowed := false
-	for _, domain := range domains {
-		if domain == name {
-			allowed = true
+	if err != nil || req.in.fault.Load() != nil {
+		return nil, resolverFailure(err, req.in)
+	}
+	listed, err := g.lists.has(domains, name, g)
+	switch {
+	case err != nil:
+		return nil, undecided(reason.Resolver, err, 0)
+	case !listed:
+		return nil, refuse(reason.IssuerNotAllowed)
+	case p != nil:
+		return p, nil
+	default:
+		return g.compiled.domain(name)
+	}
+}
+
+func (g *gate) askForIssuer(ctx context.Context, iss, subject string, req ResolveRequest) (*policy, error) {
+	value, err := foreign.Call(ctx, func() (*Issuer, error) { return g.issuers.ResolveIssuer(ctx, req) })
+	if err == nil && value == nil {
+		err = errResolverNil
+	}
+	if err != nil || req.in.fault.Load() != nil {
+		return nil, resolverFailure(err, req.in)
+	}
+	p, err := g.policyOf(value)
+	switch {
+	case err != nil:
+		return nil, undecided(reason.Resolver, err, 0)
+	case iss == "" && (p.subjectPrefix == "" || len(subject) <= len(p.subjectPrefix) || subject[:len(p.subjectPrefix)] != p.subjectPrefix):
+		return nil, refuse(reason.IssuerMissing)
+	case iss != "" && !p.has(iss):
+		return nil, refuse(reason.IssuerNotAllowed)
+	default:
+		return p, nil
+	}
+}
+
+// policyOf returns the policy of what a resolver returned. An Issuer that is no
+// more than a Name stands for the one of Config.Issuers, if there is one.
+func (g *gate) policyOf(value *Issuer) (*policy, error) {
+	if value.isName() {
+		if p, err := g.named(value.Name); err == nil {
+			return p, nil
+		}
+	}
+	return g.compiled.issuer(value)
+}
+
+// newGate compiles the issuers of a configuration.
+func newGate(m *mistakes, cfg *Config, s *standard) *gate {
+	g := &gate{exact: make(map[string]*policy), normal: make(map[string]*policy)}
+	g.compiled.standard, g.compiled.most = s, maxCompiled
+	for i := range cfg.Issuers {
+		field := fmt.Sprintf("Issuers[%d].", i)
+		g.add(m, field+"Name", s.compile(m, field, &cfg.Issuers[i]))
+	}
+	static, isStatic := cfg.Domains.(StaticDomains)
+	switch {
+	case cfg.Domain != "" && cfg.Domains != nil:
+		m.add("Domain", "and Config.Domains are both set; set one")
+	case cfg.Domain != "" && len(cfg.Issuers) > 0:
+		m.add("Domain", "and Config.Issuers are both set; make it one of Issuers: {Name: ...}")
+	case cfg.Domain != "":
+		g.addDomain(m, "Domain", cfg.Domain, s)
+	case isNil(cfg.Domains) && cfg.Domains != nil:
+		m.add("Domains", "is a nil pointer")
+	case isStatic:
+		g.fix(m, static.Domains(), s)
+	case cfg.Domains != nil:
+		if c, ok := cfg.Domains.(interface{ Check() error }); ok {
+			if err := c.Check(); err != nil {
+				m.add("Domains", "cannot work: "+err.Error())
+			}
+		}
+		g.resolver = cfg.Domains
+		g.issuers, _ = cfg.Domains.(IssuerResolver)
+	case len(cfg.Issuers) == 0:
+		m.add("Domain", "or Config.Issuers or Config.Domains must be set")
+	}
+	if _, err := one(g.all); g.resolver == nil && errors.Is(err, errSeveral) {
+		m.add("Issuers", "has several entries with an Introspector; an opaque token names no issuer, and must not be shown to two servers: let a resolver choose by the request")
+	}
+	return g
+}
+
+// add makes an issuer known under all of its spellings, none of which may be
+// another's.
+func (g *gate) add(m *mistakes, field string, p *policy) {
+	if p == nil {
+		return
+	}
+	for _, text := range slices.Concat(p.exact, p.aliases) {
+		other := g.exact[text]
+		normal, err := issuer.Normalize(text)
+		if err == nil && other == nil {
+			other = g.normal[normal]
+		}
+		if other != nil && other != p {
+			m.of(field, text, "is a spelling of another entry's issuer too; an iss must lead to one set of keys and rules")
 			continue
 		}
-		normal, err := issuer.Normalize(domain)
-		if err != nil {
-			return false, errResolverInvalid
+		g.exact[text] = p
+		if err == nil {
+			g.normal[normal] = p
 		}
-		allowed = allowed || normal == name
 	}
-	return allowed, nil
+	if p.subjectPrefix != "" {
+		if g.nameless != nil {
+			m.add(field, "has a SubjectPrefix, and so has another entry; tokens without iss can be of one issuer alone")
+		}
+		g.nameless = p
+	}
+	g.all = append(g.all, p)
 }
 
-// resolveRequest makes what the resolver may see.
-func (v *Verifier) resolveRequest(name string, in *incoming) (ResolveRequest, error) {
-	req := ResolveRequest{UnverifiedIssuer: name, Header: make(http.Header, len(in.header)+1)}
-	for field, values := range in.header {
-		switch http.CanonicalHeaderKey(field) {
-		case "Authorization", "Dpop", "Cookie":
-		default:
-			req.Header[field] = slices.Clone(values)
+func (g *gate) addDomain(m *mistakes, field, text string, s *standard) {
+	name, problem := domainOf(text)
+	if problem != "" {
+		m.of(field, text, problem)
+		return
+	}
+	g.add(m, field, s.compileNamed(m, "", name, &Issuer{}))
+}
+
+// fix takes over the list of a resolver that never changes: Issuers then are the
+// rules of what it lists.
+func (g *gate) fix(m *mistakes, domains []string, s *standard) {
+	if len(domains) == 0 {
+		m.add("Domains", "is empty; list the allowed issuers")
+	}
+	listed := make(map[*policy]bool, len(g.all))
+	for i, text := range domains {
+		field := fmt.Sprintf("Domains[%d]", i)
+		if p := g.exact[text]; p != nil {
+			listed[p] = true
+			continue
+		}
+		name, problem := domainOf(text)
+		if problem != "" {
+			m.of(field, text, problem)
+			continue
+		}
+		if p := g.normal[name.name]; p != nil {
+			listed[p] = true // a repeated entry, or one that Issuers describes
+			continue
+		}
+		g.addDomain(m, field, text, s)
+		if p := g.normal[name.name]; p != nil {
+			listed[p] = true
 		}
 	}
-	if in.host != "" {
-		req.Header["Host"] = []string{in.host}
-	}
-	raw, err := v.requestURL(in)
-	if err != nil {
-		return req, err
-	}
-	if raw != "" {
-		u, err := url.Parse(raw)
-		if err != nil || strings.TrimSpace(u.Host) == "" {
-			return req, refuse(reason.Argument)
+	for i, p := range g.all {
+		if !listed[p] {
+			m.of(fmt.Sprintf("Issuers[%d].Name", i), p.name, "is not in the list of Config.Domains, so it could never be used")
 		}
-		req.URL = u
 	}
-	return req, nil
 }

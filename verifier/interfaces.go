@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -102,36 +103,103 @@ type ReplayStore interface {
 	Add(ctx context.Context, key string, ttl time.Duration) (added bool, err error)
 }
 
-// ResolveRequest is what a [DomainResolver] may look at.
+// ResolveRequest is what a [DomainResolver] may look at. [NewResolveRequest]
+// makes one for tests and decorators.
 //
 // Everything in it comes from the client and is unverified: a resolver that
 // maps request data to issuers must use an allow-list of its own. Returning
 // the UnverifiedIssuer unchecked lets every issuer of the world in.
 type ResolveRequest struct {
-	// UnverifiedIssuer is the normalised "iss" of the token, before its
-	// signature was checked.
+	// UnverifiedIssuer is the "iss" of the token, before its signature was
+	// checked: in normal form where it is a domain or an https URL
+	// ("https://tenant.auth0.com/"), else as sent. "" for a token without iss.
 	UnverifiedIssuer string
-	// URL is the request URL as the Verifier determined it; nil when the
-	// caller gave none. The resolver owns it.
-	URL *url.URL
-	// Header is a copy of the request's header without Authorization, DPoP and
-	// Cookie. It holds "Host" when the request had one. The resolver owns it.
-	Header http.Header
+
+	in     *incoming // nil: the other fields count
+	url    *url.URL
+	header http.Header
 }
+
+// NewResolveRequest makes a request as the Verifier makes it. url may be nil;
+// what stands in header under Authorization, DPoP and Cookie is left out. Both
+// are copied.
+func NewResolveRequest(unverifiedIssuer string, url *url.URL, header http.Header) ResolveRequest {
+	r := ResolveRequest{UnverifiedIssuer: unverifiedIssuer, header: resolvable(header, "")}
+	if url != nil {
+		u := *url
+		r.url = &u
+	}
+	return r
+}
+
+// URL returns the request URL as the Verifier determined it, or nil when the
+// caller gave none or it cannot be determined. In the latter case the Verifier
+// refuses the request, whatever the resolver says. The URL is made by the call;
+// the resolver owns it.
+//
+// URL and Header read the request: call them before ResolveDomains or
+// ResolveIssuer returns, not in a goroutine that outlives it.
+func (r ResolveRequest) URL() *url.URL {
+	if r.in != nil {
+		return r.in.parsedURL()
+	}
+	if r.url == nil {
+		return nil
+	}
+	u := *r.url
+	return &u
+}
+
+// Header returns a copy of the request's header without Authorization, DPoP and
+// Cookie, under canonical names ([http.CanonicalHeaderKey]). It holds "Host"
+// when the request had one. The copy is made by the call; the resolver owns it.
+func (r ResolveRequest) Header() http.Header {
+	if r.in != nil {
+		return resolvable(r.in.header, r.in.host)
+	}
+	return resolvable(r.header, "")
+}
+
+// resolvable copies what a resolver may see of a header. Several spellings of
+// one name end as several lines of the canonical one.
+func resolvable(h http.Header, host string) http.Header {
+	visible := make(http.Header, len(h)+1)
+	for field, values := range h {
+		switch name := http.CanonicalHeaderKey(field); name {
+		case "Authorization", "Dpop", "Cookie":
+		default:
+			visible[name] = append(visible[name], values...)
+		}
+	}
+	if host != "" {
+		visible["Host"] = []string{host}
+	}
+	return visible
+}
+
+// ErrNotAllowed is what a [DomainResolver] or an [IssuerResolver] returns for a
+// request of which it knows that no issuer may sign its tokens, such as one of
+// an unknown tenant. The request is answered with 401 and the reason
+// issuer_not_allowed.
+var ErrNotAllowed = errors.New("verifier: the issuer is not allowed for this request")
 
 // DomainResolver says which issuer domains a request may come from.
 //
 // An implementation proves this contract with
 // conformance.TestDomainResolver.
 //
-//   - The result lists allowed issuers as domains ("tenant.auth0.com") or as
-//     https URLs; the Verifier normalises them. The token's issuer must be one
-//     of them, or the token is refused before any network call.
-//   - An empty list, a blank or invalid entry, an error or a panic means "could
-//     not decide": the request is answered with 503 and [ErrUnavailable],
-//     not with "bad token".
-//   - A request that maps to no issuer is answered with an issuer list that
-//     does not hold the token's issuer, or with an error.
+//   - The result lists allowed issuers as domains ("tenant.auth0.com"), as https
+//     URLs, or by the Name of an Issuer of Config.Issuers; the Verifier normalises
+//     them. The token's issuer must be one of them, or the token is refused
+//     before any network call. A listed issuer that Config.Issuers describes is
+//     judged by those rules, any other one by Config's defaults.
+//   - An error that matches [ErrNotAllowed] says that no issuer may: the request
+//     is answered with 401.
+//   - An empty list, a blank or invalid entry, any other error or a panic means
+//     "could not decide": the request is answered with 503 and
+//     [ErrUnavailable], not with "bad token".
+//   - A request that maps to no issuer is answered with ErrNotAllowed, or with a
+//     list that does not hold the token's issuer.
 //   - Equal requests get equal answers as long as the configuration behind the
 //     resolver does not change.
 //   - ctx is honoured: when it is done, ResolveDomains returns promptly with an
@@ -142,10 +210,36 @@ type DomainResolver interface {
 	ResolveDomains(ctx context.Context, req ResolveRequest) ([]string, error)
 }
 
+// IssuerResolver is an optional interface of a [DomainResolver], for tenants in
+// their thousands. In one step it answers whether the token's issuer may be
+// used for this request, and by which rules. The Verifier then never calls
+// ResolveDomains. It asks for every token, also for one that it remembers
+// (Config.TokenMemo): only the compiled form of the returned value is kept,
+// never the decision.
+//
+// An implementation proves this contract with conformance.TestIssuerResolver.
+//
+//   - The returned Issuer must hold the token's iss among its spellings (Name
+//     and Aliases); otherwise the token is refused with 401.
+//   - An error that matches [ErrNotAllowed] is a refusal with 401. Any other
+//     error, a nil Issuer without an error, an Issuer that [New] would refuse, or
+//     a panic means "could not decide": 503.
+//   - An Issuer of which nothing but Name is set stands for the entry of
+//     Config.Issuers with that name, if there is one.
+//   - The returned Issuer and what it points to are not changed afterwards. A
+//     resolver that returns one pointer for one tenant, or equal content,
+//     spares the Verifier the compilation. A [Keys] made by KeysFrom or
+//     KeysShared is made once for each tenant or set of tenants, not for each
+//     request: it says whose documents are kept.
+//   - Context and concurrency are as for ResolveDomains.
+type IssuerResolver interface {
+	ResolveIssuer(ctx context.Context, req ResolveRequest) (*Issuer, error)
+}
+
 // KeyRequest asks a [KeyFetcher] for the key set of an issuer.
 type KeyRequest struct {
-	// Issuer is the normalised, allowed issuer, such as
-	// "https://tenant.auth0.com/".
+	// Issuer is the name of the allowed issuer: of a domain its normal form, such
+	// as "https://tenant.auth0.com/", else the exact iss.
 	Issuer string
 	// ETag of the set that the Verifier holds, or "". A fetcher that can, asks
 	// its source conditionally.
@@ -168,8 +262,8 @@ type Freshness struct {
 // KeySet is the answer of a [KeyFetcher].
 type KeySet struct {
 	// Issuer as the source states it, byte by byte (for OIDC discovery the
-	// "issuer" member). A source that states none repeats KeyRequest.Issuer.
-	// The verified "iss" of a token must equal it exactly.
+	// "issuer" member): one of the exact spellings of the issuer in the
+	// configuration. "" when the source states none: then every spelling counts.
 	Issuer string
 	// JWKS is the JSON Web Key Set document (RFC 7517, Section 5), at most
 	// 1 MiB. Empty when NotModified.
@@ -189,8 +283,8 @@ type KeySet struct {
 //
 // An implementation proves this contract with conformance.TestKeyFetcher.
 //
-//   - It returns the keys of KeyRequest.Issuer only, with the issuer's own
-//     statement of its name; an unknown issuer is an error.
+//   - It returns the keys of KeyRequest.Issuer only, with the source's own
+//     statement of the issuer's name or none; an unknown issuer is an error.
 //   - It returns public keys only.
 //   - Every call asks the source (or states why not with Freshness); caching is
 //     the Verifier's work.

@@ -42,7 +42,7 @@ func (d *documents) Do(req *http.Request) (*http.Response, error) {
 // overDocuments changes the configuration of a fuzzWorld to ask d.
 func overDocuments(d *documents, change func(*verifier.Config)) func(*verifier.Config) {
 	return func(cfg *verifier.Config) {
-		cfg.KeyFetcher, cfg.Doer = nil, d
+		cfg.Issuers, cfg.Domain, cfg.Doer = nil, "tenant.example.com", d
 		if change != nil {
 			change(cfg)
 		}
@@ -68,9 +68,9 @@ func TestKeySourceDecisions(t *testing.T) {
 		"own host, default port":        {"https://tenant.example.com:443/jwks", nil, "", true},
 		"own host, another port":        {"https://tenant.example.com:8443/jwks", nil, "", true},
 		"another host":                  {"https://keys.example.com/jwks", nil, reason.Keys, false},
-		"an allowed host":               {"https://keys.example.com/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"keys.example.com"} }, "", true},
-		"an allowed host, default port": {"https://keys.example.com:443/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"KEYS.example.com:443"} }, "", true},
-		"an allowed host, other port":   {"https://keys.example.com:8443/jwks", func(c *verifier.Config) { c.JWKSHosts = []string{"keys.example.com"} }, reason.Keys, false},
+		"an allowed host":               {"https://keys.example.com/jwks", func(c *verifier.Config) { c.KeyHosts = []string{"keys.example.com"} }, "", true},
+		"an allowed host, default port": {"https://keys.example.com:443/jwks", func(c *verifier.Config) { c.KeyHosts = []string{"KEYS.example.com:443"} }, "", true},
+		"an allowed host, other port":   {"https://keys.example.com:8443/jwks", func(c *verifier.Config) { c.KeyHosts = []string{"keys.example.com"} }, reason.Keys, false},
 		"suffix of the host":            {"https://eviltenant.example.com/jwks", nil, reason.Keys, false},
 		"http":                          {"http://tenant.example.com/jwks", nil, reason.Keys, false},
 		"credentials":                   {"https://a:b@tenant.example.com/jwks", nil, reason.Keys, false},
@@ -136,9 +136,9 @@ func TestTokensWithoutKid(t *testing.T) {
 		strings.Replace(key, `"kid":"1",`, ``, 1): "",
 	} {
 		w := newFuzzWorld(t, func(cfg *verifier.Config) {
-			cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(`{"keys":[` + keys + `]}`)}, nil
-			})
+			}))
 		})
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(`{"alg":"EdDSA"}`, fuzzClaims))
 		if got := reasonOf(t, err); got != want {
@@ -161,9 +161,9 @@ func TestKeysThatShareAKid(t *testing.T) {
 		}
 		document := `{"keys":[` + strings.Join(append(keys, own), ",") + `]}`
 		w := newFuzzWorld(t, func(cfg *verifier.Config) {
-			cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(document)}, nil
-			})
+			}))
 		})
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims))
 		if got := reasonOf(t, err); got != want {
@@ -178,9 +178,9 @@ func TestFetchersAreChecked(t *testing.T) {
 		want   verifier.Reason
 	}{
 		"good":            {func(*verifier.KeySet) {}, ""},
-		"spelt otherwise": {func(s *verifier.KeySet) { s.Issuer = "tenant.example.com" }, reason.IssuerMismatch},
+		"spelt otherwise": {func(s *verifier.KeySet) { s.Issuer = "tenant.example.com" }, reason.Keys},
 		"another issuer":  {func(s *verifier.KeySet) { s.Issuer = "https://other.example.com/" }, reason.Keys},
-		"no issuer":       {func(s *verifier.KeySet) { s.Issuer = "" }, reason.Keys},
+		"no issuer":       {func(s *verifier.KeySet) { s.Issuer = "" }, ""},
 		"too large":       {func(s *verifier.KeySet) { s.JWKS = append(s.JWKS, make([]byte, 1<<20)...) }, reason.Keys},
 		"as large as may be": {func(s *verifier.KeySet) {
 			s.JWKS = append(s.JWKS, strings.Repeat(" ", 1<<20-len(s.JWKS))...)
@@ -189,11 +189,11 @@ func TestFetchersAreChecked(t *testing.T) {
 	} {
 		var w *fuzzWorld
 		w = newFuzzWorld(t, func(cfg *verifier.Config) {
-			cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				set := verifier.KeySet{Issuer: req.Issuer, JWKS: w.jwks()}
 				c.change(&set)
 				return set, nil
-			})
+			}))
 		})
 		_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims))
 		if got := reasonOf(t, err); got != c.want {
@@ -242,13 +242,13 @@ func TestKeySetURLsNeedNoMetadata(t *testing.T) {
 	d := &documents{bodies: map[string]string{inside: jwks}}
 	w := newFuzzWorld(t, overDocuments(d, func(cfg *verifier.Config) {
 		cfg.Domain, cfg.Domains = "", staticDomains{"tenant.example.com", "other.example.com"}
-		cfg.JWKSURLs = map[string]string{"tenant.example.com": inside}
+		cfg.Issuers = []verifier.Issuer{{Name: "tenant.example.com", Keys: verifier.KeysURL(inside)}}
 	}))
 	if _, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims)); err != nil || len(d.asked) != 1 || d.asked[0] != inside {
 		t.Errorf("asked %v, %v; want the key set alone", d.asked, err)
 	}
 	_, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, strings.Replace(fuzzClaims, "tenant", "other", 1)))
-	if got := reasonOf(t, err); got != reason.Discovery || len(d.asked) != 2 {
+	if got := reasonOf(t, err); got != reason.Discovery || len(d.asked) != 3 { // both places of its metadata
 		t.Errorf("an issuer without such a URL: %q, asked %v", got, d.asked)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
@@ -31,7 +30,7 @@ type tokenMemo struct {
 type remembered struct {
 	key    memoKey
 	token  *Token
-	origin provenance
+	signed provenance
 }
 
 // issue returns a token that shares nothing mutable with the one remembered.
@@ -96,56 +95,59 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 	key := memoKey(sum256(compact))
 	r := v.memo.get(&key)
 	if r == nil {
-		return v.verifyAndRemember(ctx, compact, &key, o)
+		return v.verifyAndRemember(ctx, compact, &key, nil, o)
 	}
-	if err := v.gate(ctx, r.origin.issuer, &o.in); err != nil {
+	p, err := v.gate.admit(ctx, r.token.Issuer, r.token.Subject, &o.in)
+	if err != nil {
 		return nil, err
 	}
+	if p != r.signed.policy {
+		return v.verifyAndRemember(ctx, compact, &key, p, o) // other rules
+	}
 	now := v.clock.Now()
-	if err := v.checkTimes(r.token, now); err != nil {
+	if err := p.checkTimes(r.token, now); err != nil {
 		v.memo.drop(&key)
 		return nil, err
 	}
-	for _, name := range o.required {
-		if absent(r.token.claim(name)) {
-			return nil, refuseClaim(reason.ClaimMissing, name)
-		}
+	if err := r.meets(o); err != nil {
+		return nil, err
 	}
-	held, err := v.keys.getAt(ctx, r.origin.issuer, now)
+	held, err := v.keysOf(ctx, p, now)
 	if err != nil {
 		return nil, err
 	}
-	if held.snap.Generation != r.origin.generation || held.stated != r.token.Issuer {
-		return v.verifySignatureAgain(ctx, compact, r, &held)
+	if held.Generation != r.signed.generation || !p.admits(r.token.Issuer, held.Stated) {
+		v.memo.drop(&key)
+		return v.verifyAndRemember(ctx, compact, &key, p, o) // other keys
 	}
+	if p.opaque.JWTs {
+		if _, err := ask(ctx, p, compact); err != nil {
+			return nil, err
+		}
+	}
+	held.entry.Used()
 	return r.issue(), nil
 }
 
-// verifyAndRemember verifies a token that is not in the memo.
-func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, o *options) (*Token, error) {
-	t, origin, err := v.verifyFresh(ctx, compact, o)
-	if err != nil {
-		return nil, err
+// meets judges what the call demands beside the configuration.
+func (r *remembered) meets(o *options) error {
+	if len(o.audiences) > 0 && !intersect(o.audiences, r.token.Audience) {
+		return refuse(reason.Audience)
 	}
-	v.memo.put(&remembered{key: *key, token: t.copy(), origin: origin})
-	return t, nil
+	for _, name := range o.required {
+		if absent(r.token.claim(name)) {
+			return refuseClaim(reason.ClaimMissing, name)
+		}
+	}
+	return nil
 }
 
-// verifySignatureAgain judges a token by other keys than those that it was
-// remembered with. All but the signature has been checked.
-func (v *Verifier) verifySignatureAgain(ctx context.Context, compact string, r *remembered, held *heldKeys) (*Token, error) {
-	v.memo.drop(&r.key)
-	parsed, err := jws.Parse(compact, v.headers, nil)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	name := r.origin.issuer
-	algorithm := v.allowedAlgorithm(name, parsed.Header.Algorithm)
-	origin, err := v.checkSignature(ctx, name, held, algorithm, &parsed, r.token.Issuer)
+// verifyAndRemember verifies a token that is not in the memo.
+func (v *Verifier) verifyAndRemember(ctx context.Context, compact string, key *memoKey, p *policy, o *options) (*Token, error) {
+	t, signed, err := v.verifyFresh(ctx, compact, p, o)
 	if err != nil {
 		return nil, err
 	}
-	again := &remembered{key: r.key, token: r.token, origin: origin}
-	v.memo.put(again)
-	return again.issue(), nil
+	v.memo.put(&remembered{key: *key, token: t.copy(), signed: signed})
+	return t, nil
 }

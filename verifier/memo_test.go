@@ -216,12 +216,12 @@ func (w *world) newSide(source string, change func(*verifier.Config)) *side {
 			return w.answer(r)
 		})
 	case "fetcher":
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(&cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			s.ask("fetcher " + req.Issuer)
 			issuer := w.find(req.Issuer)
 			body, err := issuer.jwks()
 			return verifier.KeySet{Issuer: issuer.stated, JWKS: body}, err
-		})
+		}))
 	}
 	if change != nil {
 		change(&cfg)

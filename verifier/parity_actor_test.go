@@ -28,8 +28,7 @@ func actorOutcome(t *testing.T, req *parityRequest) parityOutcome {
 	claims["iat"], claims["exp"] = now.Unix(), now.Unix()+60
 	key := testKey(t)
 	v, err := verifier.New(verifier.Config{
-		Domain: "actor.example", Audience: "api", Clock: verifier.ClockFunc(func() time.Time { return now }),
-		KeyFetcher: verifier.NewStaticKeys("actor.example", publicJWKS(&key.PublicKey, "k")),
+		Issuers: []verifier.Issuer{{Name: "actor.example", Keys: verifier.KeysStatic(publicJWKS(&key.PublicKey, "k"))}}, Audience: "api", Clock: verifier.ClockFunc(func() time.Time { return now }),
 	})
 	if err != nil {
 		t.Fatal(err)

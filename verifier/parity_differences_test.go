@@ -15,6 +15,7 @@ var parityDifferences = []struct {
 	quirk     string // or a part of the vector's own remark that the recording is wrong
 	justified string
 }{
+	{ids: []string{"cache.ttl-zero", "config.ttl-zero"}, justified: "DESIGN 4: a freshness of less than a second is refused by New"},
 	{systemic: "R3", justified: "DESIGN 6: an outage is 503, never 401"},
 	{systemic: "R4", justified: "DESIGN 6: a mistake of the calling program is not the client's 400"},
 	{quirk: "typ is never checked", justified: "RFC 8725 3.11: explicit typing"},
@@ -73,6 +74,7 @@ var parityDifferences = []struct {
 	{quirk: "blank audience", justified: "DESIGN 2: New refuses a blank audience"},
 	{quirk: "invalid domain is accepted at construction", justified: "DESIGN 2: New refuses an invalid domain"},
 	{quirk: "booleans count", justified: "Go's types"},
+	{ids: []string{"cache.lru-eviction"}, justified: "DESIGN 4: issuers of a fixed list are never evicted"},
 	{ids: []string{"bearer.kid.missing"}, justified: "DESIGN 10: a token without kid is accepted when one key fits"},
 	{ids: []string{"bearer.shape.empty", "bearer.shape.absent"}, justified: "RFC 6750 3.1: an empty token is a malformed one"},
 	{ids: []string{"*duplicate*"}, justified: "RFC 7519 4: duplicate names are refused"},

@@ -338,7 +338,7 @@ func (r *parityRun) ResolveDomains(_ context.Context, req verifier.ResolveReques
 	case rule.EchoIssuer:
 		return []string{req.UnverifiedIssuer}, nil
 	case rule.ByHost != nil:
-		answer = choose(rule.ByHost, strings.ToLower(req.Header.Get("Host")), rule.Default)
+		answer = choose(rule.ByHost, strings.ToLower(req.Header().Get("Host")), rule.Default)
 	case rule.ByIssuer != nil:
 		answer = choose(rule.ByIssuer, req.UnverifiedIssuer, rule.Default)
 	}
@@ -642,8 +642,8 @@ func (r *parityRun) compareResolver(want *parityExpect) string {
 	}
 	if last := r.contexts[len(r.contexts)-1]; last.UnverifiedIssuer != want.ResolverContext.UnverifiedIssuer {
 		return fmt.Sprintf("the resolver saw issuer %q", last.UnverifiedIssuer)
-	} else if want.ResolverContext.URL != nil && (last.URL == nil || last.URL.String() != *want.ResolverContext.URL) {
-		return fmt.Sprintf("the resolver saw URL %v", last.URL)
+	} else if want.ResolverContext.URL != nil && (last.URL() == nil || last.URL().String() != *want.ResolverContext.URL) {
+		return fmt.Sprintf("the resolver saw URL %v", last.URL())
 	}
 	return ""
 }

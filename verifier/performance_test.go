@@ -36,8 +36,8 @@ import (
 // loose: they are to find a lock, a fetch or a second parse on the path, not a
 // per cent. The benchmark module measures exactly.
 //
-// The race detector changes both allocations and times, so that it is told to
-// run these tests without: see performance_race_test.go.
+// The race detector changes both allocations and times. So `make test` runs
+// TestBudget... and TestMemory... of the core in a process without it.
 
 // cpuTime returns how much CPU time this process has used, all of its threads
 // and the garbage collector included. Other processes do not count.
@@ -345,9 +345,9 @@ func TestBudgetOfIssuers(t *testing.T) {
 		v := newVerifier(t, source, func(cfg *verifier.Config) {
 			cfg.Domain, cfg.Doer, cfg.Refresh.MaxIssuers = "", nil, n
 			cfg.Domains = staticDomains(domains)
-			cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				return verifier.KeySet{Issuer: req.Issuer, JWKS: jwks}, nil
-			})
+			}))
 		})
 		if err := v.Warmup(t.Context(), domains...); err != nil {
 			t.Fatal(err)

@@ -22,10 +22,10 @@ func TestASetFetchedForTheRequestIsNotFetchedAgain(t *testing.T) {
 	fetches, document := 0, ""
 	configure := func(cfg *verifier.Config) {
 		cfg.Clock, cfg.Cache = clock, cache
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(cfg, verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 			fetches++
 			return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(document)}, nil
-		})
+		}))
 	}
 	first := newFuzzWorld(t, configure)
 	document = string(first.jwks())
@@ -48,9 +48,9 @@ func TestRetryAfterGrowsWithTheBackOff(t *testing.T) {
 	down := errors.New("down")
 	w := newFuzzWorld(t, func(cfg *verifier.Config) {
 		cfg.Clock = verifier.ClockFunc(func() time.Time { return now })
-		cfg.KeyFetcher = verifier.KeyFetcherFunc(func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) {
+		useFetcher(cfg, verifier.KeyFetcherFunc(func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) {
 			return verifier.KeySet{}, down
-		})
+		}))
 	})
 	token := w.token(fuzzHeader, fuzzClaims)
 	var e *verifier.Error

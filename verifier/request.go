@@ -1,12 +1,13 @@
 package verifier
 
 import (
-	"context"
 	"crypto/x509"
-	"errors"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
@@ -31,55 +32,90 @@ type Request struct {
 	ClientCertificate *x509.Certificate
 }
 
-// incoming is a request of either kind.
+// incoming is a request of either kind, while one verification looks at it.
 type incoming struct {
 	method, url, host string
 	header            http.Header
 	certificate       *x509.Certificate
-	http              *http.Request // nil unless by VerifyHTTPRequest
+
+	http *http.Request // nil unless a server of net/http received it
+	edge *edge
+	// fault is what is wrong with the URL, once a resolver has asked for it.
+	fault atomic.Pointer[Error]
 }
 
-// VerifyRequest verifies the access token of a request, and the DPoP proof or
-// the certificate that it is bound to. The error is an [*Error].
-func (v *Verifier) VerifyRequest(ctx context.Context, req Request, opts ...VerifyOption) (*Token, error) {
-	in := incoming{method: req.Method, url: req.URL, host: req.Host, header: req.Header, certificate: req.ClientCertificate}
-	if in.host == "" {
-		in.host = req.Header.Get("Host")
+// copy returns what may outlive the verification's stack: a resolver's request.
+func (in *incoming) copy() *incoming {
+	return &incoming{method: in.method, url: in.url, host: in.host, header: in.header, certificate: in.certificate, http: in.http, edge: in.edge}
+}
+
+// edge is what stands between clients and this API: how the URL that a client
+// asked for, and its certificate, are found.
+type edge struct {
+	forwarding  *forwarded.Policy
+	certificate func(*http.Request) (*x509.Certificate, error) // nil: that of the connection
+}
+
+func newEdge(m *mistakes, cfg *Config) *edge {
+	if cfg.ExternalURL != "" && len(cfg.TrustedProxies) > 0 {
+		m.add("ExternalURL", "and Config.TrustedProxies are both set; set one")
 	}
-	return v.verifyIncoming(ctx, in, opts)
-}
-
-// VerifyHTTPRequest is VerifyRequest for a request that a server of net/http
-// received. Where the URL comes from is up to Config.ExternalURL and
-// Config.TrustedProxies. The request is not changed.
-func (v *Verifier) VerifyHTTPRequest(r *http.Request, opts ...VerifyOption) (*Token, error) {
-	return v.verifyIncoming(r.Context(), incoming{method: r.Method, host: r.Host, header: r.Header, http: r}, opts)
-}
-
-func (v *Verifier) verifyIncoming(ctx context.Context, in incoming, opts []VerifyOption) (*Token, error) {
-	began := v.begin()
-	o := options{}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	o.in = in
-	t, scheme, err := v.authorize(ctx, &o)
+	policy, err := forwarded.New(forwarded.Config{External: cfg.ExternalURL, Trusted: cfg.TrustedProxies})
 	if err != nil {
-		refusal := v.challenge.attach(asError(err), scheme)
-		v.finish(began, scheme, refusal)
-		return nil, refusal
+		if cfg.ExternalURL != "" {
+			m.of("ExternalURL", cfg.ExternalURL, "is not an absolute http or https URL without credentials, query and fragment")
+		} else {
+			m.add("TrustedProxies", "has an invalid prefix")
+		}
 	}
-	v.finish(began, scheme, nil)
-	return t, nil
+	return &edge{forwarding: policy, certificate: cfg.ClientCertificate}
 }
 
-// asError returns the *Error that every step ends with.
-func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
+// requestURL returns the URL that the client asked for, or "" when the caller
+// did not say.
+func (in *incoming) requestURL() (string, error) {
+	if in.http == nil {
+		return in.url, nil
 	}
-	return undecided(reason.Keys, err, 0)
+	raw, err := in.edge.forwarding.RequestURL(in.http)
+	if err != nil {
+		return "", refuse(reason.ForwardedMalformed)
+	}
+	return raw, nil
+}
+
+// parsedURL is requestURL for a resolver. What cannot be read is remembered as the
+// request's fault.
+func (in *incoming) parsedURL() *url.URL {
+	raw, err := in.requestURL()
+	if err != nil {
+		in.fault.Store(asError(err))
+		return nil
+	}
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || strings.TrimSpace(u.Host) == "" {
+		in.fault.Store(refuse(reason.Argument))
+		return nil
+	}
+	return u
+}
+
+// clientCertificate returns the certificate that the client has shown to have,
+// or nil.
+func (in *incoming) clientCertificate() (*x509.Certificate, error) {
+	switch {
+	case in.http == nil:
+		return in.certificate, nil
+	case in.edge.certificate != nil:
+		return foreign.Guard(func() (*x509.Certificate, error) { return in.edge.certificate(in.http) })
+	case in.http.TLS != nil && len(in.http.TLS.PeerCertificates) > 0:
+		return in.http.TLS.PeerCertificates[0], nil
+	default:
+		return nil, nil
+	}
 }
 
 // credentials are the header values that count.
@@ -89,33 +125,13 @@ type credentials struct {
 	proofs []string
 }
 
-// authorize chooses between Bearer and DPoP and returns the scheme that a
-// challenge is to answer to.
-func (v *Verifier) authorize(ctx context.Context, o *options) (*Token, Scheme, error) {
-	c, err := v.credentials(o.in.header)
-	if err != nil {
-		return nil, c.scheme, err
-	}
-	var t *Token
-	if c.scheme == SchemeDPoP {
-		t, err = v.authorizeDPoP(ctx, &c, o)
-	} else {
-		t, err = v.authorizeBearer(ctx, &c, o)
-	}
-	if err != nil {
-		return nil, c.scheme, err
-	}
-	t.Scheme = c.scheme
-	return t, c.scheme, nil
-}
-
-// credentials reads the Authorization header. The schemes that the mode allows
+// readCredentials reads the Authorization header. The schemes that the mode allows
 // are an allow-list: everything else is as good as no credentials.
-func (v *Verifier) credentials(h http.Header) (credentials, error) {
+func readCredentials(h http.Header, mode DPoPMode) (credentials, error) {
 	authorization, proofs := lines(h)
 	c := credentials{proofs: proofs}
 	if len(authorization) > 1 {
-		c.scheme = v.preferredScheme()
+		c.scheme = preferredScheme(mode)
 		return c, refuse(reason.MultipleCredentials) // RFC 9449, Section 7.2
 	}
 	if len(authorization) == 0 {
@@ -125,9 +141,9 @@ func (v *Verifier) credentials(h http.Header) (credentials, error) {
 	switch {
 	case scheme == "" || rest == "" && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")):
 		return c, refuse(reason.NoCredentials)
-	case strings.EqualFold(scheme, "Bearer") && v.challenge.mode != DPoPRequired:
+	case strings.EqualFold(scheme, "Bearer") && mode != DPoPRequired:
 		c.scheme = SchemeBearer
-	case strings.EqualFold(scheme, "DPoP") && v.challenge.mode != DPoPDisabled:
+	case strings.EqualFold(scheme, "DPoP") && mode != DPoPDisabled:
 		c.scheme = SchemeDPoP
 	default:
 		return c, refuse(reason.UnsupportedScheme)
@@ -139,8 +155,8 @@ func (v *Verifier) credentials(h http.Header) (credentials, error) {
 	return c, nil
 }
 
-func (v *Verifier) preferredScheme() Scheme {
-	if v.challenge.mode == DPoPRequired {
+func preferredScheme(mode DPoPMode) Scheme {
+	if mode == DPoPRequired {
 		return SchemeDPoP
 	}
 	return SchemeBearer
@@ -176,97 +192,4 @@ func splitScheme(value string) (scheme, rest string) {
 		return value, ""
 	}
 	return value[:i], strings.TrimLeft(value[i:], " \t")
-}
-
-func (v *Verifier) authorizeBearer(ctx context.Context, c *credentials, o *options) (*Token, error) {
-	t, err := v.verifyToken(ctx, c.token, o)
-	switch {
-	case err != nil:
-		return nil, err
-	case t.Confirmation.JWKThumbprint != "":
-		return nil, refuse(reason.BoundTokenAsBearer) // RFC 9449, Section 7.2
-	case len(c.proofs) > 0 && v.challenge.mode != DPoPDisabled:
-		return nil, refuse(reason.ProofUnexpected)
-	default:
-		return t, v.checkCertificate(t, &o.in)
-	}
-}
-
-func (v *Verifier) authorizeDPoP(ctx context.Context, c *credentials, o *options) (*Token, error) {
-	switch {
-	case len(c.proofs) == 0 || len(c.proofs) == 1 && c.proofs[0] == "":
-		return nil, refuse(reason.ProofMissing)
-	case len(c.proofs) > 1:
-		return nil, refuse(reason.ProofMultiple) // RFC 9449, Section 4.3, item 1
-	}
-	proof, err := v.parseProof(c.proofs[0])
-	if err != nil {
-		return nil, err
-	}
-	url, err := v.requestURL(&o.in)
-	if err != nil {
-		return nil, err
-	}
-	if url == "" || o.in.method == "" {
-		return nil, refuse(reason.Argument)
-	}
-	t, err := v.verifyToken(ctx, c.token, o)
-	if err != nil {
-		return nil, err
-	}
-	if t.Confirmation.JWKThumbprint == "" {
-		return nil, refuse(reason.BindingMissing)
-	}
-	if err := v.checkCertificate(t, &o.in); err != nil {
-		return nil, err // before the proof is used up
-	}
-	t.Proof, err = v.checkProof(ctx, &proof, &ProofRequest{
-		AccessToken: c.token, Method: o.in.method, URL: url, JWKThumbprint: t.Confirmation.JWKThumbprint,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-func (v *Verifier) applyForwarding(cfg *Config) error {
-	if cfg.ExternalURL != "" && len(cfg.TrustedProxies) > 0 {
-		return invalid("ExternalURL", "and Config.TrustedProxies are both set; set one")
-	}
-	policy, err := forwarded.New(forwarded.Config{External: cfg.ExternalURL, Trusted: cfg.TrustedProxies})
-	if err != nil {
-		if cfg.ExternalURL != "" {
-			return invalid("ExternalURL", "is not an absolute http or https URL without credentials, query and fragment")
-		}
-		return invalid("TrustedProxies", "has an invalid prefix")
-	}
-	v.forwarding = policy
-	return nil
-}
-
-// requestURL returns the URL that the client asked for, or "" when the caller
-// did not say.
-func (v *Verifier) requestURL(in *incoming) (string, error) {
-	if in.http == nil || in.url != "" {
-		return in.url, nil
-	}
-	url, err := v.forwarding.RequestURL(in.http)
-	if err != nil {
-		return "", refuse(reason.ForwardedMalformed)
-	}
-	in.url = url
-	return url, nil
-}
-
-func (v *Verifier) clientCertificate(in *incoming) (*x509.Certificate, error) {
-	switch {
-	case in.http == nil:
-		return in.certificate, nil
-	case v.certificate != nil:
-		return guard(func() (*x509.Certificate, error) { return v.certificate(in.http) })
-	case in.http.TLS != nil && len(in.http.TLS.PeerCertificates) > 0:
-		return in.http.TLS.PeerCertificates[0], nil
-	default:
-		return nil, nil
-	}
 }

@@ -383,7 +383,7 @@ func TestConfirmations(t *testing.T) {
 	sum := base64.RawURLEncoding.EncodeToString(make([]byte, sha256.Size))
 	for name, cnf := range map[string]any{
 		"text": "x", "null": json.RawMessage("null"), "list": []string{sum}, "empty": map[string]any{}, "number": 1, "false": false,
-		"unknown": map[string]any{"kid": "x"}, "jwk": map[string]any{"jwk": map[string]any{}}, "known and unknown": map[string]any{"jkt": sum, "kid": "x"},
+		"unknown": map[string]any{"kid": "x"}, "jwk": map[string]any{"jwk": map[string]any{}}, "known, malformed, and unknown": map[string]any{"jkt": sum[:42], "kid": "x"},
 		"jkt number": map[string]any{"jkt": 1}, "jkt empty": map[string]any{"jkt": ""}, "jkt short": map[string]any{"jkt": sum[:42]},
 		"jkt padded": map[string]any{"jkt": sum + "="}, "jkt not canonical": map[string]any{"jkt": sum[:42] + "B"}, "JKT": map[string]any{"JKT": sum},
 		"x5t#S256 list": map[string]any{"x5t#S256": []string{sum}}, "x5t#S256 short": map[string]any{"x5t#S256": "AA"},

@@ -31,7 +31,7 @@ func TestAuthorizationFlowOfAnMCPClient(t *testing.T) {
 	}
 	v := newVerifier(t, issuer, func(cfg *verifier.Config) {
 		cfg.Audience, cfg.ChallengeScope = resource.Resource, "mcp:read"
-		if cfg.ResourceMetadata, err = resource.URL(); err != nil {
+		if cfg.ResourceMetadataURL, err = resource.URL(); err != nil {
 			t.Fatal(err)
 		}
 	})

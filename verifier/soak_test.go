@@ -376,12 +376,13 @@ func (s *soak) judgeToken(i *soakIssuer, kid string, expires time.Time) outcomes
 			in++
 		}
 	}
-	known := statuses(200, 401)
+	// A kid that the limiter keeps a Verifier from looking for is 503.
+	known := statuses(200, 401, 503)
 	switch in {
 	case len(sets):
 		known = statuses(200)
 	case 0:
-		known = statuses(401)
+		known = statuses(401, 503)
 	}
 	switch {
 	case i.fault == "":

@@ -19,12 +19,18 @@ import (
 //
 // Printing a Token shows none of its contents.
 type Token struct {
-	// Issuer is the iss claim, byte by byte as verified.
+	// Issuer is the iss claim, byte by byte as verified; "" when the token has
+	// none ([Issuer.SubjectPrefix]).
 	Issuer string
-	// Subject, ID and ClientID are the sub, jti and client_id claims, or "".
-	// Where there is no client_id, ClientID is the azp claim.
-	Subject  string
-	ID       string
+	// IssuerName is the name of the issuer in the configuration: one text for all
+	// the spellings of iss that it signs under. A domain is in its normal form,
+	// "https://tenant.auth0.com/". Together with Subject it identifies a user.
+	IssuerName string
+	// Subject and ID are the sub and jti claims, or "".
+	Subject string
+	ID      string
+	// ClientID is the client that the token was issued to, or "": the claim that
+	// [ClaimNames] says.
 	ClientID string
 	// Audience is the aud claim; one audience gives a list of one.
 	Audience []string
@@ -33,8 +39,8 @@ type Token struct {
 	ExpiresAt time.Time
 	IssuedAt  time.Time
 	NotBefore time.Time
-	// Scope is the scope claim (RFC 8693, Section 4.2), or, where there is
-	// none, the scp claim that some issuers use, as one string.
+	// Scope is what the claim that [ClaimNames] says has, as one string: scopes
+	// with spaces between them (RFC 8693, Section 4.2).
 	Scope string
 	// Confirmation is what the token is bound to. VerifyRequest has checked it;
 	// VerifyAccessToken, which sees no request, has not.
@@ -48,7 +54,8 @@ type Token struct {
 	Proof *Proof
 
 	payload string
-	policy  *challengePolicy
+	places  *places
+	answers *answers
 }
 
 // Confirmation is the cnf claim (RFC 7800): what the sender of the token must
@@ -77,23 +84,32 @@ type Proof struct {
 }
 
 // Scopes returns the scopes of the token, in order.
-func (t *Token) Scopes() []string { return strings.Fields(t.Scope) }
+func (t *Token) Scopes() []string { return spaced(t.Scope) }
 
 // HasScope reports whether the token has a scope, compared exactly.
 func (t *Token) HasScope(scope string) bool {
-	for s := range strings.FieldsSeq(t.Scope) {
-		if s == scope {
+	for s := range strings.SplitSeq(t.Scope, " ") {
+		if s == scope && s != "" {
 			return true
 		}
 	}
 	return false
 }
 
-// Permissions returns the permissions claim that role-based access control of
-// Auth0 adds; nil when it is not a list of strings.
+// Permissions returns what the claim that [ClaimNames] says has: by default the
+// permissions claim that role-based access control of Auth0 adds. It is nil when
+// there is none.
 func (t *Token) Permissions() []string {
-	list, _ := texts(t.claim("permissions"))
-	return list
+	if t.payload == "" || t.places == nil {
+		return nil
+	}
+	members, err := strictjson.Parse(t.payload, nil)
+	if err != nil {
+		return nil
+	}
+	value, _ := first(t.places.permissions, members)
+	all, _ := list(value)
+	return all
 }
 
 // HasPermission reports whether the token has a permission, compared exactly.
@@ -162,19 +178,4 @@ func (t *Token) copy() *Token {
 	c := *t
 	c.Audience = slices.Clone(t.Audience)
 	return &c
-}
-
-// texts returns a list of strings.
-func texts(v strictjson.Value) ([]string, bool) {
-	elements, ok := v.Elements(nil)
-	if !ok {
-		return nil, false
-	}
-	list := make([]string, len(elements))
-	for i, e := range elements {
-		if list[i], ok = e.Text(); !ok {
-			return nil, false
-		}
-	}
-	return list, true
 }

@@ -2,79 +2,85 @@ package verifier
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"net/http"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/fetch"
-	"github.com/portcullis-go/portcullis/internal/forwarded"
+	"github.com/portcullis-go/portcullis/internal/discovery"
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
-	"github.com/portcullis-go/portcullis/internal/keyset"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
 // from any number of goroutines, and Close it at the end.
 type Verifier struct {
-	issuers          map[string]bool // when the list is fixed
-	resolver         DomainResolver  // otherwise
-	audiences        []string
-	known            *keyset.Algorithms
-	algorithms       algorithmList
-	issuerAlgorithms map[string]algorithmList
-	leeway           time.Duration
-	required         []string
-	profile          Profile
-	maxToken         int
+	gate       *gate
+	keys       *keys.Store
+	headers    *jws.Headers // of tokens that were verified
+	memo       *tokenMemo   // nil: none
+	opener     *opener      // nil: encrypted tokens are refused
+	revocation RevocationConfig
+	maxToken   int
+	// refetches: unknown kids may cause a fetch.
+	refetches bool
 
-	proofAlgorithms algorithmList
-	proof           proofPolicy
+	proofs  *proofs
+	edge    *edge
+	answers *answers
 
-	keyURLs       map[string]string
-	statedIssuers map[string]string
-	keyHosts      map[string]bool
-
-	challenge   *challengePolicy
-	forwarding  *forwarded.Policy
-	certificate func(*http.Request) (*x509.Certificate, error)
-
-	doer     fetch.Doer
-	clock    Clock
-	observer Observer
-
-	keys    *keySource
-	headers *jws.Headers // of tokens that were verified
-	memo    *tokenMemo   // nil: none
+	clock Clock
+	watcher
 }
 
 // maxHeaders is how many different headers of verified tokens are remembered.
 // An issuer uses one per signing key.
 const maxHeaders = 1024
 
-// New returns a Verifier. The error is a [*ConfigError]. Nothing is fetched
-// before the first token comes; see [Verifier.Warmup].
+// New returns a Verifier. The error joins a [*ConfigError] for every mistake.
+// Nothing is fetched before the first token comes; see [Verifier.Warmup].
 func New(cfg Config) (*Verifier, error) {
-	v := &Verifier{observer: cfg.Observer, clock: cfg.Clock, headers: jws.NewHeaders(maxHeaders)}
+	var m mistakes
+	if cfg.Clock != nil && isNil(cfg.Clock) {
+		m.add("Clock", "is a nil pointer")
+		cfg.Clock = nil
+	}
+	if cfg.Observer != nil && isNil(cfg.Observer) {
+		m.add("Observer", "is a nil pointer")
+	}
+	v := &Verifier{watcher: watcher{cfg.Observer}, clock: cfg.Clock, headers: jws.NewHeaders(maxHeaders)}
 	if v.clock == nil {
 		v.clock = ClockFunc(time.Now)
 	}
-	v.doer = fetch.Client(cfg.Doer)
-	if cfg.Doer == nil {
-		v.doer = fetch.Client(NewHTTPClient(HTTPClientConfig{}))
+	standard := newStandard(&m, &cfg)
+	v.gate = newGate(&m, &cfg, standard)
+	v.maxToken = m.size("MaxTokenSize", cfg.MaxTokenSize, defaultMaxTokenSize, minMaxTokenSize, maxMaxTokenSize)
+	if entries := m.size("TokenMemo", cfg.TokenMemo, 0, 1, maxTokenMemo); entries > 0 {
+		v.memo = newTokenMemo(entries)
 	}
-	if err := v.apply(&cfg); err != nil {
+	v.opener = newOpener(&m, &cfg, v.maxToken)
+	v.revocation = m.revocation(cfg.Revocation)
+	v.proofs = newProofs(&m, &cfg, standard.known, v.clock, v.watcher)
+	v.edge = newEdge(&m, &cfg)
+	v.answers = newAnswers(&m, &cfg, v.proofs.algorithms)
+	refresh := newRefreshPolicy(&m, &cfg)
+	if err := m.err(); err != nil {
 		return nil, err
 	}
-	policy, err := refreshPolicy(&cfg)
-	if err != nil {
-		return nil, err
+	v.refetches = refresh.ForcedMax > 0
+	if refresh.MaxIssuers > 0 {
+		v.gate.compiled.most = min(maxCompiled, max(minCompiled, 2*int64(refresh.MaxIssuers)))
 	}
-	v.keys = newKeySource(&cfg, v, policy)
+	v.keys = keys.New(keys.Config{Policy: refresh, Now: v.clock.Now, Cache: cfg.Cache, Lease: cfg.Lease, Observe: v.documentEvents()})
+	if v.gate.resolver == nil {
+		for _, p := range v.gate.all {
+			p.entry = v.keys.Pin(p.source)
+		}
+	}
 	return v, nil
 }
 
@@ -82,126 +88,117 @@ func New(cfg Config) (*Verifier, error) {
 // still answers from what it holds while that is fresh, then with
 // [ErrUnavailable]. It returns nil.
 func (v *Verifier) Close() error {
-	v.keys.close()
+	v.keys.Close()
 	return nil
 }
 
 // maxWarmup is how many issuers are warmed up at once.
 const maxWarmup = 8
 
-// Warmup fetches the metadata and keys of issuers, which must be allowed by
-// Domain, a StaticDomains or the caller's own knowledge, so that the first
-// request need not wait. Without arguments it fetches those of the fixed list;
-// with a resolver that depends on requests there is none, and nothing is done.
-// It returns the errors of all that failed, joined; the Verifier can be used
-// nevertheless.
+// Warmup fetches the metadata and keys of issuers, so that the first request
+// need not wait. The issuers must be allowed by Domain, Issuers or a
+// StaticDomains, or else by the caller's own knowledge. Without arguments it
+// fetches those of the fixed list; with a resolver that depends on requests there
+// is none, and nothing is done. It returns the errors of all that failed, joined,
+// each with the name of its issuer; the Verifier can be used nevertheless.
 func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
-	names := make([]string, 0, max(len(issuers), len(v.issuers)))
+	var policies []*policy
 	for _, text := range issuers {
-		name, err := issuer.Normalize(text)
-		if err != nil || v.issuers != nil && !v.issuers[name] {
-			return refuse(reason.IssuerNotAllowed)
+		p, err := v.gate.warm(ctx, text)
+		if err != nil {
+			return err
 		}
-		names = append(names, name)
+		policies = append(policies, p)
 	}
-	if len(issuers) == 0 {
-		for name := range v.issuers {
-			names = append(names, name)
-		}
+	if len(issuers) == 0 && v.gate.resolver == nil {
+		policies = v.gate.all
 	}
-	slices.Sort(names)
-	failures := make([]error, len(names))
+	failures := make([]error, len(policies))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, maxWarmup)
-	for i, name := range names {
+	for i, p := range policies {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			_, failures[i] = v.keys.get(ctx, name)
+			if _, err := v.keysOf(ctx, p, v.clock.Now()); err != nil {
+				failures[i] = fmt.Errorf("%s: %w", p.name, err)
+			}
 		})
 	}
 	wg.Wait()
 	return errors.Join(failures...)
 }
 
+// warm is named for a resolver that brings the rules too: it is asked, without a
+// request.
+func (g *gate) warm(ctx context.Context, text string) (*policy, error) {
+	if g.issuers == nil {
+		return g.named(text)
+	}
+	name := text
+	if normal, err := issuer.Normalize(text); err == nil {
+		name = normal
+	}
+	value, err := foreign.Call(ctx, func() (*Issuer, error) {
+		return g.issuers.ResolveIssuer(ctx, NewResolveRequest(name, nil, nil))
+	})
+	switch {
+	case errors.Is(err, ErrNotAllowed):
+		return nil, refuse(reason.IssuerNotAllowed)
+	case err == nil && value == nil:
+		err = errResolverNil
+	}
+	if err != nil {
+		return nil, undecided(reason.Resolver, err, 0)
+	}
+	return g.policyOf(value)
+}
+
+// named returns the policy of an issuer that the calling program names: by Name,
+// an alias or a domain in any form.
+func (g *gate) named(text string) (*policy, error) {
+	if p := g.exact[text]; p != nil {
+		return p, nil
+	}
+	if i := slices.IndexFunc(g.all, func(p *policy) bool { return p.name == text }); i >= 0 {
+		return g.all[i], nil
+	}
+	normal, err := issuer.Normalize(text)
+	if err != nil {
+		return nil, refuse(reason.IssuerNotAllowed)
+	}
+	if p := g.normal[normal]; p != nil {
+		return p, nil
+	}
+	if g.resolver == nil {
+		return nil, refuse(reason.IssuerNotAllowed)
+	}
+	return g.compiled.domain(normal)
+}
+
 // Metadata returns what an issuer says about itself, from the same store that
 // verification uses. The issuer must be allowed by the configuration; with a
-// resolver that depends on requests, the caller answers for it.
+// resolver that depends on requests, the caller answers for it. An issuer whose
+// Keys are at a URL, in a file or in the program has none.
 func (v *Verifier) Metadata(ctx context.Context, name string) (Metadata, error) {
-	normal, err := issuer.Normalize(name)
-	if err != nil || v.issuers != nil && !v.issuers[normal] {
-		return Metadata{}, refuse(reason.IssuerNotAllowed)
-	}
-	snap, _, err := v.keys.metadata.Get(ctx, normal)
+	p, err := v.gate.named(name)
 	if err != nil {
-		return Metadata{}, documentFailure(reason.Discovery, err)
+		return Metadata{}, err
 	}
-	d := snap.Value
+	entry := p.entry
+	if entry == nil {
+		entry = v.keys.Entry(p.source)
+	}
+	d, err := entry.Metadata(ctx, v.clock.Now(), true)
+	if err != nil {
+		return Metadata{}, documentFailure(err)
+	}
+	return metadataOf(d), nil
+}
+
+func metadataOf(d discovery.Document) Metadata {
 	return Metadata{
 		Issuer: d.Issuer, JWKSURI: d.JWKSURI, TokenEndpoint: d.TokenEndpoint, MTLSTokenEndpoint: d.MTLSTokenEndpoint,
 		TokenEndpointAuthMethods: slices.Clone(d.TokenEndpointAuthMethods), Document: slices.Clone(d.Raw),
-	}, nil
-}
-
-// State says how well a document can be served.
-type State string
-
-// The states of a document.
-const (
-	StateFresh   State = "fresh"   // current
-	StateStale   State = "stale"   // past its freshness, within the hard limit
-	StateMissing State = "missing" // none, or past the hard limit: requests get 503
-)
-
-// Health is the state of one document of an issuer.
-type Health struct {
-	// Issuer, normalised.
-	Issuer string
-	// Document is "discovery" or "jwks".
-	Document string
-	State    State
-	// Failures is how many attempts have failed since the last success, and
-	// Problem why the last one did: network, timeout, redirect, status,
-	// too_large, bad_url, malformed, issuer, jwks_uri, too_many_keys,
-	// no_usable_key, closed, other; "" when it did not.
-	Failures int
-	Problem  string
-	// FetchedAt is when the document held was fetched. NextRefresh is when the
-	// next request will cause a refresh; no earlier one will.
-	FetchedAt   time.Time
-	NextRefresh time.Time
-}
-
-// Health returns the state of the documents held, sorted by issuer and
-// document. It does no I/O.
-func (v *Verifier) Health() []Health {
-	var all []Health
-	for document, list := range map[string][]lifecycle.Health{"discovery": v.keys.metadata.Health(), "jwks": v.keys.sets.Health()} {
-		for _, h := range list {
-			state := StateMissing
-			switch {
-			case h.Fresh:
-				state = StateFresh
-			case h.Servable:
-				state = StateStale
-			}
-			all = append(all, Health{
-				Issuer: h.Issuer, Document: document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
-				FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
-			})
-		}
 	}
-	slices.SortFunc(all, func(a, b Health) int {
-		if a.Issuer != b.Issuer {
-			if a.Issuer < b.Issuer {
-				return -1
-			}
-			return 1
-		}
-		if a.Document < b.Document {
-			return -1
-		}
-		return 1
-	})
-	return all
 }

@@ -15,4 +15,7 @@ func TestDemoEndsAsItSays(t *testing.T) {
 			t.Errorf("the table has no row %q", row)
 		}
 	}
+	if !strings.HasSuffix(out.String(), "\n20 of 20 as expected\n") {
+		t.Errorf("the end is not the verdict:\n%s", out.String())
+	}
 }

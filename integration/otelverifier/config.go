@@ -143,7 +143,8 @@ func document(name string) string {
 // problem returns one of the kinds of failure that verifier.Health lists.
 func problem(kind string) string {
 	if slices.Contains([]string{
-		"network", "timeout", "redirect", "status", "too_large", "bad_url", "malformed", "issuer", "jwks_uri",
+		"network", "timeout", "no_such_host", "connection_refused", "blocked_address", "unknown_authority", "certificate_name",
+		"certificate_invalid", "tls", "bad_url", "bad_doer", "redirect", "status", "too_large", "malformed", "issuer", "jwks_uri",
 		"too_many_keys", "no_usable_key", "closed",
 	}, kind) {
 		return kind

@@ -18,8 +18,14 @@ const maxHeader = 4 << 10
 type Directives struct {
 	MaxAge    int64 // seconds; meaningful when HasMaxAge
 	HasMaxAge bool
-	NoStore   bool // no-store, or no-cache without a field list
-	Age       int64
+	// NoStore forbids a shared cache to keep the response (RFC 9111, Section
+	// 5.2.2.5).
+	NoStore bool
+	// NoCache demands that a kept response is validated before each use
+	// (RFC 9111, Section 5.2.2.4); it may be kept. With a list of fields it
+	// speaks of those alone and does not count.
+	NoCache bool
+	Age     int64
 }
 
 // Parse reads the Cache-Control and Age fields. Of repeated max-age directives
@@ -63,8 +69,7 @@ func (d *Directives) parse(value string) {
 		case strings.EqualFold(name, "no-store"):
 			d.NoStore = true
 		case strings.EqualFold(name, "no-cache"):
-			// With a field list it speaks of single header fields only.
-			d.NoStore = d.NoStore || !hasArgument
+			d.NoCache = d.NoCache || !hasArgument
 		}
 	}
 }

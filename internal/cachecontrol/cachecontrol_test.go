@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		{"max-age=" + strings.Repeat("9", 5000), result{}},
 		{"no-store", result{0, false, true}},
 		{"no-store, max-age=60", result{60, true, true}},
-		{"max-age=60, no-cache", result{60, true, true}},
+		{"max-age=60, no-cache", result{60, true, false}},
 		{`max-age=60, no-cache="set-cookie"`, result{60, true, false}},
 	}
 	for _, test := range tests {

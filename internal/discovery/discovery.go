@@ -1,17 +1,12 @@
-// Package discovery keeps the OpenID Provider metadata of issuers (OpenID
-// Connect Discovery 1.0, Section 3; RFC 8414, Section 2) for whoever needs it:
-// one machinery for verification and for token exchange.
+// Package discovery reads the metadata of issuers (OpenID Connect Discovery 1.0,
+// Section 3; RFC 8414, Section 2).
 package discovery
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"time"
+	"slices"
+	"strings"
 
-	"github.com/portcullis-go/portcullis/internal/fetch"
-	"github.com/portcullis-go/portcullis/internal/issuer"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
@@ -27,72 +22,87 @@ type Document struct {
 	Issuer        string
 	JWKSURI       string
 	TokenEndpoint string
-	// MTLSTokenEndpoint is the alias for clients that authenticate with a
-	// certificate (RFC 8705, Section 5), or "".
-	MTLSTokenEndpoint        string
-	TokenEndpointAuthMethods []string
+	// IntrospectionEndpoint is where tokens are asked about (RFC 7662), or "".
+	IntrospectionEndpoint string
+	// MTLSTokenEndpoint and MTLSIntrospectionEndpoint are the aliases for clients
+	// that authenticate with a certificate (RFC 8705, Section 5), or "".
+	MTLSTokenEndpoint         string
+	MTLSIntrospectionEndpoint string
+	TokenEndpointAuthMethods  []string
 	// Raw is the document as received.
 	Raw []byte
 }
 
-// Parse reads the document of a normalised issuer. The issuer that it states
-// must be the same one (OpenID Connect Discovery 1.0, Section 4.3).
-func Parse(name string, body []byte) (*Document, error) {
-	members, err := strictjson.Parse(string(body), nil)
+// Spellings returns a function that reports whether a text is one of these,
+// byte by byte (OpenID Connect Discovery 1.0, Section 4.3; RFC 8414, Section
+// 3.3).
+func Spellings(exact ...string) func(stated string) bool {
+	return func(stated string) bool { return slices.Contains(exact, stated) }
+}
+
+// SpellingsOf returns the spellings of a normalised issuer: itself, and without
+// the slash where that is all of its path.
+func SpellingsOf(name string) func(stated string) bool {
+	bare := strings.TrimSuffix(name, "/")
+	if strings.Count(bare, "/") > 2 {
+		return Spellings(name)
+	}
+	return Spellings(name, bare)
+}
+
+// Parse reads the document of an issuer. states reports whether the issuer that
+// it states is a spelling of the one asked for.
+//
+// What is odd in a document does not matter as long as it is not read: a byte
+// order mark in front, a member twice, text that is no Unicode. A member that is
+// read must be there once at the most; null is absence, and so is a value of the
+// wrong type.
+func Parse(body []byte, states func(stated string) bool) (*Document, error) {
+	members, err := strictjson.ParseDocument(string(body), nil)
 	if err != nil {
 		return nil, ErrDocument
 	}
-	d := &Document{Raw: body}
-	texts := []struct {
-		member string
-		to     *string
-	}{{"issuer", &d.Issuer}, {"jwks_uri", &d.JWKSURI}, {"token_endpoint", &d.TokenEndpoint}}
-	for _, t := range texts {
-		// A member of the wrong type is as good as absent: whoever needs it
-		// will miss it.
-		*t.to, _ = strictjson.Find(members, t.member).Text()
+	r := reader{members: members}
+	d := &Document{
+		Raw: body, Issuer: r.text("issuer"), JWKSURI: r.text("jwks_uri"),
+		TokenEndpoint: r.text("token_endpoint"), IntrospectionEndpoint: r.text("introspection_endpoint"),
+		TokenEndpointAuthMethods: r.texts("token_endpoint_auth_methods_supported"),
 	}
-	if aliases, ok := strictjson.Find(members, "mtls_endpoint_aliases").Members(nil); ok {
-		d.MTLSTokenEndpoint, _ = strictjson.Find(aliases, "token_endpoint").Text()
+	aliases, _ := r.value("mtls_endpoint_aliases").DocumentMembers(nil)
+	a := reader{members: aliases}
+	d.MTLSTokenEndpoint, d.MTLSIntrospectionEndpoint = a.text("token_endpoint"), a.text("introspection_endpoint")
+	if r.repeated || a.repeated {
+		return nil, ErrDocument
 	}
-	if methods, ok := strictjson.Find(members, "token_endpoint_auth_methods_supported").Elements(nil); ok {
-		for _, m := range methods {
-			if text, ok := m.Text(); ok {
-				d.TokenEndpointAuthMethods = append(d.TokenEndpointAuthMethods, text)
-			}
-		}
-	}
-	stated, err := issuer.Normalize(d.Issuer)
-	if err != nil || stated != name {
+	if !states(d.Issuer) {
 		return nil, ErrIssuer
 	}
 	return d, nil
 }
 
-// Config says how documents are got and kept.
-type Config struct {
-	Doer    fetch.Doer
-	Policy  lifecycle.Policy
-	Now     func() time.Time
-	Cache   lifecycle.Cache
-	Lease   lifecycle.Lease
-	Observe func(lifecycle.Event)
+// reader reads members that must not be repeated.
+type reader struct {
+	members  []strictjson.Member
+	repeated bool
 }
 
-// Store keeps the documents of a bounded number of issuers.
-type Store = lifecycle.Store[*Document]
+func (r *reader) value(name string) strictjson.Value {
+	v, once := strictjson.One(r.members, name)
+	r.repeated = r.repeated || !once
+	return v
+}
 
-// New returns an empty store. It must be closed.
-func New(cfg Config) *Store {
-	return lifecycle.New(lifecycle.Config[*Document]{
-		Name: "discovery",
-		Fetch: func(ctx context.Context, name, etag string) (lifecycle.Answer, error) {
-			r, err := fetch.Get(ctx, cfg.Doer, issuer.DiscoveryURL(name), etag)
-			return lifecycle.Answer{Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness}, err
-		},
-		Parse: func(name string, body []byte, _ string) (*Document, error) { return Parse(name, body) },
-		Same:  func(a, b *Document) bool { return bytes.Equal(a.Raw, b.Raw) },
+func (r *reader) text(name string) string {
+	text, _ := r.value(name).Text()
+	return text
+}
 
-		Policy: cfg.Policy, Now: cfg.Now, Cache: cfg.Cache, Lease: cfg.Lease, Observe: cfg.Observe,
-	})
+func (r *reader) texts(name string) (all []string) {
+	elements, _ := r.value(name).Elements(nil)
+	for _, e := range elements {
+		if text, ok := e.Text(); ok {
+			all = append(all, text)
+		}
+	}
+	return all
 }

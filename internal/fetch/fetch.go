@@ -1,11 +1,10 @@
-// Package fetch gets JSON documents of an issuer over HTTPS, bounded.
+// Package fetch gets JSON documents of an issuer, and sends forms to it, over
+// HTTPS and bounded.
 package fetch
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,37 +15,31 @@ import (
 // MaxBody is how large a document may be, in bytes.
 const MaxBody = 1 << 20
 
+// The values of Request.Accept (RFC 9110, Section 12.5.1). Some servers answer
+// 406 to a request that does not name the type which they produce; for key sets
+// that is often the second one (RFC 7517, Section 8.5.1).
+const (
+	AcceptJSON   = "application/json"
+	AcceptKeySet = "application/json, application/jwk-set+json"
+)
+
 // Doer sends HTTP requests.
 type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// Kind says why a fetch failed. It is a stable word for events and health.
-type Kind string
-
-// The kinds of failures.
-const (
-	Network  Kind = "network"   // no answer
-	Timeout  Kind = "timeout"   // no answer in time
-	Redirect Kind = "redirect"  // the source answered with a redirect, or from another URL
-	Status   Kind = "status"    // not 200 (or 203)
-	TooLarge Kind = "too_large" // more than MaxBody bytes
-	BadURL   Kind = "bad_url"   // not an https URL, or of a host that is not allowed
-	NotHTTP  Kind = "bad_doer"  // the Doer returned neither response nor error
-)
-
-// Error is a failed fetch. It holds no part of the answer.
-type Error struct {
-	Kind   Kind
-	Status int // for Kind Status
-
-	ended error // ctx.Err() when the request's context was done
+// Request says which document to get.
+type Request struct {
+	// URL of the document: https, or http where HTTP allows it.
+	URL string
+	// Accept is the field of that name. Default AcceptJSON.
+	Accept string
+	// ETag of the document held, or "". With it the request is conditional (RFC
+	// 9110, Section 13.1.2).
+	ETag string
+	// HTTP says where http is allowed. Nil: nowhere.
+	HTTP *HTTP
 }
-
-func (e *Error) Error() string { return "fetch: " + string(e.Kind) }
-
-// Unwrap returns the error of the request's context, if that was done, or nil.
-func (e *Error) Unwrap() error { return e.ended }
 
 // Response is a document and what its source said about keeping it.
 type Response struct {
@@ -56,8 +49,9 @@ type Response struct {
 	Freshness   cachecontrol.Directives
 }
 
-// Client copies an *http.Client with redirects switched off; other Doers are
-// returned as they are, Get checks what they answer.
+// Client copies an *http.Client with redirects switched off, so that Get can
+// judge them; other Doers are returned as they are, Get and Post check what they
+// answer.
 func Client(d Doer) Doer {
 	client, ok := d.(*http.Client)
 	if !ok {
@@ -71,65 +65,103 @@ func Client(d Doer) Doer {
 	return &c
 }
 
-// CheckURL accepts absolute https URLs with a host and without credentials and
-// fragment.
-func CheckURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
-		return nil, &Error{Kind: BadURL}
-	}
-	return u, nil
-}
-
-// Get fetches a document. With etag it asks conditionally (RFC 9110, Section
-// 13.1.2).
-func Get(ctx context.Context, d Doer, rawURL, etag string) (Response, error) {
-	u, err := CheckURL(rawURL)
+// Get fetches a document. It follows one redirect at the most, and only to
+// another place of the same origin; see redirected. The redirected request has
+// the same context, and so the same deadline, and goes through the same Doer,
+// and so past the same checks. The error is an *Error.
+func Get(ctx context.Context, d Doer, r Request) (Response, error) {
+	u, err := r.HTTP.Check(r.URL)
 	if err != nil {
 		return Response{}, err
 	}
+	response, location, err := get(ctx, d, u, &r)
+	if location == nil {
+		return response, err
+	}
+	// The tag that is held may be of another document than the one that the
+	// redirect leads to, and the other way round.
+	r.ETag = ""
+	response, location, err = get(ctx, d, location, &r)
+	if location != nil {
+		return Response{}, &Error{Kind: Redirect, Host: hostOf(location), Rule: RuleSecondRedirect}
+	}
+	response.ETag = ""
+	return response, err
+}
+
+// get sends one request. With a location the answer was a redirect that may be
+// followed.
+func get(ctx context.Context, d Doer, u *url.URL, r *Request) (response Response, location *url.URL, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return Response{}, &Error{Kind: BadURL}
+		return Response{}, nil, &Error{Kind: BadURL}
 	}
-	req.Header.Set("Accept", "application/json")
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
+	req.Header.Set("Accept", AcceptJSON)
+	if r.Accept != "" {
+		req.Header.Set("Accept", r.Accept)
 	}
-	resp, err := d.Do(req)
+	if r.ETag != "" {
+		req.Header.Set("If-None-Match", r.ETag)
+	}
+	resp, err := send(ctx, d, req)
 	if err != nil {
-		return Response{}, failure(ctx, err)
-	}
-	if resp == nil || resp.Body == nil {
-		return Response{}, &Error{Kind: NotHTTP}
+		return Response{}, nil, err
 	}
 	defer resp.Body.Close()
-	return read(ctx, u, resp, etag)
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 && (resp.StatusCode != http.StatusNotModified || r.ETag == "") {
+		location, err = redirected(u, resp)
+		return Response{}, location, err
+	}
+	response, err = read(ctx, u, resp, r.ETag)
+	return response, nil, err
+}
+
+// send sends a request and makes sure that the answer is to that request.
+func send(ctx context.Context, d Doer, req *http.Request) (*http.Response, error) {
+	asked := req.URL.String()
+	host := hostOf(req.URL)
+	resp, err := d.Do(req)
+	if err != nil {
+		return nil, failure(ctx, host, err)
+	}
+	if resp == nil || resp.Body == nil {
+		return nil, &Error{Kind: NotHTTP, Host: host}
+	}
+	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.String() != asked {
+		_ = resp.Body.Close()
+		return nil, &Error{Kind: Redirect, Host: hostOf(resp.Request.URL), Rule: RuleFollowed}
+	}
+	return resp, nil
 }
 
 func read(ctx context.Context, asked *url.URL, resp *http.Response, etag string) (Response, error) {
-	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.String() != asked.String() {
-		return Response{}, &Error{Kind: Redirect}
-	}
 	freshness := cachecontrol.Parse(resp.Header)
 	switch {
-	case resp.StatusCode == http.StatusNotModified && etag != "":
+	case resp.StatusCode == http.StatusNotModified:
 		return Response{NotModified: true, ETag: etag, Freshness: freshness}, nil
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		return Response{}, &Error{Kind: Redirect, Status: resp.StatusCode}
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNonAuthoritativeInfo:
-		return Response{}, &Error{Kind: Status, Status: resp.StatusCode}
-	case resp.ContentLength > MaxBody:
-		return Response{}, &Error{Kind: TooLarge}
+		return Response{}, &Error{Kind: Status, Status: resp.StatusCode, Host: hostOf(asked)}
+	}
+	body, err := readBody(ctx, hostOf(asked), resp)
+	if err != nil {
+		return Response{}, err
+	}
+	return Response{Body: body, ETag: entityTag(resp.Header.Get("ETag")), Freshness: freshness}, nil
+}
+
+// readBody reads a body of MaxBody bytes at the most.
+func readBody(ctx context.Context, host string, resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > MaxBody {
+		return nil, &Error{Kind: TooLarge, Host: host}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
 	if err != nil {
-		return Response{}, failure(ctx, err)
+		return nil, failure(ctx, host, err)
 	}
 	if len(body) > MaxBody {
-		return Response{}, &Error{Kind: TooLarge}
+		return nil, &Error{Kind: TooLarge, Host: host}
 	}
-	return Response{Body: body, ETag: entityTag(resp.Header.Get("ETag")), Freshness: freshness}, nil
+	return body, nil
 }
 
 // entityTag returns a tag that is worth keeping: short and printable.
@@ -138,12 +170,4 @@ func entityTag(tag string) string {
 		return ""
 	}
 	return tag
-}
-
-func failure(ctx context.Context, err error) error {
-	var timeout net.Error
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
-		return &Error{Kind: Timeout, ended: ctx.Err()}
-	}
-	return &Error{Kind: Network, ended: ctx.Err()}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,7 +69,7 @@ func TestGet(t *testing.T) {
 		"302":              {response(302, "", "Location", "https://evil.example/"), "", fetch.Redirect},
 		"other URL":        {elsewhere, "", fetch.Redirect},
 		"too large":        {response(200, strings.Repeat("x", fetch.MaxBody+1)), "", fetch.TooLarge},
-		"refused":          {func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED }, "", fetch.Network},
+		"refused":          {func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED }, "", fetch.ConnectionRefused},
 		"error":            {func(*http.Request) (*http.Response, error) { return nil, boom }, "", fetch.Network},
 		"deadline":         {func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, "", fetch.Timeout},
 		"neither":          {func(*http.Request) (*http.Response, error) { return nil, nil }, "", fetch.NotHTTP},
@@ -78,7 +77,7 @@ func TestGet(t *testing.T) {
 		"body breaks off":  {breaking(boom), "", fetch.Network},
 		"stated too large": {stated(fetch.MaxBody + 1), "", fetch.TooLarge},
 	} {
-		_, err := fetch.Get(t.Context(), c.doer, url, c.etag)
+		_, err := fetch.Get(t.Context(), c.doer, fetch.Request{URL: url, ETag: c.etag})
 		var e *fetch.Error
 		if !errors.As(err, &e) || e.Kind != c.want {
 			t.Errorf("%s: %v; want %s", name, err, c.want)
@@ -87,7 +86,7 @@ func TestGet(t *testing.T) {
 			t.Errorf("%s: the error repeats the cause", name)
 		}
 	}
-	got, err := fetch.Get(t.Context(), response(200, "{}", "ETag", `"1"`, "Cache-Control", "max-age=60", "Age", "10"), url, "")
+	got, err := fetch.Get(t.Context(), response(200, "{}", "ETag", `"1"`, "Cache-Control", "max-age=60", "Age", "10"), fetch.Request{URL: url})
 	if err != nil || string(got.Body) != "{}" || got.ETag != `"1"` || got.Freshness.MaxAge != 60 || got.Freshness.Age != 10 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -96,12 +95,12 @@ func TestGet(t *testing.T) {
 			t.Errorf("request %s %v", r.Method, r.Header)
 		}
 		return response(304, "")(r)
-	}), url, `"1"`)
+	}), fetch.Request{URL: url, ETag: `"1"`})
 	if err != nil || !got.NotModified || got.ETag != `"1"` {
 		t.Errorf("not modified: %+v, %v", got, err)
 	}
 	for _, tag := range []string{"a\x00b", strings.Repeat("x", 300), "é"} {
-		if got, err := fetch.Get(t.Context(), response(200, "{}", "ETag", tag), url, ""); err != nil || got.ETag != "" {
+		if got, err := fetch.Get(t.Context(), response(200, "{}", "ETag", tag), fetch.Request{URL: url}); err != nil || got.ETag != "" {
 			t.Errorf("ETag %.10q is kept, %v", tag, err)
 		}
 	}
@@ -129,29 +128,10 @@ func TestBodiesAreClosed(t *testing.T) {
 		closed := false
 		_, _ = fetch.Get(t.Context(), doer(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: closing{strings.NewReader("{}"), &closed}, Request: r}, nil
-		}), "https://a.example/", "")
+		}), fetch.Request{URL: "https://a.example/"})
 		if !closed {
 			t.Errorf("status %d: the body was not closed", status)
 		}
-	}
-}
-
-func TestClientFollowsNoRedirects(t *testing.T) {
-	asked := 0
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
-		http.Redirect(w, r, "/again", http.StatusFound)
-	}))
-	defer server.Close()
-	mine := server.Client()
-	_, err := fetch.Get(t.Context(), fetch.Client(mine), server.URL, "")
-	var e *fetch.Error
-	if !errors.As(err, &e) || e.Kind != fetch.Redirect || asked != 1 || mine.CheckRedirect != nil {
-		t.Errorf("%v after %d requests; want one, and the caller's client as it was", err, asked)
-	}
-	var none *http.Client
-	if fetch.Client(none) == nil {
-		t.Error("a nil *http.Client gives no client")
 	}
 }
 
@@ -161,7 +141,7 @@ func TestTimeout(t *testing.T) {
 	_, err := fetch.Get(ctx, doer(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
-	}), "https://a.example/", "")
+	}), fetch.Request{URL: "https://a.example/"})
 	var e *fetch.Error
 	if !errors.As(err, &e) || e.Kind != fetch.Timeout {
 		t.Errorf("%v; want %s", err, fetch.Timeout)
@@ -180,11 +160,11 @@ func TestErrorsMatchTheEndOfTheContext(t *testing.T) {
 		return nil, errors.New("refused")
 	})
 	for want, ctx := range map[error]context.Context{context.Canceled: ended, context.DeadlineExceeded: late} {
-		if _, err := fetch.Get(ctx, refuse, "https://a.example/", ""); !errors.Is(err, want) {
+		if _, err := fetch.Get(ctx, refuse, fetch.Request{URL: "https://a.example/"}); !errors.Is(err, want) {
 			t.Errorf("Get: %v; want an error that matches %v", err, want)
 		}
 	}
-	if _, err := fetch.Get(t.Context(), refuse, "https://a.example/", ""); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if _, err := fetch.Get(t.Context(), refuse, fetch.Request{URL: "https://a.example/"}); errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Get with a good context: %v; want no context error", err)
 	}
 }

@@ -63,7 +63,7 @@ func TestEdges(t *testing.T) {
 		got, err := fetch.Get(t.Context(), answer(func(req *http.Request) (*http.Response, error) {
 			asked = req
 			return c.resp, c.err
-		}), "https://a.example/doc", c.etag)
+		}), fetch.Request{URL: "https://a.example/doc", ETag: c.etag})
 		var e *fetch.Error
 		switch {
 		case c.want == "" && err != nil:
@@ -85,7 +85,7 @@ func TestEdges(t *testing.T) {
 			r := response(200, "x")
 			r.Header["Etag"] = []string{tag}
 			return r, nil
-		}), "https://a.example/doc", "")
+		}), fetch.Request{URL: "https://a.example/doc"})
 		if err != nil || got.ETag != want {
 			t.Errorf("tag %q is kept as %q, %v; want %q", tag, got.ETag, err, want)
 		}

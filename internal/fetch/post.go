@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -16,48 +17,44 @@ type Reply struct {
 	TooLarge bool
 }
 
-// Post sends a form to an https URL, without following redirects, and reads
+// Post sends a form to an https URL, or to an http one where allowed, and reads
 // the bounded answer. The header is sent as it is, with Content-Type and Accept
 // on top. The error is an *Error.
-func Post(ctx context.Context, d Doer, rawURL string, header http.Header, form string) (Reply, error) {
-	u, err := CheckURL(rawURL)
+//
+// No redirect is followed: a redirect is an answer like another. The request has
+// no GetBody, so that a Doer which follows redirects of its own accord cannot
+// send the form, and the secrets in it, a second time (RFC 9110, Section 15.4.8).
+func Post(ctx context.Context, d Doer, rawURL string, allowed *HTTP, header http.Header, form string) (Reply, error) {
+	u, err := allowed.Check(rawURL)
 	if err != nil {
 		return Reply{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form))
+	// NewRequest does not know the type of the body, and so offers no copy of it.
+	body := struct{ io.Reader }{strings.NewReader(form)}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil {
 		return Reply{}, &Error{Kind: BadURL}
+	}
+	req.ContentLength = int64(len(form))
+	if form == "" {
+		req.Body = http.NoBody
 	}
 	req.Header = header.Clone()
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	resp, err := d.Do(req)
+	req.Header.Set("Accept", AcceptJSON)
+	resp, err := send(ctx, d, req)
 	if err != nil {
-		return Reply{}, failure(ctx, err)
-	}
-	if resp == nil || resp.Body == nil {
-		return Reply{}, &Error{Kind: NotHTTP}
+		return Reply{}, err
 	}
 	defer resp.Body.Close()
-	if resp.Request != nil && resp.Request.URL != nil && resp.Request.URL.String() != u.String() {
-		return Reply{}, &Error{Kind: Redirect}
-	}
 	reply := Reply{Status: resp.StatusCode, Header: resp.Header}
-	if resp.ContentLength > MaxBody {
-		reply.TooLarge = true
-		return reply, nil
+	reply.Body, err = readBody(ctx, hostOf(u), resp)
+	var tooLarge *Error
+	if errors.As(err, &tooLarge) && tooLarge.Kind == TooLarge {
+		reply.TooLarge, err = true, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
-	if err != nil {
-		return Reply{}, failure(ctx, err)
-	}
-	if len(body) > MaxBody {
-		reply.TooLarge = true
-		return reply, nil
-	}
-	reply.Body = body
-	return reply, nil
+	return reply, err
 }

@@ -27,7 +27,7 @@ func TestPost(t *testing.T) {
 	}))
 	defer server.Close()
 	header := http.Header{"X-Extra": {"a", "b"}, "Content-Type": {"text/plain"}}
-	reply, err := fetch.Post(t.Context(), fetch.Client(server.Client()), server.URL+"/token?x=1", header, "a=b")
+	reply, err := fetch.Post(t.Context(), fetch.Client(server.Client()), server.URL+"/token?x=1", nil, header, "a=b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestPostProblems(t *testing.T) {
 		}, fetch.Redirect},
 	}
 	for _, test := range tests {
-		_, err := fetch.Post(t.Context(), test.doer, test.url, nil, "")
+		_, err := fetch.Post(t.Context(), test.doer, test.url, nil, nil, "")
 		var e *fetch.Error
 		if !errors.As(err, &e) || e.Kind != test.want {
 			t.Errorf("%s: %v; want %s", test.name, err, test.want)
@@ -80,11 +80,11 @@ func TestPostProblems(t *testing.T) {
 	for name, doer := range map[string]postDoer{
 		"announced": answer(200, fetch.MaxBody+1, ""), "sent": answer(200, -1, strings.Repeat("x", fetch.MaxBody+1)),
 	} {
-		if reply, err := fetch.Post(t.Context(), doer, "https://a.example/", nil, ""); err != nil || !reply.TooLarge || reply.Body != nil {
+		if reply, err := fetch.Post(t.Context(), doer, "https://a.example/", nil, nil, ""); err != nil || !reply.TooLarge || reply.Body != nil {
 			t.Errorf("too large, %s: %v, TooLarge %t", name, err, reply.TooLarge)
 		}
 	}
-	if reply, err := fetch.Post(t.Context(), answer(302, -1, "x"), "https://a.example/", nil, ""); err != nil || reply.Status != 302 {
+	if reply, err := fetch.Post(t.Context(), answer(302, -1, "x"), "https://a.example/", nil, nil, ""); err != nil || reply.Status != 302 {
 		t.Errorf("a redirect is an answer like another: %v, %d", err, reply.Status)
 	}
 }

@@ -12,9 +12,11 @@ import (
 func TestPanicsBecomeErrors(t *testing.T) {
 	boom := func() (int, error) { panic("a secret") }
 	for name, call := range map[string]func() (int, error){
-		"Guard":  func() (int, error) { return foreign.Guard(boom) },
-		"Call":   func() (int, error) { return foreign.Call(t.Context(), boom) },
-		"Within": func() (int, error) { return foreign.Within(t.Context(), func(context.Context) (int, error) { return boom() }) },
+		"Guard": func() (int, error) { return foreign.Guard(boom) },
+		"Call":  func() (int, error) { return foreign.Call(t.Context(), boom) },
+		"Within": func() (int, error) {
+			return foreign.Within(t.Context(), func(context.Context) (int, error) { return boom() })
+		},
 	} {
 		if got, err := call(); got != 0 || err != foreign.ErrPanic {
 			t.Errorf("%s = %d, %v; want ErrPanic itself", name, got, err)
@@ -27,9 +29,11 @@ func TestAnswersPassThrough(t *testing.T) {
 	want := errors.New("x")
 	answer := func() (int, error) { return 3, want }
 	for name, call := range map[string]func() (int, error){
-		"Guard":  func() (int, error) { return foreign.Guard(answer) },
-		"Call":   func() (int, error) { return foreign.Call(t.Context(), answer) },
-		"Within": func() (int, error) { return foreign.Within(t.Context(), func(context.Context) (int, error) { return answer() }) },
+		"Guard": func() (int, error) { return foreign.Guard(answer) },
+		"Call":  func() (int, error) { return foreign.Call(t.Context(), answer) },
+		"Within": func() (int, error) {
+			return foreign.Within(t.Context(), func(context.Context) (int, error) { return answer() })
+		},
 	} {
 		if got, err := call(); got != 3 || err != want {
 			t.Errorf("%s = %d, %v; want 3 and the error itself", name, got, err)

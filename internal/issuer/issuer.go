@@ -146,12 +146,6 @@ func validPath(path string) bool {
 	return true
 }
 
-// DiscoveryURL returns where the discovery document of a normalised issuer is
-// (OpenID Connect Discovery 1.0, Section 4.1).
-func DiscoveryURL(issuer string) string {
-	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
-}
-
 // Host returns the host and port of a normalised issuer.
 func Host(issuer string) string {
 	host := strings.TrimPrefix(issuer, "https://")

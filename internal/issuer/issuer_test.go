@@ -53,18 +53,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-func TestDiscoveryURL(t *testing.T) {
-	tests := map[string]string{
-		"https://a/":      "https://a/.well-known/openid-configuration",
-		"https://a/b":     "https://a/b/.well-known/openid-configuration",
-		"https://a/b/":    "https://a/b/.well-known/openid-configuration",
-		"https://a:8443/": "https://a:8443/.well-known/openid-configuration",
-	}
-	for name, want := range tests {
-		if got := issuer.DiscoveryURL(name); got != want {
-			t.Errorf("DiscoveryURL(%q) = %q; want %q", name, got, want)
-		}
-	}
+func TestHost(t *testing.T) {
 	if got := issuer.Host("https://a:8443/b/c"); got != "a:8443" {
 		t.Errorf("Host = %q; want a:8443", got)
 	}

@@ -47,7 +47,7 @@ func TestNumberOfKeys(t *testing.T) {
 
 func TestUses(t *testing.T) {
 	for text, want := range map[string]bool{
-		`{}`: true, `{"use":"sig"}`: true, `{"use":"enc"}`: false, `{"use":"SIG"}`: false, `{"use":1}`: false, `{"use":null}`: false,
+		`{}`: true, `{"use":"sig"}`: true, `{"use":"enc"}`: false, `{"use":"SIG"}`: false, `{"use":1}`: false, `{"use":null}`: true, `{"key_ops":null}`: true,
 		`{"key_ops":["verify"]}`: true, `{"key_ops":["sign","verify"]}`: true, `{"key_ops":["sign"]}`: false, `{"key_ops":[]}`: false, `{"key_ops":"verify"}`: false,
 		`{"key_ops":[1,"verify"]}`: true, `{"use":"sig","key_ops":["encrypt"]}`: false, `{"use":"enc","key_ops":["verify"]}`: false,
 	} {

@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -30,9 +31,10 @@ type Key struct {
 	ID        string
 	HasID     bool
 	Algorithm string           // the key's "alg", or ""
+	Issuer    string           // the member "issuer" that some sets of several issuers have, or ""
 	KeyType   string           // "RSA", "EC", "OKP" or that of an outside algorithm
 	Curve     string           // "P-256", "P-384", "P-521", "Ed25519", that of an outside algorithm, or ""
-	Public    crypto.PublicKey // nil for a key of an outside algorithm
+	Public    crypto.PublicKey // nil for a key that outside algorithms alone read
 
 	x, y string // the coordinates as given, for the thumbprint
 
@@ -44,25 +46,26 @@ type Key struct {
 var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 // ParseKey reads a public JSON Web Key. Members must have the types and the
-// canonical base64url form of RFC 7518, Section 6; "x5u", "x5c" and the like
-// are ignored, never fetched and never trusted. A key of another type is read
-// for the outside algorithms of known.
+// canonical base64url form of RFC 7518, Section 6; a member that is null is
+// absent; "x5u", "x5c" and the like are ignored, never fetched and never
+// trusted. A key of another type is read for the outside algorithms of known.
+// The error is a *KeyError.
 func ParseKey(members []strictjson.Member, known *Algorithms) (*Key, error) {
 	for _, name := range privateMembers {
-		if strictjson.Find(members, name).Kind() != strictjson.Invalid {
-			return nil, ErrKey
+		if strictjson.Present(members, name).Kind() != strictjson.Invalid {
+			return nil, &KeyError{name, FaultPrivate}
 		}
 	}
 	k := &Key{}
-	var ok bool
-	if k.KeyType, ok = strictjson.Find(members, "kty").Text(); !ok {
-		return nil, ErrKey
+	var err error
+	if k.KeyType, err = requiredText(members, "kty"); err != nil {
+		return nil, err
 	}
-	if k.ID, k.HasID, ok = optionalText(members, "kid"); !ok {
-		return nil, ErrKey
+	if k.ID, k.HasID, err = optionalText(members, "kid"); err != nil {
+		return nil, err
 	}
-	if k.Algorithm, _, ok = optionalText(members, "alg"); !ok {
-		return nil, ErrKey
+	if k.Algorithm, _, err = optionalText(members, "alg"); err != nil {
+		return nil, err
 	}
 	if err := k.parsePublic(members, known); err != nil {
 		return nil, err
@@ -70,87 +73,136 @@ func ParseKey(members []strictjson.Member, known *Algorithms) (*Key, error) {
 	if known != nil {
 		k.slots = make([]atomic.Pointer[preparedSlot], known.slots)
 	}
+	if k.Issuer, _, err = optionalText(members, "issuer"); err != nil {
+		k.Issuer = noIssuer
+	}
 	return k, nil
 }
 
+// noIssuer stands for a member "issuer" that is no text: it equals no issuer.
+const noIssuer = "\x00"
+
 // ForSignatures reports whether "use" and "key_ops" allow the key to verify
 // signatures (RFC 7517, Sections 4.2 and 4.3).
-func ForSignatures(members []strictjson.Member) bool {
-	if use, has, ok := optionalText(members, "use"); !ok || has && use != "sig" {
-		return false
+func ForSignatures(members []strictjson.Member) bool { return checkUse(members, "") == nil }
+
+// checkUse demands a use: "" stands for "sig" or none.
+func checkUse(members []strictjson.Member, want string) error {
+	switch use, has, err := optionalText(members, "use"); {
+	case err != nil, has && use != cmp.Or(want, "sig"), !has && want != "":
+		return &KeyError{"use", FaultUse}
 	}
-	ops := strictjson.Find(members, "key_ops")
+	ops := strictjson.Present(members, "key_ops")
 	if ops.Kind() == strictjson.Invalid {
-		return true
+		return nil
 	}
 	elements, ok := ops.Elements(nil)
 	if !ok {
-		return false
+		return &KeyError{"key_ops", FaultUse}
 	}
 	for _, e := range elements {
 		if op, _ := e.Text(); op == "verify" {
-			return true
+			return nil
 		}
 	}
-	return false
+	return &KeyError{"key_ops", FaultUse}
 }
 
-func optionalText(members []strictjson.Member, name string) (text string, has, ok bool) {
-	v := strictjson.Find(members, name)
+func optionalText(members []strictjson.Member, name string) (text string, has bool, err error) {
+	v := strictjson.Present(members, name)
 	if v.Kind() == strictjson.Invalid {
-		return "", false, true
+		return "", false, nil
 	}
-	text, ok = v.Text()
-	return text, true, ok
+	text, ok := v.Text()
+	if !ok {
+		return "", true, &KeyError{name, FaultNotText}
+	}
+	return text, true, nil
+}
+
+func requiredText(members []strictjson.Member, name string) (string, error) {
+	text, has, err := optionalText(members, name)
+	if err == nil && !has {
+		err = &KeyError{name, FaultMissing}
+	}
+	return text, err
 }
 
 func (k *Key) parsePublic(members []strictjson.Member, known *Algorithms) error {
 	switch k.KeyType {
 	case "RSA":
-		n, nBytes, ok := octets(members, "n")
-		e, eBytes, ok2 := octets(members, "e")
-		if !ok || !ok2 || len(eBytes) > 4 || len(nBytes) > maxRSABits/8+1 {
-			return ErrKey
-		}
-		if err := k.parse(`{"kty":"RSA","n":"` + n + `","e":"` + e + `"}`); err != nil {
-			return err
-		}
-		return checkRSA(k.Public)
+		return k.parseRSA(members)
 	case "EC":
-		var ok, ok2, ok3 bool
-		k.Curve, ok = strictjson.Find(members, "crv").Text()
-		k.x, _, ok2 = octets(members, "x")
-		k.y, _, ok3 = octets(members, "y")
-		if k.Curve != "P-256" && k.Curve != "P-384" && k.Curve != "P-521" {
-			return k.parseOutside(members, known)
-		}
-		if !ok || !ok2 || !ok3 {
-			return ErrKey
-		}
-		// go-jose checks the length of the coordinates and that the point is on
-		// the curve (RFC 7518, Section 6.2.1; RFC 8725, Section 3.4).
-		return k.parse(`{"kty":"EC","crv":"` + k.Curve + `","x":"` + k.x + `","y":"` + k.y + `"}`)
+		return k.parseEC(members, known)
 	case "OKP":
-		crv, _ := strictjson.Find(members, "crv").Text()
-		if crv != "Ed25519" {
-			return k.parseOutside(members, known)
-		}
-		x, xBytes, ok := octets(members, "x")
-		if !ok || len(xBytes) != ed25519.PublicKeySize {
-			return ErrKey
-		}
-		k.Curve, k.x = crv, x
-		return k.parse(`{"kty":"OKP","crv":"Ed25519","x":"` + x + `"}`)
+		return k.parseOKP(members, known)
 	default:
-		return k.parseOutside(members, known)
+		return k.parseOutside(members, "kty", known)
 	}
 }
 
+func (k *Key) parseRSA(members []strictjson.Member) error {
+	n, nBytes, err := octets(members, "n")
+	if err != nil {
+		return err
+	}
+	e, eBytes, err := octets(members, "e")
+	if err != nil {
+		return err
+	}
+	if len(nBytes) > maxRSABits/8+1 {
+		return &KeyError{"n", FaultTooLarge}
+	}
+	if len(eBytes) > 4 {
+		return &KeyError{"e", FaultWeak}
+	}
+	if err := k.parse("n", `{"kty":"RSA","n":"`+n+`","e":"`+e+`"}`); err != nil {
+		return err
+	}
+	return checkRSA(k.Public)
+}
+
+func (k *Key) parseEC(members []strictjson.Member, known *Algorithms) (err error) {
+	if k.Curve, err = requiredText(members, "crv"); err != nil {
+		return err
+	}
+	if k.Curve != "P-256" && k.Curve != "P-384" && k.Curve != "P-521" {
+		return k.parseOutside(members, "crv", known)
+	}
+	if k.x, _, err = octets(members, "x"); err != nil {
+		return err
+	}
+	if k.y, _, err = octets(members, "y"); err != nil {
+		return err
+	}
+	// go-jose checks the length of the coordinates and that the point is on
+	// the curve (RFC 7518, Section 6.2.1; RFC 8725, Section 3.4).
+	return k.parse("x", `{"kty":"EC","crv":"`+k.Curve+`","x":"`+k.x+`","y":"`+k.y+`"}`)
+}
+
+func (k *Key) parseOKP(members []strictjson.Member, known *Algorithms) (err error) {
+	if k.Curve, err = requiredText(members, "crv"); err != nil {
+		return err
+	}
+	if k.Curve != "Ed25519" {
+		return k.parseOutside(members, "crv", known)
+	}
+	var bytes []byte
+	if k.x, bytes, err = octets(members, "x"); err != nil {
+		return err
+	}
+	if len(bytes) != ed25519.PublicKeySize {
+		return &KeyError{"x", FaultInvalidValue}
+	}
+	return k.parse("x", `{"kty":"OKP","crv":"Ed25519","x":"`+k.x+`"}`)
+}
+
 // parse hands go-jose the members that make up the public key, and no others.
-func (k *Key) parse(jwk string) error {
+// The member named is blamed when it takes none of it.
+func (k *Key) parse(member, jwk string) error {
 	var parsed jose.JSONWebKey
 	if err := parsed.UnmarshalJSON([]byte(jwk)); err != nil || !parsed.IsPublic() {
-		return ErrKey
+		return &KeyError{member, FaultInvalidValue}
 	}
 	k.Public = parsed.Key
 	return nil
@@ -158,23 +210,32 @@ func (k *Key) parse(jwk string) error {
 
 func checkRSA(public crypto.PublicKey) error {
 	key, ok := public.(*rsa.PublicKey)
-	if !ok || key.N.BitLen() < minRSABits || key.N.BitLen() > maxRSABits || key.N.Bit(0) == 0 {
-		return ErrKey
+	switch {
+	case !ok || key.N.Bit(0) == 0:
+		return &KeyError{"n", FaultInvalidValue}
+	case key.N.BitLen() < minRSABits:
+		return &KeyError{"n", FaultWeak}
+	case key.N.BitLen() > maxRSABits:
+		return &KeyError{"n", FaultTooLarge}
+	case key.E < 3 || key.E&1 == 0:
+		return &KeyError{"e", FaultWeak}
+	default:
+		return nil
 	}
-	if key.E < 3 || key.E&1 == 0 {
-		return ErrKey
-	}
-	return nil
 }
 
 // octets returns a member that is canonical base64url of at least one octet.
-func octets(members []strictjson.Member, name string) (text string, data []byte, ok bool) {
-	text, ok = strictjson.Find(members, name).Text()
-	if !ok || text == "" || strings.ContainsAny(text, "\r\n") {
-		return "", nil, false
+func octets(members []strictjson.Member, name string) (text string, data []byte, err error) {
+	if text, err = requiredText(members, name); err != nil {
+		return "", nil, err
 	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return text, data, err == nil && len(data) > 0
+	if text == "" || strings.ContainsAny(text, "\r\n") {
+		return "", nil, &KeyError{name, FaultEncoding}
+	}
+	if data, err = base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(data) == 0 {
+		return "", nil, &KeyError{name, FaultEncoding}
+	}
+	return text, data, nil
 }
 
 // Thumbprint returns the base64url SHA-256 JWK thumbprint (RFC 7638, Section

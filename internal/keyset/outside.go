@@ -55,37 +55,34 @@ var (
 	ErrMembers = errors.New("keyset: not the members of a public key")
 )
 
-// Algorithms are the algorithms that can be allowed. Nil stands for those of
-// the standard library alone.
+// Algorithms are the algorithms that can be allowed. The zero value and nil
+// stand for those of the standard library alone.
 type Algorithms struct {
 	all   []Algorithm
 	slots int // how many are from outside
 }
 
-// NewAlgorithms returns the algorithms of the standard library and those from
-// outside.
-func NewAlgorithms(outside []Outside) (*Algorithms, error) {
-	if len(outside) == 0 {
-		return nil, nil
+// Add makes an outside algorithm known. All of them are added before ByName is
+// called first.
+func (s *Algorithms) Add(o Outside) error {
+	if s.all == nil {
+		s.all = slices.Clone(algorithms[:])
 	}
-	s := &Algorithms{all: slices.Clone(algorithms[:]), slots: len(outside)}
-	for slot := range outside {
-		o := outside[slot]
-		o.Members = slices.Clone(o.Members)
-		if err := o.checkMembers(); err != nil {
-			return nil, err
-		}
-		a, err := s.add(&o)
-		if err != nil {
-			return nil, err
-		}
-		a.outside, a.slot = &o, slot
+	o.Members = slices.Clone(o.Members)
+	if err := o.checkMembers(); err != nil {
+		return err
 	}
-	return s, nil
+	a, err := s.place(&o)
+	if err != nil {
+		return err
+	}
+	a.outside, a.slot = &o, s.slots
+	s.slots++
+	return nil
 }
 
-// add returns the algorithm of that name, a new one if there is none.
-func (s *Algorithms) add(o *Outside) (*Algorithm, error) {
+// place returns the algorithm of that name, a new one if there is none.
+func (s *Algorithms) place(o *Outside) (*Algorithm, error) {
 	for i := range s.all {
 		a := &s.all[i]
 		switch {
@@ -210,14 +207,28 @@ func (o *Outside) checkMembers() error {
 
 // ByName returns the algorithm of exactly this name, or nil.
 func (s *Algorithms) ByName(name string) *Algorithm {
-	all := algorithms[:]
-	if s != nil {
-		all = s.all
-	}
+	all := s.list()
 	for i := range all {
 		if all[i].Name == name {
 			return &all[i]
 		}
 	}
 	return nil
+}
+
+// Names returns the names of all algorithms, in a fixed order.
+func (s *Algorithms) Names() []string {
+	all := s.list()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return names
+}
+
+func (s *Algorithms) list() []Algorithm {
+	if s == nil || s.all == nil {
+		return algorithms[:]
+	}
+	return s.all
 }

@@ -99,12 +99,13 @@ func (k *Key) outsideMembers() map[string][]byte {
 	return members
 }
 
-// parseOutside reads a key of a type that the standard library does not read.
-func (k *Key) parseOutside(members []strictjson.Member, known *Algorithms) error {
+// parseOutside reads a key that the standard library does not read, for a
+// reason that the named member states.
+func (k *Key) parseOutside(members []strictjson.Member, unknown string, known *Algorithms) error {
 	if known == nil {
-		return ErrKey
+		return &KeyError{unknown, FaultUnknown}
 	}
-	curve, _ := strictjson.Find(members, "crv").Text()
+	curve, _, _ := optionalText(members, "crv")
 	for i := range known.all {
 		a := &known.all[i]
 		if a.scheme != schemeOutside || a.kty != k.KeyType || a.crv != "" && a.crv != curve || a.outside.NamedByKey && a.Name != k.Algorithm {
@@ -113,7 +114,7 @@ func (k *Key) parseOutside(members []strictjson.Member, known *Algorithms) error
 		k.Curve = a.crv
 		return k.readMembers(members, a)
 	}
-	return ErrKey
+	return &KeyError{unknown, FaultUnknown}
 }
 
 // readMembers reads the public members, and makes the thumbprint of them: the
@@ -130,9 +131,12 @@ func (k *Key) readMembers(members []strictjson.Member, a *Algorithm) error {
 		texts["alg"] = a.Name
 	}
 	for _, m := range a.outside.Members {
-		text, data, ok := octets(members, m.Name)
-		if !ok || len(data) < m.Min || len(data) > m.Max {
-			return ErrKey
+		text, data, err := octets(members, m.Name)
+		if err != nil {
+			return err
+		}
+		if len(data) < m.Min || len(data) > m.Max {
+			return &KeyError{m.Name, FaultInvalidValue}
 		}
 		texts[m.Name], k.members[m.Name] = text, data
 	}

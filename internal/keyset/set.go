@@ -28,32 +28,44 @@ var (
 type Set struct {
 	keys []*Key
 	byID map[string][]*Key
+
+	skipped []Skipped
 }
 
 // Parse reads a key set. Keys of unknown type, for other uses, weak, private
 // or malformed ones are skipped (RFC 7517, Section 5): one odd key does not
-// spoil the others. Keys of types that outside algorithms read are kept when
-// known has such an algorithm.
-func Parse(document []byte, known *Algorithms) (*Set, error) {
-	members, err := strictjson.Parse(string(document), nil)
+// spoil the others, not even one with a member twice. Skipped says which. Of
+// the document itself only "keys" is read, which must be there once. Keys of
+// types that only outside algorithms read are kept if known has such an
+// algorithm.
+//
+// The error matches ErrDocument, ErrTooMany or ErrNoUsable; in the last case it
+// is an *UnusableError.
+func Parse(document []byte, known *Algorithms) (*Set, error) { return ParseFor(document, "", known) }
+
+// ParseFor is Parse for sets whose keys for signatures have another value of
+// "use" than "sig", which each of them must have then; "" stands for "sig" or no
+// such member.
+func ParseFor(document []byte, use string, known *Algorithms) (*Set, error) {
+	members, err := strictjson.ParseDocument(string(document), nil)
 	if err != nil {
 		return nil, ErrDocument
 	}
-	entries, ok := strictjson.Find(members, "keys").Elements(nil)
-	if !ok {
+	keys, once := strictjson.One(members, "keys")
+	entries, ok := keys.Elements(nil)
+	if !once || !ok {
 		return nil, ErrDocument
 	}
 	if len(entries) > MaxKeys {
 		return nil, ErrTooMany
 	}
 	set := &Set{byID: make(map[string][]*Key, len(entries))}
-	for _, entry := range entries {
-		jwk, ok := entry.Members(nil)
-		if !ok || !ForSignatures(jwk) {
-			continue
-		}
-		key, err := ParseKey(jwk, known)
+	for i, entry := range entries {
+		jwk, key, err := parseEntry(entry, use, known)
 		if err != nil {
+			if len(set.skipped) < maxSkipped {
+				set.skipped = append(set.skipped, skip(i, jwk, err))
+			}
 			continue
 		}
 		set.keys = append(set.keys, key)
@@ -62,16 +74,47 @@ func Parse(document []byte, known *Algorithms) (*Set, error) {
 		}
 	}
 	if len(set.keys) == 0 {
-		return nil, ErrNoUsable
+		return nil, &UnusableError{Skipped: set.skipped}
 	}
 	return set, nil
 }
+
+// parseEntry reads one key of a set. With an error it returns the members as
+// far as they can be read, to describe the key by.
+func parseEntry(entry strictjson.Value, use string, known *Algorithms) (jwk []strictjson.Member, key *Key, err error) {
+	jwk, ok := entry.Members(nil)
+	if !ok {
+		jwk, _ = entry.DocumentMembers(nil)
+		return jwk, nil, unreadable(jwk)
+	}
+	if err := checkUse(jwk, use); err != nil {
+		return jwk, nil, err
+	}
+	key, err = ParseKey(jwk, known)
+	return jwk, key, err
+}
+
+// Skipped returns the keys of the document that are not used, 16 at the most,
+// for operators. The slice must not be changed.
+func (s *Set) Skipped() []Skipped { return s.skipped }
 
 // HasID reports whether a key of the set has this kid.
 func (s *Set) HasID(kid string) bool { return len(s.byID[kid]) > 0 }
 
 // Len returns how many usable keys the set has.
 func (s *Set) Len() int { return len(s.keys) }
+
+// Size is about how many bytes of memory the set takes.
+func (s *Set) Size() int {
+	size := 128
+	for _, key := range s.keys {
+		size += 1024
+		for _, octets := range key.members {
+			size += 3 * len(octets) // here, prepared, and what preparing adds
+		}
+	}
+	return size
+}
 
 // Candidates appends to dst the keys that may have signed a token with this
 // kid and algorithm. Several keys may share a kid: those that fit by type,
@@ -104,6 +147,7 @@ func (s *Set) SameKeys(other *Set) bool {
 		id         string
 		hasID      bool
 		algorithm  string
+		issuer     string
 		thumbprint string
 		place      int // among the keys of its kid
 	}
@@ -111,7 +155,7 @@ func (s *Set) SameKeys(other *Set) bool {
 	count := func(set *Set, step int) {
 		places := make(map[string]int, len(set.byID))
 		for _, key := range set.keys {
-			i := identity{key.ID, key.HasID, key.Algorithm, key.Thumbprint(), 0}
+			i := identity{key.ID, key.HasID, key.Algorithm, key.Issuer, key.Thumbprint(), 0}
 			if key.HasID {
 				i.place = places[key.ID]
 				places[key.ID]++

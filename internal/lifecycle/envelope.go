@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -18,6 +19,7 @@ const (
 var (
 	errEnvelope      = errors.New("lifecycle: cache entry is not valid")
 	errEnvelopeLarge = errors.New("lifecycle: document is too large for the cache")
+	errOtherSource   = errors.New("lifecycle: cache entry is of another source")
 )
 
 // envelope is the first line of a cache entry; the document follows as it was
@@ -27,16 +29,17 @@ type envelope struct {
 	Name    string `json:"name"`
 	Issuer  string `json:"issuer"` // whose document this is, as normalised by us
 	Stated  string `json:"stated"` // the issuer as its source states it
+	Origin  string `json:"origin"` // where it came from
 	ETag    string `json:"etag,omitempty"`
 	Fetched int64  `json:"fetched"` // Unix milliseconds
 	Fresh   int64  `json:"fresh"`
 	Stale   int64  `json:"stale"`
 }
 
-func encodeEnvelope[T any](name, issuer string, s *Snapshot[T]) ([]byte, error) {
+func encodeEnvelope(name, issuer string, s *Snapshot) ([]byte, error) {
 	head, err := json.Marshal(envelope{
-		Version: envelopeVersion, Name: name, Issuer: issuer, Stated: s.Stated, ETag: s.etag,
-		Fetched: s.life.fetched.UnixMilli(), Fresh: s.life.fresh.UnixMilli(), Stale: s.life.stale.UnixMilli(),
+		Version: envelopeVersion, Name: name, Issuer: issuer, Stated: s.Stated, Origin: s.Origin, ETag: s.etag,
+		Fetched: millis(s.life.fetched), Fresh: millis(s.life.until), Stale: millis(s.life.stale),
 	})
 	if err != nil {
 		return nil, errEnvelope
@@ -47,9 +50,11 @@ func encodeEnvelope[T any](name, issuer string, s *Snapshot[T]) ([]byte, error) 
 	return append(append(head, '\n'), s.body...), nil
 }
 
+func millis(nanos int64) int64 { return nanos / int64(time.Millisecond) }
+
 // decodeEnvelope reads an entry that anybody may have written. The times must
 // be in order, and not from the future.
-func decodeEnvelope[T any](name, issuer string, value []byte, now time.Time) (*Snapshot[T], error) {
+func decodeEnvelope(name, issuer string, value []byte, now time.Time) (*Snapshot, error) {
 	head, body, found := bytes.Cut(value, []byte{'\n'})
 	if !found || len(value) > maxEnvelope {
 		return nil, errEnvelope
@@ -58,12 +63,16 @@ func decodeEnvelope[T any](name, issuer string, value []byte, now time.Time) (*S
 	if err := json.Unmarshal(head, &e); err != nil {
 		return nil, errEnvelope
 	}
-	life := lifetime{fetched: time.UnixMilli(e.Fetched), fresh: time.UnixMilli(e.Fresh), stale: time.UnixMilli(e.Stale)}
+	latest := now.UnixMilli() + clockSkew/int64(time.Millisecond)
 	switch {
 	case e.Version != envelopeVersion, e.Name != name, e.Issuer != issuer:
 		return nil, errEnvelope
-	case life.fresh.Before(life.fetched), life.stale.Before(life.fresh), life.fetched.After(now.Add(clockSkew)):
+	case e.Fetched < 0, e.Fresh < e.Fetched, e.Stale < e.Fresh, e.Fetched > latest, e.Stale > math.MaxInt64/int64(time.Millisecond):
 		return nil, errEnvelope
 	}
-	return &Snapshot[T]{Stated: e.Stated, life: life, etag: e.ETag, body: bytes.Clone(body)}, nil
+	const ms = int64(time.Millisecond)
+	return &Snapshot{
+		Stated: e.Stated, Origin: e.Origin, etag: e.ETag, body: bytes.Clone(body),
+		life: lifetime{fetched: e.Fetched * ms, until: e.Fresh * ms, stale: e.Stale * ms},
+	}, nil
 }

@@ -10,10 +10,12 @@ import (
 
 var envelopeNow = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
+func nanos(d time.Duration) int64 { return envelopeNow.Add(d).UnixNano() }
+
 func sealed(t testing.TB, body string) []byte {
 	t.Helper()
-	snap := &Snapshot[string]{Stated: "https://a.example", etag: `"1"`, body: []byte(body), life: lifetime{
-		fetched: envelopeNow.Add(-time.Minute), fresh: envelopeNow.Add(time.Minute), stale: envelopeNow.Add(time.Hour)}}
+	snap := &Snapshot{Stated: "https://a.example", etag: `"1"`, Origin: "url https://a.example/keys", body: []byte(body), life: lifetime{
+		fetched: nanos(-time.Minute), until: nanos(time.Minute), stale: nanos(time.Hour)}}
 	value, err := encodeEnvelope("jwks", "https://a.example/", snap)
 	if err != nil {
 		t.Fatal(err)
@@ -23,8 +25,8 @@ func sealed(t testing.TB, body string) []byte {
 
 func TestEnvelope(t *testing.T) {
 	good := sealed(t, "{\"keys\":[]}\n\x00")
-	snap, err := decodeEnvelope[string]("jwks", "https://a.example/", good, envelopeNow)
-	if err != nil || string(snap.body) != "{\"keys\":[]}\n\x00" || snap.Stated != "https://a.example" || snap.etag != `"1"` || !snap.fresh(envelopeNow) {
+	snap, err := decodeEnvelope("jwks", "https://a.example/", good, envelopeNow)
+	if err != nil || string(snap.body) != "{\"keys\":[]}\n\x00" || snap.Stated != "https://a.example" || snap.etag != `"1"` || snap.Origin != "url https://a.example/keys" || snap.life.until != nanos(time.Minute) {
 		t.Fatalf("%+v, %v", snap, err)
 	}
 	change := func(old, new string) []byte { return []byte(strings.Replace(string(good), old, new, 1)) }
@@ -41,11 +43,11 @@ func TestEnvelope(t *testing.T) {
 		"future":        change(`"fetched":`, `"fetched":9999999999999,"x":`),
 		"too large":     append(bytes.Clone(good), make([]byte, maxEnvelope)...),
 	} {
-		if _, err := decodeEnvelope[string]("jwks", "https://a.example/", value, envelopeNow); !errors.Is(err, errEnvelope) {
+		if _, err := decodeEnvelope("jwks", "https://a.example/", value, envelopeNow); !errors.Is(err, errEnvelope) {
 			t.Errorf("%s: %v; want errEnvelope", name, err)
 		}
 	}
-	if _, err := encodeEnvelope("jwks", "i", &Snapshot[string]{body: make([]byte, maxEnvelope)}); !errors.Is(err, errEnvelopeLarge) {
+	if _, err := encodeEnvelope("jwks", "i", &Snapshot{body: make([]byte, maxEnvelope)}); !errors.Is(err, errEnvelopeLarge) {
 		t.Errorf("too large to share: %v", err)
 	}
 }
@@ -54,9 +56,9 @@ func TestEnvelope(t *testing.T) {
 // this process would have let it.
 func TestClamp(t *testing.T) {
 	p := DefaultPolicy()
-	l := p.clamp(lifetime{fetched: envelopeNow, fresh: envelopeNow.Add(1000 * time.Hour), stale: envelopeNow.Add(9000 * time.Hour)})
-	if l.fresh.Sub(envelopeNow) != p.TTL || l.stale.Sub(envelopeNow) != p.TTL+p.StaleIfError {
-		t.Errorf("fresh for %v, stale for %v", l.fresh.Sub(envelopeNow), l.stale.Sub(envelopeNow))
+	l := p.clamp(lifetime{fetched: nanos(0), until: nanos(1000 * time.Hour), stale: nanos(9000 * time.Hour)})
+	if l.until-l.fetched != int64(p.TTL) || l.stale-l.fetched != int64(p.TTL+p.StaleIfError) {
+		t.Errorf("fresh for %v, stale for %v", time.Duration(l.until-l.fetched), time.Duration(l.stale-l.fetched))
 	}
 }
 
@@ -66,13 +68,13 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(sealed(f, `{"keys":[]}`))
 	f.Add([]byte("{}\n"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		snap, err := decodeEnvelope[string]("jwks", "https://a.example/", value, envelopeNow)
+		snap, err := decodeEnvelope("jwks", "https://a.example/", value, envelopeNow)
 		if err != nil {
 			return
 		}
 		policy := DefaultPolicy()
 		l := policy.clamp(snap.life)
-		if l.fresh.Before(l.fetched) || l.fetched.After(envelopeNow.Add(clockSkew)) || l.stale.Sub(l.fetched) > policy.TTL+policy.StaleIfError {
+		if l.until < l.fetched || l.fetched > envelopeNow.UnixNano()+clockSkew || l.stale-l.fetched > int64(policy.TTL+policy.StaleIfError) {
 			t.Errorf("times %+v", l)
 		}
 	})

@@ -14,26 +14,34 @@ const (
 	EventLimited                      // a forced refresh was not allowed
 	EventCacheHit                     // the shared cache had a document
 	EventCacheFault                   // the shared cache or lease failed, or held garbage
+	EventOtherSource                  // the shared cache had a document from a source that is not this issuer's
+	EventEvicted                      // an issuer in use was driven out
 )
 
-// Event is one thing that happened to the document of an issuer.
+// Event is one thing that happened to a document of an issuer.
 type Event struct {
 	Kind     EventKind
 	Issuer   string
+	Document string // "" of EventEvicted
 	Err      error
 	Duration time.Duration // of a fetch
 	Age      time.Duration // of a document served stale
 }
 
-func (s *Store[T]) observe(e Event) {
+func (s *Store) observe(e Event) {
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(e)
 	}
 }
 
-// Health is the state of the document of one issuer.
+func (e *Entry) observe(kind EventKind, document int, err error) {
+	e.store.observe(Event{Kind: kind, Issuer: e.issuer, Document: e.docs[document].Kind(), Err: err})
+}
+
+// Health is the state of one document of an issuer.
 type Health struct {
 	Issuer      string
+	Document    string
 	Held        bool
 	Fresh       bool
 	Servable    bool // fresh, or stale within the hard limit
@@ -43,24 +51,39 @@ type Health struct {
 	NextRefresh time.Time // when the next request will start a refresh
 }
 
-// Health returns the state of every issuer held, in no particular order.
-func (s *Store[T]) Health() []Health {
+// Health returns the state of every document that is held or was asked for, in
+// no particular order.
+func (s *Store) Health() []Health {
 	var all []Health
-	now := s.cfg.Now()
+	now := s.now()
 	s.entries.Range(func(_, v any) bool {
-		e := v.(*entry[T])
-		e.mu.Lock()
-		h := Health{Issuer: e.issuer, Failures: e.failures, LastErr: e.lastErr}
-		e.mu.Unlock()
-		if snap := e.snap.Load(); snap != nil {
-			h.Held, h.Fresh, h.Servable = true, snap.fresh(now), snap.servable(now)
-			h.FetchedAt, h.NextRefresh = snap.life.fetched, snap.life.refresh
-		}
-		if next := e.nextTry.Load(); next != 0 && time.Unix(0, next).After(h.NextRefresh) {
-			h.NextRefresh = time.Unix(0, next)
-		}
-		all = append(all, h)
+		all = v.(*Entry).health(all, now)
 		return true
 	})
+	return all
+}
+
+func (e *Entry) health(all []Health, now int64) []Health {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	view := e.view.Load()
+	for i, d := range e.docs {
+		t := &e.tries[i]
+		h := Health{Issuer: e.issuer, Document: d.Kind(), Failures: t.failures, LastErr: t.err}
+		var next int64
+		if view != nil && view.docs[i] != nil {
+			snap := view.docs[i]
+			h.Held, h.Fresh, h.Servable = true, snap.fresh(now), snap.servable(now)
+			h.FetchedAt, next = time.Unix(0, snap.life.fetched), snap.life.refresh
+		}
+		if t.failures > 0 {
+			next = max(next, t.next)
+		}
+		if !h.Held && t.failures == 0 {
+			continue
+		}
+		h.NextRefresh = time.Unix(0, next)
+		all = append(all, h)
+	}
 	return all
 }

@@ -54,13 +54,18 @@ type Config struct {
 // goroutine and needs no Close. Entries that have expired leave when their
 // shard is used next, or when the store is full. It keeps hashes only, so a
 // huge key costs no more than a short one. Safe for concurrent use.
+//
+// The clock may be wrong for a while: an entry that expired while it was ahead by
+// up to an hour is live again when it is set right. For that, up to as many
+// expired entries as MaxEntries are kept for two hours, at 32 bytes each.
 type Store struct {
 	maxEntries   int64
 	maxPerPrefix uint32
 	now          func() time.Time
 	seed         maphash.Seed
 
-	entries atomic.Int64
+	entries atomic.Int64 // live
+	retired atomic.Int64
 	shards  [256]shard
 }
 
@@ -124,7 +129,7 @@ func (s *Store) Add(ctx context.Context, key string, ttl time.Duration) (added b
 func (s *Store) addTo(shard *shard, e entry, now int64) (added bool, err error) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	s.entries.Add(-shard.expire(now))
+	s.expire(shard, now)
 	if _, known := shard.live[e.digest]; known {
 		return false, nil
 	}
@@ -139,6 +144,17 @@ func (s *Store) addTo(shard *shard, e entry, now int64) (added bool, err error) 
 	return true, nil
 }
 
+// expire retires what has expired in a shard, whose lock is held, and bounds what
+// is retired in all of them.
+func (s *Store) expire(shard *shard, now int64) {
+	before := len(shard.retired)
+	s.entries.Add(-shard.expire(now))
+	retired := s.retired.Add(int64(len(shard.retired) - before))
+	before = len(shard.retired)
+	most := before - int(min(max(0, retired-s.maxEntries), int64(before)))
+	s.retired.Add(int64(shard.forget(now, most) - before))
+}
+
 // sweep makes room in a full store by what has expired in any shard, and
 // reports whether there is room now. A shard where nothing has expired costs a
 // look at its first entry.
@@ -146,8 +162,11 @@ func (s *Store) sweep(now int64) bool {
 	for i := range s.shards {
 		shard := &s.shards[i]
 		shard.mu.Lock()
-		s.entries.Add(-shard.expire(now))
+		s.expire(shard, now)
 		shard.mu.Unlock()
 	}
 	return s.entries.Load() < s.maxEntries
 }
+
+// Retired returns how many expired entries are kept, for tests.
+func (s *Store) Retired() int64 { return s.retired.Load() }

@@ -61,6 +61,43 @@ func TestAddKeepsAKeyForItsTTL(t *testing.T) {
 	wantAdd(t, store, "a.1", 330*time.Second, false)
 }
 
+// A clock that was ahead for a moment, and is set right again, makes no key new
+// that is still live by the right time (RFC 9449, Section 11.1).
+func TestAClockThatIsSetBackForgetsNothing(t *testing.T) {
+	for _, ahead := range []time.Duration{3 * time.Second, time.Minute, time.Hour} {
+		store, clock := newStore(t, replay.Config{MaxEntries: 100, MaxPerPrefix: 2})
+		clock.advance(ahead) // there is a time before
+		clock.advance(-ahead)
+		wantAdd(t, store, "a.1", time.Second, true)
+		wantAdd(t, store, "a.2", 330*time.Second, true)
+		clock.advance(ahead + 330*time.Second - 2*time.Second)
+		wantAdd(t, store, "a.3", time.Second, true) // retires what has expired
+		clock.advance(-ahead)
+		wantAdd(t, store, "a.2", 330*time.Second, false)
+		wantError(t, store, "a.4", replay.ErrQuota) // a.2 and a.3 are live
+		clock.advance(2 * time.Second)
+		wantAdd(t, store, "a.2", 330*time.Second, true)
+	}
+}
+
+// What has expired is kept for a while, in bounds, and never takes the place of a
+// live key.
+func TestExpiredKeysAreBounded(t *testing.T) {
+	store, clock := newStore(t, replay.Config{MaxEntries: 1000})
+	for i := range 5000 {
+		wantAdd(t, store, "a."+strconv.Itoa(i), time.Second, true)
+		clock.advance(10 * time.Millisecond)
+	}
+	if got := store.Retired(); got > 1000 || got == 0 {
+		t.Errorf("%d expired keys are kept; want 1 to 1000", got)
+	}
+	clock.advance(3 * time.Hour)
+	wantAdd(t, store, "a.x", time.Second, true)
+	if got := store.Retired(); got != 0 {
+		t.Errorf("%d expired keys are kept after 3 h; want none", got)
+	}
+}
+
 func TestARepeatedAddDoesNotExtend(t *testing.T) {
 	store, clock := newStore(t, replay.Config{})
 	wantAdd(t, store, "a.1", time.Minute, true)
@@ -290,7 +327,7 @@ func TestMemoryOfAMillionEntries(t *testing.T) {
 	}
 	wantError(t, store, "one more.jti", replay.ErrFull)
 
-	clock.advance(time.Hour)
+	clock.advance(3 * time.Hour) // past the time that expired keys are kept for
 	for i := range 10_000 {
 		wantAdd(t, store, strconv.Itoa(i)+".jti", time.Second, true)
 	}

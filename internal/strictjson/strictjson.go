@@ -7,6 +7,9 @@
 // Section 8), a byte order mark, anything after the object, and deep nesting.
 // Names are compared exactly, after their escapes are resolved; case is never
 // folded.
+//
+// [ParseDocument] is for documents that an issuer publishes: it lets through
+// what is wrong in a part of them that is not read.
 package strictjson
 
 import (
@@ -45,6 +48,8 @@ type Value struct {
 	raw     string
 	kind    Kind
 	escaped bool // a string with at least one backslash
+	badText bool // a string that is not valid Unicode text; of a document only
+	lenient bool // a part of a document; see ParseDocument
 }
 
 // Member is a name and value of an object.
@@ -61,8 +66,13 @@ func Parse(src string, dst []Member) ([]Member, error) {
 		return dst, ErrUTF8
 	}
 	s := scanner{src: src}
+	return s.document(dst)
+}
+
+// document reads one object with white space around it, and nothing else.
+func (s *scanner) document(dst []Member) ([]Member, error) {
 	s.space()
-	if s.pos >= len(src) || src[s.pos] != '{' {
+	if s.pos >= len(s.src) || s.src[s.pos] != '{' {
 		return dst, ErrSyntax
 	}
 	dst, err := s.object(dst, true, 1)
@@ -70,7 +80,7 @@ func Parse(src string, dst []Member) ([]Member, error) {
 		return dst, err
 	}
 	s.space()
-	if s.pos != len(src) {
+	if s.pos != len(s.src) {
 		return dst, ErrSyntax
 	}
 	return dst, nil
@@ -88,8 +98,9 @@ func Find(members []Member, name string) Value {
 }
 
 type scanner struct {
-	src string
-	pos int
+	src     string
+	pos     int
+	lenient bool // see ParseDocument
 	// names holds the names of the objects that are open and nested, innermost
 	// last, for the duplicate check.
 	names []string
@@ -109,7 +120,7 @@ func (s *scanner) space() {
 // object reads an object at pos. The members are appended to dst only when
 // keep is set; of nested objects just the names are needed, for a moment.
 func (s *scanner) object(dst []Member, keep bool, depth int) ([]Member, error) {
-	if depth > MaxDepth {
+	if depth > s.maxDepth() {
 		return dst, ErrDepth
 	}
 	s.pos++ // {
@@ -125,19 +136,18 @@ func (s *scanner) object(dst []Member, keep bool, depth int) ([]Member, error) {
 		if s.pos >= len(s.src) || s.src[s.pos] != '"' {
 			return dst, ErrSyntax
 		}
-		raw, escaped, err := s.str()
+		text, err := s.str()
 		if err != nil {
 			return dst, err
 		}
-		name := raw[1 : len(raw)-1]
-		if escaped {
-			name = unescape(name)
-		}
-		if keep {
+		name := text.name()
+		switch {
+		case s.lenient: // the names of nested objects are not needed
+		case keep:
 			if seen.hasMember(dst[start:], name) {
 				return dst, ErrDuplicate
 			}
-		} else {
+		default:
 			if seen.hasName(s.names[base:], name) {
 				return dst, ErrDuplicate
 			}
@@ -174,7 +184,7 @@ func (s *scanner) object(dst []Member, keep bool, depth int) ([]Member, error) {
 }
 
 func (s *scanner) array(depth int) error {
-	if depth > MaxDepth {
+	if depth > s.maxDepth() {
 		return ErrDepth
 	}
 	s.pos++ // [
@@ -213,14 +223,13 @@ func (s *scanner) value(depth int) (Value, error) {
 	start := s.pos
 	switch c := s.src[s.pos]; c {
 	case '"':
-		raw, escaped, err := s.str()
-		return Value{raw: raw, kind: String, escaped: escaped}, err
+		return s.str()
 	case '{':
 		_, err := s.object(nil, false, depth+1)
-		return Value{raw: s.src[start:s.pos], kind: Object}, err
+		return Value{raw: s.src[start:s.pos], kind: Object, lenient: s.lenient}, err
 	case '[':
 		err := s.array(depth + 1)
-		return Value{raw: s.src[start:s.pos], kind: Array}, err
+		return Value{raw: s.src[start:s.pos], kind: Array, lenient: s.lenient}, err
 	case 't':
 		return s.literal("true", Bool)
 	case 'f':
@@ -289,9 +298,10 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// str reads a string with its quotes and reports whether it holds escapes.
-// The document is already known to be valid UTF-8.
-func (s *scanner) str() (raw string, escaped bool, err error) {
+// str reads a string. Of a document its text is looked at here; of everything
+// else it is known to be valid UTF-8.
+func (s *scanner) str() (Value, error) {
+	v := Value{kind: String, lenient: s.lenient}
 	start := s.pos
 	i := s.pos + 1
 	for i < len(s.src) {
@@ -299,19 +309,33 @@ func (s *scanner) str() (raw string, escaped bool, err error) {
 		switch {
 		case c == '"':
 			s.pos = i + 1
-			return s.src[start:s.pos], escaped, nil
+			v.raw = s.src[start:s.pos]
+			v.badText = v.badText || s.lenient && !utf8.ValidString(v.raw)
+			return v, nil
 		case c < 0x20:
-			return "", false, ErrSyntax
+			return Value{}, ErrSyntax
 		case c == '\\':
-			escaped = true
+			v.escaped = true
 			n, err := escapeLen(s.src[i:])
+			if s.lenient && err == ErrUTF8 {
+				v.badText, n, err = true, len(`\ud800`), nil
+			}
 			if err != nil {
-				return "", false, err
+				return Value{}, err
 			}
 			i += n
 		default:
 			i++
 		}
 	}
-	return "", false, ErrSyntax
+	return Value{}, ErrSyntax
+}
+
+// name returns the text of a member's name.
+func (v Value) name() string {
+	if v.badText {
+		return string(utf8.RuneError) // not the name of anything
+	}
+	text, _ := v.Text()
+	return text
 }

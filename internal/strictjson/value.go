@@ -14,9 +14,9 @@ func (v Value) Kind() Kind { return v.kind }
 func (v Value) Raw() string { return v.raw }
 
 // Text returns the text of a string value with its escapes resolved; ok is
-// false for every other kind.
+// false for every other kind, and for text of a document that is not Unicode.
 func (v Value) Text() (text string, ok bool) {
-	if v.kind != String {
+	if v.kind != String || v.badText {
 		return "", false
 	}
 	text = v.raw[1 : len(v.raw)-1]
@@ -30,7 +30,7 @@ func (v Value) Text() (text string, ok bool) {
 func (v Value) True() bool { return v.kind == Bool && v.raw == "true" }
 
 // Members appends the members of an object value to dst; ok is false for
-// every other kind.
+// every other kind. It is as strict as Parse, even inside of a document.
 func (v Value) Members(dst []Member) (members []Member, ok bool) {
 	if v.kind != Object {
 		return dst, false
@@ -45,7 +45,7 @@ func (v Value) Elements(dst []Value) (elements []Value, ok bool) {
 	if v.kind != Array {
 		return dst, false
 	}
-	s := scanner{src: v.raw, pos: 1}
+	s := scanner{src: v.raw, pos: 1, lenient: v.lenient}
 	s.space()
 	if s.peek() == ']' {
 		return dst, true

@@ -1,6 +1,6 @@
-// Conformancetable writes the README's table of shipped implementations and
-// rules from the reports that the modules' conformance tests recorded, or
-// checks that the README has it.
+// Conformancetable writes docs/conformance-results.md, the table of shipped
+// implementations and rules, from the reports that the modules' conformance
+// tests recorded, or checks that the page is what they say.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,18 +21,18 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	check := flag.Bool("check", false, "fail when the README is out of date, instead of writing it")
-	readme := flag.String("readme", "README.md", "the file that holds the table")
+	check := flag.Bool("check", false, "fail when the page is out of date, instead of writing it")
+	page := flag.String("page", "docs/conformance-results.md", "the page")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		log.Fatal("usage: conformancetable [-check] FOLDER")
 	}
-	if err := run(flag.Arg(0), *readme, *check); err != nil {
+	if err := run(flag.Arg(0), *page, *check); err != nil {
 		log.Fatal("conformancetable: ", err)
 	}
 }
 
-func run(dir, readme string, check bool) error {
+func run(dir, page string, check bool) error {
 	reports, err := read(dir)
 	if err != nil {
 		return err
@@ -41,26 +42,21 @@ func run(dir, readme string, check bool) error {
 			return fmt.Errorf("%s: %w", r.Subject, err)
 		}
 	}
-	page, err := os.ReadFile(readme)
+	want, err := document(reports)
 	if err != nil {
 		return err
 	}
-	rules, err := table(reports)
+	if !check {
+		return os.WriteFile(page, want, 0o644)
+	}
+	got, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	current, err := insert(page, rules)
-	if err != nil {
-		return err
+	if !bytes.Equal(got, want) {
+		return errors.New(page + " is not what this run reported: make conformance-table")
 	}
-	switch {
-	case bytes.Equal(page, current):
-		return nil
-	case check:
-		return errors.New("the table in " + readme + " is not what this run reported: make conformance-table")
-	default:
-		return os.WriteFile(readme, current, 0o644)
-	}
+	return nil
 }
 
 // read returns the reports of a folder, one per subject, sorted.
@@ -89,42 +85,58 @@ func read(dir string) ([]conformance.Report, error) {
 	return merged, nil
 }
 
-const begin, end = "<!-- conformance table: begin -->\n", "<!-- conformance table: end -->\n"
+const preface = `# Conformance results
 
-// insert puts the table between its marks.
-func insert(page, table []byte) ([]byte, error) {
-	before, rest, ok := bytes.Cut(page, []byte(begin))
-	_, after, closed := bytes.Cut(rest, []byte(end))
-	if !ok || !closed {
-		return nil, errors.New("the marks of the table are missing")
+<!-- Written by "make conformance-table". Do not edit: change tools/conformancetable. -->
+
+What the [conformance suite](conformance.md) found in the last run of ` + "`make test`" + `, on real servers where there is one. The first
+table counts the rules that an implementation passed; "n/a" counts the rules that do not apply to it. The tables below it have every rule.
+` + "`make test`" + ` fails when this page is out of date.
+
+`
+
+// known are the interfaces in the order of the table. Others follow them.
+var known = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "KeyFetcher", "Clock", "Doer"}
+
+// interfaces returns those for which a column has something to say.
+func interfaces(reports []conformance.Report) []string {
+	reported := make(map[string]bool)
+	for _, r := range reports {
+		for _, one := range r.Results {
+			reported[one.Interface] = true
+		}
 	}
-	return slices.Concat(before, []byte(begin), table, []byte(end), after), nil
+	columns := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return !reported[name] })
+	for _, name := range slices.Sorted(maps.Keys(reported)) {
+		// The rules of StaticDomains are counted nowhere but in its own table.
+		if !slices.Contains(known, name) && name != "StaticDomains" {
+			columns = append(columns, name)
+		}
+	}
+	return columns
 }
 
-// interfaces in the order of the table.
-var interfaces = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "KeyFetcher", "Clock", "Doer"}
-
-// table is a summary, with the rules of each interface folded below it.
-func table(reports []conformance.Report) ([]byte, error) {
+// document is the page: a summary, and a table of the rules for each interface.
+func document(reports []conformance.Report) ([]byte, error) {
+	columns := interfaces(reports)
 	var b bytes.Buffer
-	b.WriteString("What `make test` found on its last run, on real servers where there is one (rules passed, and those a backend has no use for):\n\n")
+	b.WriteString(preface)
 	b.WriteString("| implementation |")
-	for _, name := range interfaces {
+	for _, name := range columns {
 		b.WriteString(" " + name + " |")
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(interfaces)) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	for _, r := range reports {
 		fmt.Fprintf(&b, "| %s |", r.Subject)
-		for _, name := range interfaces {
+		for _, name := range columns {
 			b.WriteString(" " + summary(r, name) + " |")
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("\n<details><summary>Every rule, and what each implementation does with it</summary>\n\n")
+	b.WriteString("\n## Every rule\n\n")
 	if err := conformance.WriteTable(&b, reports...); err != nil {
 		return nil, err
 	}
-	b.WriteString("\n</details>\n")
 	return b.Bytes(), nil
 }
 

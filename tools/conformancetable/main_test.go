@@ -21,44 +21,39 @@ func TestTable(t *testing.T) {
 	add := conformance.Result{Interface: "ReplayStore", Check: "add", Rule: "Add adds.", Status: conformance.Passed}
 	record("two", get, hang)
 	record("two", add)
-	record("one", get)
+	record("one", get, conformance.Result{Interface: "NewSeam", Check: "new", Rule: "It is new.", Status: conformance.Passed})
 
-	readme := filepath.Join(dir, "README.md")
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(readme, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	file := filepath.Join(dir, "results.md")
+	if err := run(dir, file, true); err == nil {
+		t.Error("-check without a page: no error")
 	}
-	write("before\n" + begin + "old\n" + end + "after\n")
-	if err := run(dir, readme, true); err == nil {
-		t.Error("-check of an old table: no error")
-	}
-	if err := run(dir, readme, false); err != nil {
+	if err := os.WriteFile(file, []byte("old\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(dir, readme, true); err != nil {
+	if err := run(dir, file, true); err == nil {
+		t.Error("-check of an old page: no error")
+	}
+	if err := run(dir, file, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(dir, file, true); err != nil {
 		t.Errorf("-check after writing: %v", err)
 	}
-	page, err := os.ReadFile(readme)
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "\nafter\n", "\n| one | 1 |", "\n| two | 1 (1 n/a) |  | 1 |", `| get | Get \| gives. |`, "| hang | Done contexts end calls. |", "1. no backend", "### ReplayStore"} {
+	for _, want := range []string{"# Conformance results\n", "\n| implementation | Cache | ReplayStore | NewSeam |\n", "\n| one | 1 |  | 1 |", "\n| two | 1 (1 n/a) | 1 |  |", `| get | Get \| gives. |`, "| hang | Done contexts end calls. |", "1. no backend", "### ReplayStore"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
 	}
 
 	record("one", conformance.Result{Interface: "Cache", Check: "get", Rule: "Get gives.", Status: conformance.Failed})
-	if err := run(dir, readme, false); err == nil {
+	if err := run(dir, file, false); err == nil {
 		t.Error("a failed check: no error")
 	}
-	write("no marks")
-	if err := run(dir, readme, false); err == nil {
-		t.Error("a page without marks: no error")
-	}
-	if err := run(t.TempDir(), readme, false); err == nil {
+	if err := run(t.TempDir(), file, false); err == nil {
 		t.Error("a folder without reports: no error")
 	}
 }

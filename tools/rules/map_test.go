@@ -13,20 +13,21 @@ import (
 // fails, and so does a line that names no package.
 var order = []struct{ packages, may string }{
 	{"internal/...", "internal/..."},
-	{"verifier", "internal/..."},
-	{"verifier/verifiertest", "internal/... verifier"},
+	{"verifier/reason", ""},
+	{"verifier", "internal/... verifier/reason"},
+	{"verifier/verifiertest", "internal/... verifier verifier/reason"},
 	{"resolver", "internal/... verifier"},
-	{"exchange", "internal/... verifier"},
-	{"conformance", "verifier"},
-	{"mocks", "verifier"},
+	{"exchange", "internal/... verifier verifier/reason"},
+	{"conformance", "verifier verifier/reason"},
+	{"mocks", "verifier verifier/reason"},
 	{"cacheadapter", "internal/... verifier"},
 	{"cacheadapter/internal/...", "verifier verifier/verifiertest"},
 	{"cacheadapter/*", ""},
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
-	{"integration/*", "verifier exchange"},
-	{"examples/...", "verifier verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"integration/*", "verifier verifier/reason exchange"},
+	{"examples/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
-	{"tools/...", "verifier verifier/verifiertest resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
+	{"tools/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
 
 // lineOf returns the line of the order that a package stands on: the last one

@@ -28,6 +28,10 @@ const (
 	TokenTooLarge      Reason = "token_too_large"
 	TokenType          Reason = "token_type"
 	TokenCritical      Reason = "token_critical"
+	TokenDecryption    Reason = "token_decryption"
+	TokenNotEncrypted  Reason = "token_not_encrypted"
+	TokenInactive      Reason = "token_inactive"
+	Revoked            Reason = "revoked"
 	Algorithm          Reason = "algorithm"
 	IssuerMissing      Reason = "issuer_missing"
 	IssuerMalformed    Reason = "issuer_malformed"
@@ -41,6 +45,7 @@ const (
 	Audience           Reason = "audience"
 	ClaimMissing       Reason = "claim_missing"
 	ClaimMalformed     Reason = "claim_malformed"
+	ClaimValue         Reason = "claim_value"
 	Confirmation       Reason = "confirmation"
 	BindingMissing     Reason = "binding_missing"
 	BindingMismatch    Reason = "binding_mismatch"
@@ -73,12 +78,15 @@ const (
 	Authentication Reason = "authentication"
 
 	// Could not decide.
-	Resolver    Reason = "resolver_failed"
-	Discovery   Reason = "discovery_unavailable"
-	Keys        Reason = "keys_unavailable"
-	ReplayStore Reason = "replay_store_failed"
-	NonceSource Reason = "nonce_source_failed"
-	CertSource  Reason = "certificate_source_failed"
+	Resolver      Reason = "resolver_failed"
+	Discovery     Reason = "discovery_unavailable"
+	Keys          Reason = "keys_unavailable"
+	ReplayStore   Reason = "replay_store_failed"
+	NonceSource   Reason = "nonce_source_failed"
+	CertSource    Reason = "certificate_source_failed"
+	Introspection Reason = "introspection_failed"
+	Decryption    Reason = "decryption_failed"
+	Revocation    Reason = "revocation_failed"
 
 	// A mistake of the calling program.
 	Argument Reason = "argument"
@@ -156,18 +164,26 @@ var catalogue = [...]Info{
 		"The typ header names another kind of token, or Config.Profile demands at+jwt."},
 	{TokenCritical, unauthorized, invalidToken, 0, "the access token has critical extensions that are not understood",
 		"The token has a crit or b64 header (RFC 7515, Section 4.1.11)."},
+	{TokenDecryption, unauthorized, invalidToken, 0, "the encrypted access token cannot be opened",
+		"No key of Config.Decryption opens the token, its algorithms are not allowed, it is compressed, or what is inside is no signed token. The reason is one for all, so that a client learns nothing. Compare the kid with the published keys."},
+	{TokenNotEncrypted, unauthorized, invalidToken, 0, "the access token must be encrypted",
+		"Issuer.Encryption demands encryption, and the token came without, or was encrypted to another key."},
+	{TokenInactive, unauthorized, invalidToken, 0, "the access token is not active",
+		"The issuer's introspection endpoint does not know the token, or says that it has expired or was revoked."},
+	{Revoked, unauthorized, invalidToken, 0, "the access token was revoked",
+		"Config.Revocation's Checker says that the token, its subject or its session was revoked."},
 	{Algorithm, unauthorized, invalidToken, 0, "the signature algorithm of the access token is not allowed",
-		"The alg header is not in Config.Algorithms or Config.IssuerAlgorithms."},
+		"The alg header is not in Config.Algorithms, or in those of the Issuer."},
 	{IssuerMissing, unauthorized, invalidToken, 0, "the access token has no issuer",
-		"The iss claim is absent or not a string."},
+		"The iss claim is absent or not a string, and no Issuer with a SubjectPrefix fits."},
 	{IssuerMalformed, unauthorized, invalidToken, 0, "the issuer of the access token is not valid",
-		"The iss claim is not an https issuer."},
+		"The iss claim is not an https URL or domain, and is not listed in Config.Issuers as it is."},
 	{IssuerNotAllowed, unauthorized, invalidToken, 0, "the issuer of the access token is not allowed",
-		"The token comes from an issuer that Config.Domain or Config.Domains does not list for this request."},
+		"The token comes from an issuer that Config does not list for this request, or is spelled otherwise. A slash at the end counts where the issuer has a path."},
 	{IssuerMismatch, unauthorized, invalidToken, 0, "the issuer of the access token is not that of its keys",
-		"The iss claim differs, byte by byte, from what the issuer's metadata states."},
+		"The iss claim is none of the issuer's exact spellings, or not the one that its metadata states. Compare byte by byte; add a further spelling to Issuer.Aliases."},
 	{KeyUnknown, unauthorized, invalidToken, 0, "the signing key of the access token is not known",
-		"No key of the issuer's set fits the token's kid and algorithm, also after a refetch where one was allowed. Many of them are an attack or a client with tokens of another tenant."},
+		"No key of the issuer's set fits the token's kid and algorithm, also after a refetch. Many of them are an attack or a client with tokens of another tenant."},
 	{NoUsableKey, unauthorized, invalidToken, 0, "the issuer has no usable signing key",
 		"The issuer's key set is well-formed, but none of its keys can check a signature."},
 	{Signature, unauthorized, invalidToken, 0, "the signature of the access token is not valid",
@@ -177,13 +193,15 @@ var catalogue = [...]Info{
 	{NotYetValid, unauthorized, invalidToken, 0, "the access token is not valid yet",
 		"The nbf claim is in the future. Compare the clocks; Config.Leeway allows for some difference."},
 	{Audience, unauthorized, invalidToken, 0, "the access token is for another audience",
-		"The aud claim does not hold one of Config.Audiences. The client asked for a token for another API."},
+		"The aud claim does not hold one of the configured audiences, or the claim that takes its place names another client. The client asked for a token for another API."},
 	{ClaimMissing, unauthorized, invalidToken, 0, "a required claim of the access token is missing",
-		"exp, iat or a claim of Config.RequiredClaims, of the profile or of the call is absent."},
+		"exp, iat, aud, or a claim that Config, the Issuer, the profile or the call requires, is absent."},
 	{ClaimMalformed, unauthorized, invalidToken, 0, "a claim of the access token is malformed",
-		"A registered claim has the wrong type."},
+		"A claim has the wrong type: a registered one, or one that the issuer's Claims say holds the scope, the client or the permissions."},
+	{ClaimValue, unauthorized, invalidToken, 0, "a claim of the access token has a value that is not accepted",
+		"The claim is not one of Issuer.RequiredValues, or sub lacks Issuer.SubjectPrefix: another kind of token, or one of another domain."},
 	{Confirmation, unauthorized, invalidToken, 0, "the confirmation of the access token is malformed or not supported",
-		"The cnf claim is not an object of jkt and x5t#S256 alone. Such a token is refused because its binding cannot be checked."},
+		"The cnf claim has no member jkt or x5t#S256, or one that is malformed. Such a token is refused because its binding cannot be checked."},
 	{BindingMissing, unauthorized, invalidToken, 0, "the access token is not bound to a DPoP key",
 		"The DPoP scheme was used with a token without cnf.jkt. The issuer may not have bound it."},
 	{BindingMismatch, unauthorized, invalidToken, 0, "the access token is bound to another DPoP key",
@@ -242,13 +260,19 @@ var catalogue = [...]Info{
 	{Discovery, unavailable, none, 0, "the issuer's metadata is not available",
 		"No usable discovery document within the hard limit. Health shows the last failure; see the guide on outages."},
 	{Keys, unavailable, none, 0, "the issuer's keys are not available",
-		"No usable key set within the hard limit, or the refetch for an unknown kid failed. Health shows the last failure."},
+		"No usable key set within the hard limit, or the refetch for an unknown kid failed or was not allowed yet. Health shows the last failure."},
 	{ReplayStore, unavailable, none, 0, "the proof could not be checked for replay",
 		"The replay store failed or is full. DPoPConfig.AllowReplayStoreFailure answers otherwise, at a price."},
 	{NonceSource, unavailable, none, 0, "the nonce could not be checked",
 		"DPoPConfig.Nonces failed."},
 	{CertSource, unavailable, none, 0, "the client certificate could not be determined",
 		"Config.ClientCertificate failed."},
+	{Introspection, unavailable, none, 0, "the access token could not be checked with its issuer",
+		"Issuer.Opaque's Introspector failed, timed out, or had too many calls in flight. The cause is in the error."},
+	{Decryption, unavailable, none, 0, "the encrypted access token could not be opened now",
+		"A KeyDecrypter failed, or more than Decryption.MaxInFlight tokens are being opened."},
+	{Revocation, unavailable, none, 0, "the access token could not be checked for revocation",
+		"Revocation.Checker failed. Revocation.AllowFailure answers otherwise, at a price."},
 	{Argument, http.StatusInternalServerError, none, 0, "the request could not be checked",
 		"A mistake of this program: the call lacks the method or URL that a DPoP proof is checked against, or the URL is not absolute."},
 }

@@ -175,7 +175,7 @@ func TestJWKSIsWhatIsPublished(t *testing.T) {
 	if got := issuer.JWKS(); string(got) != string(published) {
 		t.Errorf("JWKS() = %s; want %s", got, published)
 	}
-	cfg := verifier.Config{Domain: issuer.Domain(), Audience: audience, KeyFetcher: verifier.NewStaticKeys(issuer.URL(), issuer.JWKS())}
+	cfg := verifier.Config{Issuers: []verifier.Issuer{{Name: issuer.Domain(), Keys: verifier.KeysStatic(issuer.JWKS())}}, Audience: audience}
 	if _, err := newVerifier(t, cfg).VerifyAccessToken(t.Context(), issuer.Sign(audience, nil)); err != nil {
 		t.Errorf("with static keys: %v", err)
 	}

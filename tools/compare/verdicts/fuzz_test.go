@@ -1,7 +1,6 @@
 package verdicts_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -110,12 +109,10 @@ const keys = `{"keys":[{$RSA,"kid":"r","use":"sig"},{$EC,"kid":"e","alg":"ES256"
 func ours(tb testing.TB, document string, algorithms []string) *verifier.Verifier {
 	tb.Helper()
 	v, err := verifier.New(verifier.Config{
-		Domain: "tenant.example.com", Audience: audience, Algorithms: algorithms,
+		Issuers:  []verifier.Issuer{{Name: "tenant.example.com", Keys: verifier.KeysStatic([]byte(document))}},
+		Audience: audience, Algorithms: algorithms,
 		Clock: verifier.ClockFunc(func() time.Time { return time.Unix(now, 0) }),
-		KeyFetcher: verifier.KeyFetcherFunc(func(_ context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
-			return verifier.KeySet{Issuer: req.Issuer, JWKS: []byte(document)}, nil
-		}),
-		DPoP: verifier.DPoPConfig{AllowReplays: true},
+		DPoP:  verifier.DPoPConfig{AllowReplays: true},
 	})
 	if err != nil {
 		tb.Fatal(err)

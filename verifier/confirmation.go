@@ -9,15 +9,16 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
-// parseConfirmation reads the cnf claim (RFC 7800, Section 3.1). It fails
-// closed: a confirmation with a member that is not understood binds the token
-// to something that nobody here checks.
-func parseConfirmation(cnf strictjson.Value) (Confirmation, error) {
+// readConfirmation reads the cnf claim. Members that are not understood are
+// ignored beside one that is (RFC 7800, Section 3.1). It fails closed: a
+// confirmation of which no member is understood binds the token to something
+// that is not checked here, and a member that is understood must be well-formed.
+func readConfirmation(cnf strictjson.Value) (Confirmation, error) {
 	if cnf.Kind() == strictjson.Invalid {
 		return Confirmation{}, nil
 	}
 	members, ok := cnf.Members(nil)
-	if !ok || len(members) == 0 {
+	if !ok {
 		return Confirmation{}, refuse(reason.Confirmation)
 	}
 	var c Confirmation
@@ -29,12 +30,13 @@ func parseConfirmation(cnf strictjson.Value) (Confirmation, error) {
 		case "x5t#S256":
 			c.CertificateThumbprint, ok = m.Value.Text()
 			ok = ok && isSHA256(c.CertificateThumbprint)
-		default:
-			ok = false
 		}
 		if !ok {
 			return Confirmation{}, refuse(reason.Confirmation)
 		}
+	}
+	if c == (Confirmation{}) {
+		return Confirmation{}, refuse(reason.Confirmation)
 	}
 	return c, nil
 }
@@ -49,6 +51,15 @@ func isSHA256(text string) bool {
 	return err == nil && n == len(sum)
 }
 
+// stackText is up to which length a text is hashed without a buffer from the
+// heap.
+const stackText = 2048
+
+func sum256(text string) [sha256.Size]byte {
+	var space [stackText]byte
+	return sha256.Sum256(append(space[:0], text...))
+}
+
 // base64SHA256 returns the base64url SHA-256 of data.
 func base64SHA256(data []byte) string {
 	sum := sha256.Sum256(data)
@@ -61,12 +72,12 @@ func equalText(a, b string) bool {
 
 // checkCertificate compares the certificate that the client used with the one
 // that the token is bound to (RFC 8705, Section 3).
-func (v *Verifier) checkCertificate(t *Token, in *incoming) error {
+func checkCertificate(t *Token, in *incoming) error {
 	want := t.Confirmation.CertificateThumbprint
 	if want == "" {
 		return nil
 	}
-	certificate, err := v.clientCertificate(in)
+	certificate, err := in.clientCertificate()
 	switch {
 	case err != nil:
 		return undecided(reason.CertSource, err, 0)

@@ -1,0 +1,209 @@
+// Package jwe opens encrypted access tokens: a JWS inside of a JSON Web
+// Encryption in compact serialisation (RFC 7516, Section 7.1; RFC 7519, Section
+// 5.2). It decides what is opened, and with which key; go-jose does the
+// cryptography.
+package jwe
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
+	"github.com/portcullis-go/portcullis/internal/strictjson"
+)
+
+// ErrOpen is the one answer to every token that cannot be opened: a header that
+// is not allowed, no key, a wrong key, a bad tag, bad padding, or content that is
+// no JWS. Who made the token learns nothing from it.
+var ErrOpen = errors.New("jwe: the token cannot be opened")
+
+// Algorithms are the supported key management algorithms (RFC 7518, Section 4.1).
+// RSA1_5, symmetric and password-based ones are not among them.
+var Algorithms = [...]string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
+
+// Encodings are the supported content encryption algorithms (RFC 7518, Section
+// 5.1).
+var Encodings = [...]string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
+
+// maxKeys is how many keys are tried for a token that names none.
+const maxKeys = 4
+
+// Key is a private key, or what decrypts with one.
+type Key struct {
+	ID        string
+	Private   any // *rsa.PrivateKey or *ecdsa.PrivateKey; nil with Decrypter
+	Decrypter func(ctx context.Context, algorithm string, encryptedKey []byte) ([]byte, error)
+	// Refused is the error of Decrypter that is a refusal, not an outage.
+	Refused error
+}
+
+// fits reports whether the key can be used with an algorithm.
+func (k *Key) fits(algorithm string) bool {
+	switch k.Private.(type) {
+	case *rsa.PrivateKey:
+		return strings.HasPrefix(algorithm, "RSA-")
+	case *ecdsa.PrivateKey:
+		return strings.HasPrefix(algorithm, "ECDH-")
+	default:
+		return k.Decrypter != nil && strings.HasPrefix(algorithm, "RSA-")
+	}
+}
+
+// Opener opens tokens. It is immutable.
+type Opener struct {
+	Keys       []Key
+	Algorithms []string
+	Encodings  []string
+	MaxInner   int // bytes of what is inside
+}
+
+// IsEncrypted reports whether a token has the five parts of a JWE.
+func IsEncrypted(compact string) bool { return strings.Count(compact, ".") == 4 }
+
+// Open returns the JWS inside of a token and the key that opened it. The error is
+// ErrOpen, or that of a Decrypter that failed.
+func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Key, err error) {
+	h, ok := o.header(compact)
+	if !ok {
+		return "", nil, ErrOpen
+	}
+	parsed, err := jose.ParseEncryptedCompact(compact, []jose.KeyAlgorithm{jose.KeyAlgorithm(h.algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(h.encoding)})
+	if err != nil {
+		return "", nil, ErrOpen
+	}
+	tried := 0
+	for i := range o.Keys {
+		key := &o.Keys[i]
+		if h.hasKeyID && key.ID != h.keyID || !key.fits(h.algorithm) {
+			continue
+		}
+		if tried++; tried > maxKeys {
+			break
+		}
+		content, err := key.decrypt(ctx, parsed, h.algorithm)
+		if err != nil {
+			return "", nil, err
+		}
+		if content != nil {
+			if len(content) > o.MaxInner || strings.Count(string(content), ".") != 2 {
+				return "", nil, ErrOpen
+			}
+			return string(content), key, nil
+		}
+	}
+	return "", nil, ErrOpen
+}
+
+// decrypt returns nil when the key does not open the token. An error is one that
+// decides nothing.
+func (k *Key) decrypt(ctx context.Context, parsed *jose.JSONWebEncryption, algorithm string) ([]byte, error) {
+	if k.Decrypter == nil {
+		content, err := foreign.Guard(func() ([]byte, error) { return parsed.Decrypt(k.Private) })
+		if err != nil {
+			return nil, nil
+		}
+		return content, nil
+	}
+	call := &remote{ctx: ctx, key: k, algorithm: algorithm}
+	content, err := foreign.Guard(func() ([]byte, error) { return parsed.Decrypt(call) })
+	switch {
+	case call.failure != nil:
+		return nil, call.failure
+	case err != nil:
+		return nil, nil
+	default:
+		return content, nil
+	}
+}
+
+// remote is a Decrypter as go-jose calls it, for one token.
+type remote struct {
+	ctx       context.Context
+	key       *Key
+	algorithm string
+	failure   error
+}
+
+// DecryptKey implements jose.OpaqueKeyDecrypter.
+func (r *remote) DecryptKey(encryptedKey []byte, _ jose.Header) ([]byte, error) {
+	contentKey, err := foreign.Call(r.ctx, func() ([]byte, error) { return r.key.Decrypter(r.ctx, r.algorithm, encryptedKey) })
+	if err != nil && !errors.Is(err, r.key.Refused) {
+		r.failure = err
+	}
+	return contentKey, err
+}
+
+// header is what the protected header says.
+type header struct {
+	algorithm, encoding, keyID string
+	hasKeyID                   bool
+}
+
+// header reads the protected header, once and strictly. Compression, critical
+// extensions and everything that names a key by itself are refused; so is a
+// token that does not say that it holds a JWT (RFC 7519, Section 5.2).
+func (o *Opener) header(compact string) (h header, ok bool) {
+	parts := strings.Split(compact, ".")
+	if len(parts) != 5 {
+		return h, false
+	}
+	for _, part := range parts {
+		if strings.ContainsAny(part, "\r\n=") {
+			return h, false
+		}
+		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return h, false
+		}
+	}
+	text, _ := base64.RawURLEncoding.DecodeString(parts[0])
+	members, err := strictjson.Parse(string(text), nil)
+	if err != nil {
+		return h, false
+	}
+	var content string
+	var hasContent bool
+	for _, m := range members {
+		ok := true
+		switch m.Name {
+		case "alg":
+			h.algorithm, ok = m.Value.Text()
+		case "enc":
+			h.encoding, ok = m.Value.Text()
+		case "kid":
+			h.keyID, ok = m.Value.Text()
+			h.hasKeyID = true
+		case "cty":
+			content, hasContent = m.Value.Text()
+			ok = hasContent
+		case "typ":
+			_, ok = m.Value.Text()
+		case "zip", "crit", "jku", "jwk", "x5u", "x5c", "p2s", "p2c", "b64":
+			return h, false
+		}
+		if !ok {
+			return h, false
+		}
+	}
+	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding) && isJWT(content)
+}
+
+// isJWT compares media types (RFC 7515, Section 4.1.10).
+func isJWT(content string) bool {
+	content = strings.TrimPrefix(strings.ToLower(content), "application/")
+	return content == "jwt" || content == "at+jwt"
+}
+
+func contains(list []string, text string) bool {
+	for _, item := range list {
+		if item == text {
+			return true
+		}
+	}
+	return false
+}

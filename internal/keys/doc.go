@@ -1,0 +1,11 @@
+// Package keys gets and keeps the metadata and key sets of issuers, below the
+// verifier and the token exchange.
+//
+// A [Source] is a checked, immutable value that says where the documents of one
+// issuer come from. A [Store] keeps the documents of many sources. An [Entry] is
+// the place of one source in a store: whoever holds it reaches the keys without
+// a look-up, a lock or an allocation. Several issuers may share a source.
+//
+// Package lifecycle has the rules by which documents are fetched, refreshed,
+// served stale, shared and evicted.
+package keys

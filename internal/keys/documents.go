@@ -1,0 +1,250 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/cachecontrol"
+	"github.com/portcullis-go/portcullis/internal/discovery"
+	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/lifecycle"
+)
+
+// What is wrong with documents, beside the errors of packages fetch, discovery
+// and keyset.
+var (
+	// ErrKeysHost says that metadata places the keys where they must not be.
+	ErrKeysHost = errors.New("keys: the key set is not on an allowed host")
+	// ErrForeign says that a FetchFunc returned the keys of another issuer, or
+	// more than fetch.MaxBody bytes.
+	ErrForeign = errors.New("keys: key set of another issuer, or too large")
+	// ErrFile says that the file of a key set could not be read.
+	ErrFile = errors.New("keys: key file")
+)
+
+// metadata is a parsed metadata document. Its Raw is dropped; the digest is
+// what remains of it.
+type metadata struct {
+	*discovery.Document
+	digest [sha256.Size]byte
+}
+
+// The kinds of documents, as events and health call them.
+const (
+	metadataKind = "discovery"
+	keySetKind   = "jwks"
+)
+
+// metadataDocument is the first document of a source that discovers.
+type metadataDocument Source
+
+func (d *metadataDocument) Kind() string { return metadataKind }
+
+// MayComeFrom accepts the one URL that is configured, or the two places that the
+// name leads to.
+func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
+	if d.kind == byMetadata {
+		return origin == d.url
+	}
+	places := discovery.Places(d.name)
+	return slices.Contains(places[:], origin)
+}
+
+// Fetch asks the place where the document was last; see discovery.Fetch.
+func (d *metadataDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {
+	s := (*Source)(d)
+	if d.kind == byMetadata {
+		return s.get(ctx, fetch.AcceptJSON, d.url, held)
+	}
+	request := discovery.Request{Issuer: d.name, HTTP: s.http()}
+	if d.MayComeFrom(before, held.Origin) {
+		request.Place, request.ETag = held.Origin, held.ETag
+	}
+	found, err := discovery.Fetch(ctx, s.doer, request)
+	if err != nil {
+		return lifecycle.Answer{}, err
+	}
+	return answerOf(found.Response, found.Place), nil
+}
+
+func (d *metadataDocument) Parse(body []byte, _ string) (any, error) {
+	document, err := discovery.Parse(body, (*Source)(d).states)
+	if err != nil {
+		return nil, err
+	}
+	document.Raw = nil
+	return &metadata{document, sha256.Sum256(body)}, nil
+}
+
+func (d *metadataDocument) Same(a, b any) bool { return a.(*metadata).digest == b.(*metadata).digest }
+
+func (d *metadataDocument) Size(value any) int {
+	m := value.(*metadata)
+	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.MTLSTokenEndpoint)
+	for _, method := range m.TokenEndpointAuthMethods {
+		size += 16 + len(method)
+	}
+	return size
+}
+
+// keySetDocument is the last document of every source.
+type keySetDocument Source
+
+func (d *keySetDocument) Kind() string { return keySetKind }
+
+// MayComeFrom accepts the one place that Fetch would ask.
+func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
+	switch d.kind {
+	case byURL:
+		return origin == d.url
+	case byDiscovery, byMetadata:
+		m, ok := before.(*metadata)
+		return ok && origin == m.JWKSURI && (*Source)(d).checkKeys(m.JWKSURI) == nil
+	default:
+		return origin == d.origin()
+	}
+}
+
+// origin names a source that has no URL. What is in the process already is not
+// shared.
+func (d *keySetDocument) origin() string {
+	if d.kind == byFetch {
+		return d.identity
+	}
+	return ""
+}
+
+func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {
+	s := (*Source)(d)
+	switch d.kind {
+	case byURL:
+		return s.get(ctx, fetch.AcceptKeySet, d.url, held)
+	case byStatic:
+		return lifecycle.Answer{Body: slices.Clone(d.static)}, ctx.Err()
+	case byFile:
+		return s.read(ctx, held.ETag)
+	case byFetch:
+		return d.ask(ctx, held.ETag)
+	}
+	m := before.(*metadata)
+	if err := s.checkKeys(m.JWKSURI); err != nil {
+		return lifecycle.Answer{}, err
+	}
+	answer, err := s.get(ctx, fetch.AcceptKeySet, m.JWKSURI, held)
+	answer.Stated = m.Issuer
+	return answer, err
+}
+
+func (d *keySetDocument) Parse(body []byte, _ string) (any, error) {
+	set, err := keyset.ParseFor(body, d.use, d.algorithms)
+	if err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+func (d *keySetDocument) Same(a, b any) bool { return a.(*keyset.Set).SameKeys(b.(*keyset.Set)) }
+
+func (d *keySetDocument) Size(value any) int { return value.(*keyset.Set).Size() }
+
+// checkKeys allows key sets on the host of the metadata and on those that the
+// configuration names: metadata is data, not authority over our network. A
+// document that was fetched over https leads to https only.
+func (s *Source) checkKeys(raw string) error {
+	u, err := s.policy.checkURL(raw, s.http())
+	if err != nil {
+		return ErrKeysHost
+	}
+	if host := hostOf(u); hostOnly(host) != hostOnly(s.host) && !slices.Contains(s.policy.keys, host) {
+		return ErrKeysHost
+	}
+	return nil
+}
+
+// http says where http may be fetched: nowhere, unless the source itself is http.
+func (s *Source) http() *fetch.HTTP {
+	if strings.HasPrefix(s.url, "http:") {
+		return s.policy.http
+	}
+	return nil
+}
+
+// get asks one URL. An entity tag of another URL means nothing to it.
+func (s *Source) get(ctx context.Context, accept, url string, held lifecycle.Reference) (lifecycle.Answer, error) {
+	request := fetch.Request{URL: url, Accept: accept, HTTP: s.http()}
+	if held.Origin == url {
+		request.ETag = held.ETag
+	}
+	r, err := fetch.Get(ctx, s.doer, request)
+	if err != nil {
+		return lifecycle.Answer{}, err
+	}
+	return answerOf(r, url), nil
+}
+
+func answerOf(r fetch.Response, url string) lifecycle.Answer {
+	return lifecycle.Answer{
+		Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness, Origin: url, Public: true,
+	}
+}
+
+// ask calls the FetchFunc.
+func (d *keySetDocument) ask(ctx context.Context, etag string) (lifecycle.Answer, error) {
+	answer, err := d.fetch(ctx, etag)
+	if err != nil {
+		return lifecycle.Answer{}, err
+	}
+	if answer.Stated != "" && !(*Source)(d).states(answer.Stated) || len(answer.Body) > fetch.MaxBody || answer.NotModified && etag == "" {
+		return lifecycle.Answer{}, ErrForeign
+	}
+	answer.Body, answer.Origin, answer.Public = bytes.Clone(answer.Body), d.origin(), false
+	return answer, nil
+}
+
+// fileFreshness is how long a key set from a file is used before the file is
+// looked at again.
+const fileFreshness = 30 * time.Second
+
+// read gets a key set from a file when that has changed.
+func (s *Source) read(ctx context.Context, etag string) (lifecycle.Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return lifecycle.Answer{}, err
+	}
+	file, err := os.Open(s.path)
+	if err != nil {
+		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	answer := lifecycle.Answer{
+		ETag:      fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()),
+		Freshness: cachecontrol.Directives{MaxAge: int64(fileFreshness / time.Second), HasMaxAge: true},
+	}
+	if answer.ETag == etag {
+		answer.NotModified = true
+		return answer, nil
+	}
+	if answer.Body, err = io.ReadAll(io.LimitReader(file, fetch.MaxBody+1)); err != nil {
+		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	if len(answer.Body) > fetch.MaxBody {
+		return lifecycle.Answer{}, &fetch.Error{Kind: fetch.TooLarge}
+	}
+	return answer, nil
+}
+
+// ErrNoMetadata says that a source has no metadata: its keys are at a URL, in a
+// file or in the process.
+var ErrNoMetadata = errors.New("keys: this issuer's source has no metadata")

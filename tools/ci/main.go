@@ -1,0 +1,143 @@
+// Command ci runs what must hold before a change lands, over every module of
+// the repository, and ends with one line that is the verdict:
+//
+//	go run ./tools/ci check   # minutes: format, tidy, generated files, vet, build, short tests of the core
+//	go run ./tools/ci test    # everything, the tests under the race detector
+//
+// Steps that cost little come first. A step that fails does not stop the others
+// of its kind: a run shows every mistake that it can find. Each module is
+// checked by itself, as its users get it (GOWORK=off).
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) != 2 || os.Args[1] != "check" && os.Args[1] != "test" {
+		fmt.Fprintln(os.Stderr, "usage: ci check|test, in the root of the repository")
+		os.Exit(2)
+	}
+	r, err := newRun(ctx, os.Args[1] == "test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ci:", err)
+		os.Exit(1)
+	}
+	r.all()
+	fmt.Println(r.verdict())
+	if len(r.failures) > 0 {
+		os.Exit(1)
+	}
+}
+
+// run is one run over the repository.
+type run struct {
+	ctx      context.Context
+	whole    bool // everything, not the quick check
+	modules  []string
+	began    time.Time
+	failures []string
+	counts
+}
+
+// counts are what the verdict says.
+type counts struct{ packages, tests, skipped int }
+
+func newRun(ctx context.Context, whole bool) (*run, error) {
+	modules, err := findModules(".")
+	return &run{ctx: ctx, whole: whole, modules: modules, began: time.Now()}, err
+}
+
+// all runs the steps. Tests do not begin when a cheap step has failed.
+func (r *run) all() {
+	r.step("format", r.format)
+	r.step("tidy", r.each(r.modules, r.tidy))
+	r.step("generated files", r.generated)
+	r.step("build of the workspace", r.build)
+	r.step("vet", r.each(r.modules, r.vet))
+	switch {
+	case len(r.failures) > 0:
+	case r.whole:
+		r.wholeTests()
+	default:
+		r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "./...") })
+	}
+}
+
+// wholeTests runs the tests of every module. What measures time, memory or
+// allocations means nothing under the race detector and runs without it.
+func (r *run) wholeTests() {
+	reports, err := newReports()
+	if err != nil {
+		r.fail("reports", err)
+		return
+	}
+	env := append(race(), "PORTCULLIS_REPORTS="+reports)
+	for _, module := range r.modules {
+		if testedApart(module) {
+			continue
+		}
+		r.step("tests of "+module, func() error {
+			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+measuring, "./...")
+		})
+	}
+	r.step("tests that measure", r.measure)
+	r.step("conformance results", func() error {
+		return r.command(".", nil, "go", "run", "./tools/conformancetable", "-check", reports)
+	})
+}
+
+// newReports makes the folder for what conformance tests report. It has a new
+// name in each run, so that the go command does not skip a test that ran before.
+func newReports() (string, error) {
+	above, err := filepath.Abs(filepath.Join("bin", "reports"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(above); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(above, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(above, "")
+}
+
+// step runs one step and says how long it took.
+func (r *run) step(name string, do func() error) {
+	if r.ctx.Err() != nil {
+		return
+	}
+	fmt.Printf("== %s\n", name)
+	began := time.Now()
+	if err := do(); err != nil {
+		r.fail(name, err)
+		return
+	}
+	fmt.Printf("   %.1fs\n", time.Since(began).Seconds())
+}
+
+func (r *run) fail(name string, err error) {
+	fmt.Printf("FAIL: %s: %v\n", name, err)
+	r.failures = append(r.failures, name)
+}
+
+// verdict is the last line.
+func (r *run) verdict() string {
+	text := fmt.Sprintf("%d modules, %d packages with tests, %d tests, %d skipped, %.0f seconds", len(r.modules), r.packages, r.tests, r.skipped, time.Since(r.began).Seconds())
+	switch {
+	case r.ctx.Err() != nil:
+		return "FAIL: interrupted; " + text
+	case len(r.failures) > 0:
+		return "FAIL: " + strings.Join(r.failures, "; ") + "; " + text
+	}
+	return "PASS: " + text
+}

@@ -1,0 +1,190 @@
+package verifier
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answers is what the challenges of a Verifier have in common.
+type answers struct {
+	mode             DPoPMode
+	realm            string
+	algorithms       string // of proofs, separated by spaces
+	resourceMetadata string // RFC 9728, Section 5.1
+	scope            string // of 401 challenges
+	auth0            bool
+}
+
+// newAnswers checks what the configuration says about answers to clients.
+func newAnswers(m *mistakes, cfg *Config, proofAlgorithms algorithmList) *answers {
+	m.quotable("Realm", cfg.Realm)
+	m.quotable("ChallengeScope", cfg.ChallengeScope)
+	if raw := cfg.ResourceMetadataURL; raw != "" {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) || u.Host == "" || u.User != nil || u.Fragment != "" ||
+			strings.ContainsAny(raw, "\"\\ ") {
+			m.of("ResourceMetadataURL", raw, "is not an absolute https URL without credentials and fragment (http is for loopback hosts only); ResourceMetadata.URL makes it")
+		}
+	}
+	return &answers{
+		mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, "api"), algorithms: proofAlgorithms.String(),
+		resourceMetadata: cfg.ResourceMetadataURL, scope: cfg.ChallengeScope, auth0: cfg.Auth0Statuses,
+	}
+}
+
+// quotable refuses what a quoted-string of a challenge cannot hold (RFC 6750,
+// Section 3).
+func (m *mistakes) quotable(field, text string) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
+		m.of(field, text, "has characters that a challenge cannot carry; use printable ASCII without quotes and backslashes")
+	}
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// attach gives an error the scheme that the client used, so that it can
+// challenge, and the status that the configuration wants.
+func (a *answers) attach(e *Error, used Scheme) *Error {
+	e.answers, e.scheme = a, used
+	if a.auth0 {
+		if status := e.Reason.Info().Auth0Status; status != 0 {
+			e.Status = status
+			if e.Code == CodeNone {
+				e.Code = CodeInvalidRequest
+			}
+		}
+	}
+	return e
+}
+
+// challenges builds one challenge per scheme that the mode allows.
+func (a *answers) challenges(e *Error) []string {
+	// The code for the wire: none without credentials, whatever the status.
+	code := Code(e.Reason.Info().Code)
+	var list []string
+	if a.mode != DPoPRequired {
+		list = append(list, a.challenge(SchemeBearer, code, e))
+	}
+	if a.mode != DPoPDisabled {
+		list = append(list, a.challenge(SchemeDPoP, code, e))
+	}
+	return list
+}
+
+func (a *answers) challenge(scheme Scheme, code Code, e *Error) string {
+	var params params
+	if code != CodeNone && e.scheme == scheme {
+		params.add("error", string(code))
+		params.add("error_description", e.Description)
+		params.add("acr_values", e.ACRValues)
+		if e.MaxAge > 0 {
+			params.add("max_age", strconv.FormatInt(int64(e.MaxAge/time.Second), 10))
+		}
+	} else if scheme == SchemeBearer {
+		// RFC 6750, Section 3: at least one parameter.
+		params.add("realm", a.realm)
+	}
+	switch {
+	case e.Scope != "" && e.scheme == scheme:
+		params.add("scope", e.Scope)
+	case e.Status == http.StatusUnauthorized:
+		params.add("scope", a.scope)
+	}
+	if scheme == SchemeDPoP {
+		params.add("algs", a.algorithms)
+	}
+	params.add("resource_metadata", a.resourceMetadata)
+	return string(scheme) + " " + strings.Join(params, ", ")
+}
+
+// params are auth-params (RFC 9110, Section 11.2), always as quoted-strings.
+type params []string
+
+// add appends a parameter unless its value is empty. What is not legal inside
+// error, error_description and scope (RFC 6750, Section 3) is left out: no
+// value can end its string or its line.
+func (p *params) add(name, value string) {
+	value = strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, value)
+	if value != "" {
+		*p = append(*p, name+`="`+value+`"`)
+	}
+}
+
+// Challenges returns the values of the WWW-Authenticate header, one per field
+// line, as RFC 6750, Section 3 and RFC 9449, Sections 7.1 and 7.2 have them:
+// an error is given on the challenge of the scheme that was used, and not at
+// all when there were no credentials. It returns nil when the answer needs
+// none: "could not decide", and errors of VerifyAccessToken, which has no
+// request to challenge.
+func (e *Error) Challenges() []string {
+	if e.answers == nil || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusInternalServerError {
+		return nil
+	}
+	return e.answers.challenges(e)
+}
+
+// WriteHeaders sets what the answer needs besides its status: WWW-Authenticate,
+// DPoP-Nonce, Retry-After, and Cache-Control: no-store.
+func (e *Error) WriteHeaders(h http.Header) {
+	for _, c := range e.Challenges() {
+		h.Add("WWW-Authenticate", c)
+	}
+	if e.DPoPNonce != "" {
+		h.Set("DPoP-Nonce", e.DPoPNonce)
+	}
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", strconv.FormatInt(retrySeconds(e.RetryAfter), 10))
+	}
+	h.Set("Cache-Control", "no-store")
+}
+
+// retrySeconds rounds up; a client that comes back at once helps nobody.
+func retrySeconds(d time.Duration) int64 {
+	return max(1, int64((d+time.Second-1)/time.Second))
+}
+
+// WriteError answers a request with what an error of a verification calls for:
+// status, challenges, and a JSON body with error and error_description. Any
+// other error is answered with 500, and nothing of it is shown.
+func WriteError(w http.ResponseWriter, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Status: http.StatusInternalServerError, Description: "the request could not be checked"}
+	}
+	e.WriteHeaders(w.Header())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	body := map[string]string{"error_description": e.Description}
+	switch {
+	case e.Code != CodeNone:
+		body["error"] = string(e.Code)
+	case e.Status == http.StatusServiceUnavailable:
+		body["error"] = "temporarily_unavailable"
+	case e.Status >= http.StatusInternalServerError:
+		body["error"] = "server_error"
+	default:
+		delete(body, "error_description") // RFC 6750, Section 3.1: no error information
+		body["message"] = e.Description
+	}
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
