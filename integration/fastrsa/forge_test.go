@@ -203,6 +203,9 @@ func (e *edit) signature() []byte {
 // FuzzSameAsStandardLibrary spoils encoded messages, signs what they have
 // become with the private key, and compares the verdicts.
 func FuzzSameAsStandardLibrary(f *testing.F) {
+	for _, p := range pairs {
+		p() // now: a single input must not take as long as making a key
+	}
 	for size := range byte(len(sizes)) {
 		for algorithm := range byte(len(hashes)) {
 			f.Add(size, algorithm, "header.payload", []byte{})
