@@ -2,22 +2,19 @@ package cacheadapter
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
+	"errors"
 	"time"
 
+	"github.com/portcullis-go/portcullis/internal/seal"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
 const (
 	// SealKeySize is the length of a key of [Sealed]: AES-256.
-	SealKeySize = 32
+	SealKeySize = seal.KeySize
 	// SealOverhead is how many bytes [Sealed] adds to a value.
-	SealOverhead = sealHeader + 12 + stampSize + 16 // nonce, stamp, tag
+	SealOverhead = seal.Overhead + stampSize
 
-	sealVersion = 0x01
-	sealHeader  = 1 + 4 // version, name of the seal key
 	maxSealKeys = 16
 )
 
@@ -60,54 +57,18 @@ func Sealed(cache verifier.Cache, cfg SealedConfig) (verifier.Cache, error) {
 	if len(cfg.Keys) == 0 || len(cfg.Keys) > maxSealKeys {
 		return nil, refuse("not 1 to %d seal keys", maxSealKeys)
 	}
-	s := &sealed{cache: cache, observe: cfg.Observe, now: nowOf(cfg.Clock)}
-	seen := make(map[string]bool)
-	for i, raw := range cfg.Keys {
-		if seen[string(raw)] {
-			return nil, refuse("seal key %d is there twice", i)
-		}
-		seen[string(raw)] = true
-		key, err := newSealKey(raw)
-		if err != nil {
-			return nil, refuse("seal key %d %v", i, err)
-		}
-		s.keys = append(s.keys, key)
+	sealer, err := seal.New("cache", cfg.Keys...)
+	var bad *seal.KeyError
+	if errors.As(err, &bad) {
+		return nil, refuse("seal key %d %s", bad.Index, bad.Problem)
 	}
+	s := &sealed{cache: cache, sealer: sealer, observe: cfg.Observe, now: nowOf(cfg.Clock)}
 	return assemble(s, clearOf(cache), addOf(cache)), nil
-}
-
-// sealKey is a key with its name, by which entries tell which key opens them.
-type sealKey struct {
-	name [4]byte
-	aead cipher.AEAD
-}
-
-type sealKeyError string
-
-func (e sealKeyError) Error() string { return string(e) }
-
-func newSealKey(raw []byte) (sealKey, error) {
-	if len(raw) != SealKeySize {
-		return sealKey{}, sealKeyError("is not 32 bytes long")
-	}
-	if [SealKeySize]byte(raw) == ([SealKeySize]byte{}) {
-		return sealKey{}, sealKeyError("is all zeros")
-	}
-	block, err := aes.NewCipher(raw)
-	if err != nil {
-		return sealKey{}, err
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return sealKey{}, err
-	}
-	sum := sha256.Sum256(append([]byte("portcullis seal key\x00"), raw...))
-	return sealKey{[4]byte(sum[:]), aead}, nil
 }
 
 type sealed struct {
 	cache   verifier.Cache
-	keys    []sealKey
+	sealer  *seal.Sealer
 	observe func(Event)
 	now     func() time.Time
 }
@@ -135,39 +96,25 @@ func (s *sealed) Set(ctx context.Context, key string, value []byte, ttl time.Dur
 
 func (s *sealed) Delete(ctx context.Context, key string) error { return s.cache.Delete(ctx, key) }
 
-// seal returns header, nonce, and the sealed stamp and value.
+// seal returns the sealed stamp and value.
 func (s *sealed) seal(key string, value []byte, expires time.Time) []byte {
-	entry := make([]byte, 0, len(value)+SealOverhead)
-	entry = append(entry, sealVersion)
-	entry = append(entry, s.keys[0].name[:]...)
 	plain := appendStamp(make([]byte, 0, stampSize+len(value)), expires)
-	plain = append(plain, value...)
-	return s.keys[0].aead.Seal(entry, nil, plain, bound(entry, key))
+	return s.sealer.Seal(append(plain, value...), key)
 }
 
 // open returns the stamp and the value, or what is wrong with the entry.
 func (s *sealed) open(key string, entry []byte) ([]byte, Problem) {
-	if len(entry) < SealOverhead || entry[0] != sealVersion {
+	if len(entry) < SealOverhead {
 		return nil, ProblemMalformed
 	}
-	problem := ProblemUnknownKey
-	header, body := entry[:sealHeader], entry[sealHeader:]
-	for _, k := range s.keys {
-		if k.name != [4]byte(header[1:]) {
-			continue
-		}
-		if plain, err := k.aead.Open(nil, nil, body, bound(header, key)); err == nil && len(plain) >= stampSize {
-			return plain, ""
-		}
-		problem = ProblemForged
+	plain, err := s.sealer.Open(entry, key)
+	switch {
+	case errors.Is(err, seal.ErrUnknownKey):
+		return nil, ProblemUnknownKey
+	case errors.Is(err, seal.ErrForged):
+		return nil, ProblemForged
+	case err != nil:
+		return nil, ProblemMalformed
 	}
-	return nil, problem
-}
-
-// bound is what an entry is bound to beside its content: its header, whose
-// length is fixed, and the name of its key.
-func bound(header []byte, key string) []byte {
-	const purpose = "portcullis sealed\x00"
-	b := make([]byte, 0, len(purpose)+len(header)+len(key))
-	return append(append(append(b, purpose...), header...), key...)
+	return plain, ""
 }

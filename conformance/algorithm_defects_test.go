@@ -256,7 +256,7 @@ func signingDefects() []defect[mistake] {
 // TestRulesOfSignatureAlgorithms: each rule stands in the doc comments of the
 // interface, word by word.
 func TestRulesOfSignatureAlgorithms(t *testing.T) {
-	source, err := os.ReadFile("../verifier/algorithms.go")
+	source, err := os.ReadFile("../verifier/signaturealgorithm.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,7 +211,7 @@ func TestSignerFails(t *testing.T) {
 			"proof": func(cfg *exchange.Config) { cfg.DPoPKey = b },
 		} {
 			_, err := e.client(t, change).ExchangeProfile(t.Context(), profile("subject-token"))
-			wantedAnswer{503, "client_authentication_error", exchange.ErrSigner}.check(t, name+" of "+field, err)
+			wantedAnswer{503, "client_authentication_error", exchange.ErrCredentials}.check(t, name+" of "+field, err)
 		}
 	}
 	if e.count() != 0 {

@@ -24,6 +24,15 @@ func cached(cache verifier.Cache) func(*exchange.Config) {
 	return func(cfg *exchange.Config) { cfg.Cache, cfg.SealKeys = cache, [][]byte{sealKey} }
 }
 
+// onFault is an Observer of faults of the cache alone.
+func onFault(f func(error)) exchange.Observer {
+	return exchange.ObserverFunc(func(e exchange.Event) {
+		if e.Kind == exchange.EventCacheFault {
+			f(e.Err)
+		}
+	})
+}
+
 // echo answers with the subject token and what else shapes the answer, so that
 // whose token a result is can be seen.
 func echo() *endpoint {
@@ -285,7 +294,7 @@ func TestTamperedCache(t *testing.T) {
 			if !private {
 				cfg.SealKeys = [][]byte{sealKey}
 			}
-			cfg.CacheFault = func(err error) { faults.Add(1) }
+			cfg.Observer = onFault(func(error) { faults.Add(1) })
 		})
 		get := func(user string) string {
 			t.Helper()
@@ -354,11 +363,11 @@ func TestCacheFaults(t *testing.T) {
 	var faults []error
 	c := e.client(t, func(cfg *exchange.Config) {
 		cached(cache)(cfg)
-		cfg.CacheFault = func(err error) {
+		cfg.Observer = onFault(func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			faults = append(faults, err)
-		}
+		})
 	})
 	boom := errors.New("boom")
 	cache.FailNext(-1, boom)
@@ -398,7 +407,7 @@ func TestCacheFaults(t *testing.T) {
 // the result.
 func TestWaiterLeaves(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
-	e := answering(200, `{"access_token":"t"}`)
+	e := answering(200, `{"access_token":"t","expires_in":600}`)
 	c := e.client(t, func(cfg *exchange.Config) {
 		cached(verifiertest.NewCache(nil, 0))(cfg)
 		cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {

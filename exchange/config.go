@@ -3,13 +3,11 @@ package exchange
 import (
 	"context"
 	"crypto"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
-	"github.com/portcullis-go/portcullis/internal/keys"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/internal/seal"
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -20,16 +18,24 @@ type Config struct {
 	hidden
 
 	// Domain is the issuer to ask: a domain such as "tenant.auth0.com" or an
-	// https URL.
+	// https URL. Its metadata states it as written here, in its normal form, or in
+	// that without the slash of an empty path. An http URL is allowed on loopback
+	// and on HTTPHosts; secrets and tokens then cross the network in the clear.
 	Domain string
 	// Domains are further issuers that know this client by the same id and
 	// credentials, such as the custom domains of one tenant. A request may name
 	// one of them, and no other.
 	Domains []string
+	// HTTPHosts are hosts, beside loopback, that may be asked over http, where the
+	// issuer's own name is an http URL. An https issuer never leads to http.
+	HTTPHosts []string
 	// ClientID as registered with the issuer.
 	ClientID string
 	// Auth is how the client authenticates, such as ClientSecretBasic(secret).
 	Auth Auth
+	// OnBehalfOf is how the issuer wants to be asked by [Client.OnBehalfOf].
+	// Default OnBehalfOfExchange.
+	OnBehalfOf OnBehalfOfForm
 
 	// Metadata is where the metadata of issuers comes from: a
 	// [verifier.Verifier] that the same program uses shares its documents.
@@ -52,12 +58,16 @@ type Config struct {
 	DPoPAlgorithm string
 
 	// Cache keeps results for equal requests. Default none: each request asks
-	// the issuer. Whoever can read results can use the tokens, so either SealKeys
-	// or CachePrivate must be set. A fault of the cache never fails an exchange.
+	// the issuer. A party that can read results can use the tokens, so exactly one
+	// of SealKeys, CacheSealed and CachePrivate must be set. A fault of the cache
+	// never fails an exchange.
 	Cache verifier.Cache
 	// SealKeys of 32 random bytes encrypt and authenticate results: the first one
 	// seals, all of them open.
 	SealKeys [][]byte
+	// CacheSealed says that Cache encrypts and authenticates by itself, as
+	// cacheadapter.Sealed does.
+	CacheSealed bool
 	// CachePrivate says that Cache is in the memory of this process alone, so
 	// that nothing needs to be sealed.
 	CachePrivate bool
@@ -67,9 +77,9 @@ type Config struct {
 	// CacheTTL is how long a result is kept at most; it is also how long one
 	// lives on after the user was shut out. Default 1 hour, at most 24 hours.
 	CacheTTL time.Duration
-	// CacheFault is told of errors of Cache and of results that do not open. It
-	// is called on the path of requests. Default none.
-	CacheFault func(error)
+	// Observer is told of exchanges, of results served from Cache, and of faults
+	// of Cache. Default none.
+	Observer Observer
 }
 
 // MetadataSource gives the metadata of issuers; [verifier.Verifier] is one.
@@ -80,108 +90,51 @@ type MetadataSource interface {
 	Metadata(ctx context.Context, issuer string) (verifier.Metadata, error)
 }
 
-// Client exchanges tokens. Make one with [New], use it from any number of
-// goroutines, and Close it at the end.
-type Client struct {
-	hidden
-
-	issuer   string
-	issuers  map[string]bool
-	clientID string
-	auth     Auth
-	alias    bool // the token endpoint for mutual TLS is preferred
-
-	metadata  MetadataSource
-	documents *keys.Store // nil when Metadata was given
-	doer      fetch.Doer
-	clock     verifier.Clock
-	timeout   time.Duration
-
-	proof      *signer // nil: no DPoP
-	jwk        []byte
-	thumbprint string
-	nonces     nonces
-
-	results *results // nil: none
-	flights flights
-	holds   holds
-
-	ctx    context.Context // done after Close
-	cancel context.CancelCauseFunc
-	work   sync.WaitGroup
-	mu     sync.Mutex // guards closed, and work.Add against work.Wait
-	closed bool
-}
-
-const (
-	defaultTimeout = 10 * time.Second
-	maxTimeout     = 5 * time.Minute
-	maxDomains     = 100
-)
-
-// New returns a Client. The error is a [*ConfigError]. Nothing is fetched
-// before the first exchange.
-func New(cfg Config) (*Client, error) {
-	c := &Client{clientID: cfg.ClientID, metadata: cfg.Metadata, clock: cfg.Clock, timeout: cfg.Timeout}
-	if c.clock == nil {
-		c.clock = verifier.ClockFunc(time.Now)
-	}
-	if c.timeout == 0 {
-		c.timeout = defaultTimeout
-	}
-	if c.timeout < 0 || c.timeout > maxTimeout {
-		return nil, invalid("Timeout", "is not between 0 and 5 minutes")
-	}
-	for _, apply := range []func(*Config) error{c.applyIssuers, c.applyClient, c.applyProof, c.applyCache} {
-		if err := apply(&cfg); err != nil {
-			return nil, err
-		}
-	}
-	c.doer = fetch.Client(cfg.Doer)
-	if cfg.Doer == nil {
-		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout}))
-	}
-	if c.metadata == nil {
-		policy := lifecycle.DefaultPolicy()
-		policy.MaxIssuers = maxDomains + 1
-		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
-		c.metadata = stored{c.documents, c.doer, c.clock}
-	}
-	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	return c, nil
-}
-
-// Close ends the exchanges under way, waits for them, and lets later ones fail
-// with [ErrClosed]. It returns nil.
-func (c *Client) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.cancel(ErrClosed)
-	c.work.Wait()
-	if c.documents != nil {
-		c.documents.Close()
-	}
-	return nil
-}
-
 func (c *Client) applyIssuers(cfg *Config) error {
-	name, err := issuer.Normalize(cfg.Domain)
-	if err != nil {
-		return invalid("Domain", "is not a domain or https URL")
+	c.http = fetch.NewHTTP(cfg.HTTPHosts...)
+	c.issuers = make(map[string][]string, 1+len(cfg.Domains))
+	var ok bool
+	if c.issuer, ok = c.addIssuer(cfg.Domain); !ok {
+		return invalid("Domain", "is not a domain or https URL (or an http one of loopback or HTTPHosts)")
 	}
-	c.issuer, c.issuers = name, map[string]bool{name: true}
 	if len(cfg.Domains) > maxDomains {
 		return invalid("Domains", "has more than 100 entries")
 	}
 	for _, domain := range cfg.Domains {
-		name, err := issuer.Normalize(domain)
-		if err != nil {
-			return invalid("Domains", "has an entry that is not a domain or https URL")
+		if _, ok := c.addIssuer(domain); !ok {
+			return invalid("Domains", "has an entry that is not a domain or https URL (or an http one of loopback or HTTPHosts)")
 		}
-		c.issuers[name] = true
 	}
 	return nil
+}
+
+// addIssuer adds an issuer to those that may be asked, and returns its name.
+func (c *Client) addIssuer(domain string) (name string, ok bool) {
+	if strings.HasPrefix(domain, "http://") {
+		_, err := c.http.Check(domain)
+		if err != nil || strings.Contains(domain, "?") {
+			return "", false
+		}
+		name = domain
+	} else if normal, err := issuer.Normalize(domain); err == nil {
+		name = normal
+	} else {
+		return "", false
+	}
+	c.issuers[name] = append(c.issuers[name], domain, name)
+	if host, isRoot := strings.CutSuffix(name, "/"); isRoot && strings.Count(host, "/") == 2 {
+		c.issuers[name] = append(c.issuers[name], host)
+	}
+	return name, true
+}
+
+// named returns the name of an allowed issuer that a request names.
+func (c *Client) named(domain string) (name string, ok bool) {
+	if c.issuers[domain] != nil {
+		return domain, true
+	}
+	name, err := issuer.Normalize(domain)
+	return name, err == nil && c.issuers[name] != nil
 }
 
 func (c *Client) applyClient(cfg *Config) (err error) {
@@ -194,7 +147,11 @@ func (c *Client) applyClient(cfg *Config) (err error) {
 	if c.auth, err = cfg.Auth.prepare(cfg); err != nil {
 		return err
 	}
-	_, c.alias = c.auth.(*mutualTLS)
+	_, c.mutualTLS = c.auth.(*mutualTLS)
+	c.form = cfg.OnBehalfOf
+	if c.form != OnBehalfOfExchange && c.form != OnBehalfOfEntra {
+		return invalid("OnBehalfOf", "is none of the forms of this package")
+	}
 	return nil
 }
 
@@ -215,16 +172,22 @@ func (c *Client) applyProof(cfg *Config) (err error) {
 }
 
 func (c *Client) applyCache(cfg *Config) error {
+	statements := 0
+	for _, made := range [...]bool{len(cfg.SealKeys) > 0, cfg.CacheSealed, cfg.CachePrivate} {
+		if made {
+			statements++
+		}
+	}
 	if cfg.Cache == nil {
-		if cfg.SealKeys != nil || cfg.CachePrivate {
-			return invalid("Cache", "is required by SealKeys and CachePrivate")
+		if statements > 0 || cfg.SealKeys != nil {
+			return invalid("Cache", "is required by SealKeys, CacheSealed and CachePrivate")
 		}
 		return nil
 	}
-	r := &results{cache: cfg.Cache, skew: cfg.CacheSkew, ttl: cfg.CacheTTL, fault: cfg.CacheFault}
+	r := &results{cache: cfg.Cache, skew: cfg.CacheSkew, ttl: cfg.CacheTTL, fault: c.cacheFault}
 	switch {
-	case (len(cfg.SealKeys) > 0) == cfg.CachePrivate:
-		return invalid("SealKeys", "or CachePrivate must be set, and not both")
+	case statements != 1:
+		return invalid("Cache", "needs exactly one of SealKeys, CacheSealed and CachePrivate")
 	case r.skew < 0 || r.skew > time.Hour:
 		return invalid("CacheSkew", "is not between 0 and 1 hour")
 	case r.ttl < 0 || r.ttl > 24*time.Hour:
@@ -236,10 +199,10 @@ func (c *Client) applyCache(cfg *Config) error {
 	if r.ttl == 0 {
 		r.ttl = time.Hour
 	}
-	if !cfg.CachePrivate {
+	if len(cfg.SealKeys) > 0 {
 		sealer, err := seal.New("exchange results", cfg.SealKeys...)
 		if err != nil {
-			return invalid("SealKeys", "are not of 32 bytes each")
+			return invalid("SealKeys", "are not different keys of 32 bytes each")
 		}
 		r.sealer = sealer
 	}

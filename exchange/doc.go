@@ -7,7 +7,7 @@
 //		Domain: "tenant.auth0.com", ClientID: id, Auth: exchange.ClientSecretBasic(secret),
 //	})
 //
-// There are three flows:
+// There are five flows:
 //
 //   - [Client.OnBehalfOf]: an API calls another API on behalf of the user whose
 //     token it was sent. [SubjectToken] takes that token from the request.
@@ -15,29 +15,45 @@
 //     a Token Exchange Profile of Auth0 or the rules of another issuer.
 //   - [Client.ConnectionToken]: the user's token at an external provider, from
 //     Auth0's Token Vault.
+//   - [Client.IDJAG]: an identity assertion authorization grant, from the user's
+//     identity provider, for the authorization server of another domain.
+//   - [Client.JWTBearer]: a JWT that another issuer signed, such as that grant,
+//     becomes an access token (RFC 7523, Section 2.1).
+//
+// [Client.TokenSource] and its Transport do the first one for an HTTP client:
+// each request is sent with a token for the caller in its context.
 //
 // # Where secrets go
 //
 // The token endpoint is the one that the issuer's own metadata names, and it is
-// https; otherwise nothing is sent. The metadata comes from the machinery that
-// verification uses (Config.Metadata shares that of a [verifier.Verifier]).
-// Redirects are not followed.
+// https (http only where the issuer's own name is an http URL, on loopback or a
+// listed host); otherwise nothing is sent. The metadata comes from the machinery
+// that verification uses (Config.Metadata shares that of a [verifier.Verifier]).
+// A request to the token endpoint follows no redirect. One Doer can undo that: an
+// http.Client inside a function of the user's own. It cannot send the form again,
+// but it may follow a 302 with the same Authorization header to a host below the
+// endpoint's; let it return http.ErrUseLastResponse from CheckRedirect.
 //
 // A token that an API was sent is for that API. It is exchanged, and never
 // passed on.
 //
 // # Client authentication
 //
-// [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] and [MutualTLS].
+// [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT], [ClientAssertion] and
+// [MutualTLS]. Secrets, assertions, keys and certificates may change while the
+// program runs: [ClientSecretBasicFrom], [CredentialFile], [SigningKeyFile],
+// [CertificateFiles].
+//
 // Assertions of PrivateKeyJWT have the issuer's name as their only audience,
-// which is what draft-ietf-oauth-rfc7523bis makes the rule. An assertion for
-// the URL of a token endpoint is one that another issuer can have made for it,
-// by naming that URL in its own metadata, and then use as this client.
+// which is what draft-ietf-oauth-rfc7523bis makes the rule. If the audience were
+// the token endpoint's URL, a malicious issuer could name another issuer's
+// endpoint in its own metadata, receive an assertion for it, and use that
+// assertion there as this client.
 //
 // # Outcomes
 //
 // Every failure is an [*Error] that matches one of [ErrArgument], [ErrMetadata],
-// [ErrSigner], [ErrTimeout], [ErrNetwork], [ErrCanceled], [ErrRefused],
+// [ErrCredentials], [ErrTimeout], [ErrNetwork], [ErrCanceled], [ErrRefused],
 // [ErrRateLimited], [ErrInvalidResponse] and [ErrClosed] under errors.Is.
 //
 // An answer is refused when it is not what was asked for: another
@@ -48,12 +64,13 @@
 //
 // With Config.Cache, a result is kept for equal requests, and equal requests
 // that come at once make one call. Two requests are equal when all that shapes
-// the answer is: subject and actor token, audience, resource, the set of
-// scopes, organization, connection, login hint, every other parameter and
-// header, issuer, client, and key. A result lives no longer than its token, the
-// subject token and the actor token, minus Config.CacheSkew; how long one lives
-// on after the issuer shut the user out is bounded by Config.CacheTTL. Failures
-// are not kept, but for an answer that asks to wait, which is respected.
+// the answer is: every token and parameter sent, with the scopes as a set, every
+// header, issuer, client, and key. A result lives no longer than what it brought
+// and what it was got for (expires_in, and the exp claim of each token that is a
+// JWT), minus Config.CacheSkew; a result of which no end is known is not kept.
+// How long one lives on after the issuer shut the user out is bounded by
+// Config.CacheTTL. Failures are not kept, but for an answer that asks to wait,
+// which is respected.
 //
 // # What is hidden
 //

@@ -21,15 +21,16 @@ var (
 	// ErrMetadata: the issuer's metadata is not to be had, or names no token
 	// endpoint to which a secret may be sent. Nothing was sent.
 	ErrMetadata = errors.New("exchange: no usable metadata")
-	// ErrSigner: the client's key did not sign. Nothing was sent.
-	ErrSigner = errors.New("exchange: the key did not sign")
+	// ErrCredentials: the client's secret or assertion was not to be had, or its key
+	// did not sign. Nothing was sent.
+	ErrCredentials = errors.New("exchange: no credentials")
 	// ErrTimeout: no answer in time (504). Whether the endpoint acted is
 	// unknown.
 	ErrTimeout = errors.New("exchange: timed out")
 	// ErrNetwork: no answer (502). Whether the endpoint acted is unknown.
 	ErrNetwork = errors.New("exchange: network error")
-	// ErrCanceled: the caller's context was cancelled.
-	ErrCanceled = errors.New("exchange: cancelled")
+	// ErrCanceled: the caller's context was canceled.
+	ErrCanceled = errors.New("exchange: canceled")
 	// ErrRefused: the endpoint answered with an error (RFC 6749, Section 5.2).
 	ErrRefused = errors.New("exchange: refused by the token endpoint")
 	// ErrRateLimited: the endpoint asked to wait; see [Error.RetryAfter].
@@ -54,7 +55,7 @@ var (
 const (
 	codeMissing          = "invalid_request"
 	codeMetadata         = "discovery_error"
-	codeSigner           = "client_authentication_error"
+	codeCredentials      = "client_authentication_error"
 	codeTimeout          = "timeout_error"
 	codeNetwork          = "network_error"
 	codeCanceled         = "canceled"
@@ -65,6 +66,7 @@ const (
 	codeExchangeFailure  = "token_exchange_error"
 	codeVaultArgument    = "get_access_token_for_connection_error"
 	codeVaultFailure     = "connection_token_error"
+	codeBearerFailure    = "jwt_bearer_error"
 )
 
 // Error is the outcome of an exchange that brought no token. None of its
@@ -148,6 +150,14 @@ func invalidResponse(code, description string, specific error) error {
 	return &Error{Code: code, Status: http.StatusBadGateway, Description: description, kind: ErrInvalidResponse, specific: specific}
 }
 
+// noCredential is the error of credentials that are not to be had.
+func noCredential(ctx context.Context, cause error) error {
+	if ended := ended(ctx); ended != nil {
+		return ended
+	}
+	return &Error{Code: codeCredentials, Status: http.StatusServiceUnavailable, Description: "the client's credentials are not available", kind: ErrCredentials, cause: cause}
+}
+
 // ended is the error of a context that is done, or nil.
 func ended(ctx context.Context) error {
 	switch err := ctx.Err(); {
@@ -158,7 +168,7 @@ func ended(ctx context.Context) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return timedOut(err)
 	default:
-		return &Error{Code: codeCanceled, Status: http.StatusBadGateway, Description: "cancelled by the caller", kind: ErrCanceled, cause: err}
+		return &Error{Code: codeCanceled, Status: http.StatusBadGateway, Description: "canceled by the caller", kind: ErrCanceled, cause: err}
 	}
 }
 

@@ -55,7 +55,7 @@ func ExampleClient_ExchangeProfile() {
 	})
 	// Output:
 	// Bearer 1h0m0s
-	// exchange(hidden)
+	// (hidden)
 }
 
 // An API gets a token with which it calls another API for the same user.
@@ -147,7 +147,7 @@ func ExampleMutualTLS() {
 	}
 	defer c.Close()
 	fmt.Println(c)
-	// Output: exchange(hidden)
+	// Output: (hidden)
 }
 
 // Results are kept for equal requests, sealed, in a cache that others can read.

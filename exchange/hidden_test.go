@@ -39,9 +39,25 @@ func TestHidden(t *testing.T) {
 	behalf := exchange.OnBehalfOfRequest{AccessToken: marker, ActorToken: marker, Extra: extra, Header: header}
 	vault := exchange.ConnectionRequest{AccessToken: marker, RefreshToken: marker, Extra: extra, Header: header}
 	assertion := exchange.PrivateKeyJWTConfig{Key: key, KeyID: marker}
+	keyOf := exchange.SigningKey{Key: key, KeyID: marker}
+	grant := exchange.IDJAGRequest{SubjectToken: marker, Extra: extra, Header: header}
+	bearer := exchange.JWTBearerRequest{Assertion: marker, Extra: extra, Header: header}
+	source, err := client.TokenSource(exchange.OnBehalfOfRequest{Audience: marker, Extra: extra, Header: header})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, err := source.Transport(http.DefaultTransport, "https://backend.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	values := []any{
+		keyOf, &keyOf, grant, &grant, bearer, &bearer, source, transport,
+		exchange.ClientSecretBasicFrom(constant(marker)), exchange.ClientSecretPostFrom(constant(marker)), exchange.ClientAssertion(constant(marker), marker),
 		config, &config, client, token, &token, tokens, &tokens, profile, &profile, behalf, &behalf, vault, &vault, assertion, &assertion,
 		exchange.ClientSecretBasic(marker), exchange.ClientSecretPost(marker), exchange.MutualTLS(), exchange.PrivateKeyJWT(assertion),
+	}
+	if text := fmt.Sprint(exchange.ContextWithSubject(t.Context(), marker)); strings.Contains(text, marker) {
+		t.Errorf("a context shows the caller's token: %s", text)
 	}
 	for _, value := range values {
 		for name, text := range printed(value) {

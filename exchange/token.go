@@ -22,13 +22,14 @@ type Token struct {
 	// Scope that was granted. When the issuer states none, it is what was asked
 	// for (RFC 6749, Section 5.1), and this is ""; see Stated.
 	Scope string
-	// ExpiresIn is how long the token is valid from now on, as the issuer has
-	// it: 1 hour when it states nothing.
+	// ExpiresIn is how long the token is valid from now on, and ExpiresAt when
+	// that ends by the clock of this client: the earlier of what the answer says
+	// (expires_in) and, where the token is a JWT, its exp claim. Both are zero when
+	// neither is known: the token may end at any time.
 	ExpiresIn time.Duration
-	// ExpiresAt is when that ends by the clock of this client.
 	ExpiresAt time.Time
 
-	stated members
+	present members
 }
 
 // Tokens are all that an exchange brought.
@@ -52,7 +53,7 @@ var optional = [...]string{"scope", "token_type", "issued_token_type", "id_token
 func (t *Token) Stated(member string) bool {
 	for i, name := range optional {
 		if name == member {
-			return t.stated&(1<<i) != 0
+			return t.present&(1<<i) != 0
 		}
 	}
 	return false
@@ -61,7 +62,7 @@ func (t *Token) Stated(member string) bool {
 // onlyAccess drops what is not the access token's.
 func (t *Tokens) onlyAccess() {
 	t.IDToken, t.RefreshToken = "", ""
-	t.stated &= 1<<3 - 1
+	t.present &= 1<<3 - 1
 }
 
 // Authorize sets the Authorization header of a request to an API. For a token
@@ -72,24 +73,4 @@ func (t *Token) Authorize(r *http.Request) {
 		scheme = "DPoP"
 	}
 	r.Header.Set("Authorization", scheme+" "+t.AccessToken)
-}
-
-// SubjectToken returns the access token that a request came with, for
-// [OnBehalfOfRequest]. It takes it from the one Authorization header, Bearer or
-// DPoP, and does not verify it: call it behind verifier.Middleware, which has.
-//
-// A token that an API was sent is for that API. It is not passed on to another
-// one; exchange it.
-func SubjectToken(r *http.Request) (string, error) {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return "", missing("one Authorization header")
-	}
-	scheme, token, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
-	token = strings.TrimLeft(token, " ")
-	known := strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
-	if !known || token == "" || strings.ContainsFunc(token, isSpace) {
-		return "", missing("a Bearer or DPoP token in the Authorization header")
-	}
-	return token, nil
 }

@@ -354,11 +354,11 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func TestResourceMetadata(t *testing.T) {
 	m := verifier.ResourceMetadata{Resource: "https://api.example/v1/", AuthorizationServers: []string{"https://as.example/"}}
 	at, err := m.URL()
-	if err != nil || at != "https://api.example/.well-known/oauth-protected-resource/v1" {
+	if err != nil || at != "https://api.example/.well-known/oauth-protected-resource/v1/" {
 		t.Errorf("URL = %q, %v", at, err)
 	}
 	path, handler, err := verifier.ResourceMetadataHandler(m)
-	if err != nil || path != "/.well-known/oauth-protected-resource/v1" {
+	if err != nil || path != "/.well-known/oauth-protected-resource/v1/" {
 		t.Fatalf("path %q, %v", path, err)
 	}
 	for method, status := range map[string]int{"GET": 200, "POST": 405} {

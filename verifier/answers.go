@@ -12,8 +12,10 @@ import (
 	"time"
 )
 
-// answers is what the challenges of a Verifier have in common.
+// answers is what the challenges of a Verifier have in common, and the clock of
+// those that come late.
 type answers struct {
+	clock            Clock
 	mode             DPoPMode
 	realm            string
 	algorithms       string // of proofs, separated by spaces
@@ -23,7 +25,7 @@ type answers struct {
 }
 
 // newAnswers checks what the configuration says about answers to clients.
-func newAnswers(m *mistakes, cfg *Config, proofAlgorithms algorithmList) *answers {
+func newAnswers(m *mistakes, cfg *Config, clock Clock, proofAlgorithms algorithmList) *answers {
 	m.quotable("Realm", cfg.Realm)
 	m.quotable("ChallengeScope", cfg.ChallengeScope)
 	if raw := cfg.ResourceMetadataURL; raw != "" {
@@ -34,7 +36,7 @@ func newAnswers(m *mistakes, cfg *Config, proofAlgorithms algorithmList) *answer
 		}
 	}
 	return &answers{
-		mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, "api"), algorithms: proofAlgorithms.String(),
+		clock: clock, mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, "api"), algorithms: proofAlgorithms.String(),
 		resourceMetadata: cfg.ResourceMetadataURL, scope: cfg.ChallengeScope, auth0: cfg.Auth0Statuses,
 	}
 }
@@ -54,6 +56,14 @@ func loopback(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// now returns the time by the Verifier's clock.
+func (a *answers) now() time.Time {
+	if a.clock == nil {
+		return time.Now()
+	}
+	return a.clock.Now()
 }
 
 // attach gives an error the scheme that the client used, so that it can

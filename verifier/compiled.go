@@ -2,12 +2,11 @@ package verifier
 
 import (
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/portcullis-go/portcullis/internal/issuer"
 )
 
 // minCompiled and maxCompiled bound how many policies of issuers that only a
@@ -162,9 +161,9 @@ const shortList = 8
 
 // has reports whether an issuer is among the domains, all of which must be valid:
 // a list that is partly garbage says that the resolver is broken.
-func (n *normalLists) has(domains []string, name string, g *gate) (bool, error) {
+func (n *normalLists) has(domains []string, name string, nameOf func(string) (string, error)) (bool, error) {
 	if len(domains) <= shortList {
-		return lists(domains, name, g)
+		return lists(domains, name, nameOf)
 	}
 	key := listKey{len(domains), domains[0], domains[len(domains)-1]}
 	if all := n.lists.Load(); all != nil {
@@ -174,7 +173,7 @@ func (n *normalLists) has(domains []string, name string, g *gate) (bool, error) 
 	}
 	l := &normalList{domains: slices.Clone(domains), names: make(map[string]bool, len(domains))}
 	for _, domain := range l.domains {
-		known, err := g.nameOfListed(domain)
+		known, err := nameOf(domain)
 		if err != nil {
 			l.err = err
 			break
@@ -205,14 +204,14 @@ func (n *normalLists) remember(key listKey, l *normalList) {
 }
 
 // lists is has for a short list.
-func lists(domains []string, name string, g *gate) (bool, error) {
+func lists(domains []string, name string, nameOf func(string) (string, error)) (bool, error) {
 	allowed := false
 	for _, domain := range domains {
 		if domain == name {
 			allowed = true
 			continue
 		}
-		known, err := g.nameOfListed(domain)
+		known, err := nameOf(domain)
 		if err != nil {
 			return false, err
 		}
@@ -221,32 +220,8 @@ func lists(domains []string, name string, g *gate) (bool, error) {
 	return allowed, nil
 }
 
-// nameOfListed returns the name under which the gate knows an entry of a
-// resolver's list.
-func (g *gate) nameOfListed(domain string) (string, error) {
-	if p := g.exact[domain]; p != nil {
-		return p.name, nil
-	}
-	normal, err := issuer.Normalize(domain)
-	if err != nil {
-		return "", errResolverInvalid
-	}
-	if p := g.normal[normal]; p != nil {
-		return p.name, nil
-	}
-	return normal, nil
-}
-
-// isNil reports whether an interface holds a nil pointer, map or function: what a
-// program passes on by mistake.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
-		return r.IsNil()
-	default:
-		return false
-	}
-}
+var (
+	errResolverEmpty   = errors.New("verifier: the resolver returned no domain")
+	errResolverInvalid = errors.New("verifier: the resolver returned an invalid domain")
+	errResolverNil     = errors.New("verifier: the resolver returned neither an issuer nor an error")
+)

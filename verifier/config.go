@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -113,34 +112,47 @@ type Config struct {
 	ResourceMetadataURL string
 
 	// ExternalURL is the scheme, host and optional path prefix under which
-	// clients know this API, when a proxy changes them. Either ExternalURL or
-	// TrustedProxies can be set.
+	// clients know this API, when a proxy changes them. It is the safest choice:
+	// nothing of the request can change it. Dot segments of a request never lead
+	// out of the prefix.
 	ExternalURL string
-	// TrustedProxies are the addresses of proxies whose Forwarded or
-	// X-Forwarded headers are believed. Default: none are.
+	// TrustedProxies are the addresses of the proxies in front of this API. They
+	// are believed what they forward: the URL, in Forwarded (RFC 7239) or
+	// X-Forwarded-* header fields, unless ExternalURL is set; and the client's
+	// certificate, to ClientCertificate. Default: no peer is.
 	TrustedProxies []netip.Prefix
-	// ClientCertificate finds the client's certificate when a trusted proxy
-	// forwards it, for tokens bound to one (RFC 8705). nil, nil means none.
-	// Default: that of the TLS connection.
+	// TrustAnyPeer must be set where TrustedProxies holds all addresses
+	// (0.0.0.0/0 or ::/0). Whoever can reach this API then chooses URL and
+	// certificate: nothing but the proxy may be able to.
+	TrustAnyPeer bool
+	// TrustUnixPeers trusts every peer on a Unix socket as TrustedProxies are,
+	// and the element "unix:" of X-Forwarded-For.
+	TrustUnixPeers bool
+	// ProxyFields are the header fields that every trusted proxy writes, and
+	// does not pass on from the client: Forwarded, or some of X-Forwarded-For,
+	// X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Port. Others are
+	// ignored. A request of a trusted proxy that has one of them must have all.
+	//
+	// By default X-Forwarded-For and X-Forwarded-Proto count where they are
+	// there, or else for and proto of Forwarded. Fields that name a host or port
+	// are ignored, and the request's own Host counts, so that a client cannot
+	// choose the host through a proxy that passes on what it does not know.
+	ProxyFields []string
+	// ExternalHosts are the hosts, with port if it is not the default one of the
+	// scheme, under which clients know this API. A request whose URL is needed
+	// and has another host is refused, with and without proxies. With
+	// ExternalHosts and without ProxyFields, the fields that name a host or port
+	// count as well. Default: every host will do.
+	ExternalHosts []string
+	// ClientCertificate reads the client's certificate from what a trusted proxy
+	// forwards, for tokens bound to one (RFC 8705); package clientcert has such
+	// functions. nil, nil means none; an error is answered with 503. It is asked
+	// only for requests of TrustedProxies and TrustUnixPeers, one of which must
+	// be set; for other peers the certificate of the TLS connection counts, as it
+	// does by default: a certificate is public, and a header field that anyone
+	// can write proves nothing.
 	ClientCertificate func(*http.Request) (*x509.Certificate, error)
 }
-
-// Profile says which kinds of JWT are taken for access tokens.
-type Profile int
-
-const (
-	// ProfileDefault is what Config says for all issuers, and ProfileJWT where
-	// Config says nothing.
-	ProfileDefault Profile = iota
-	// ProfileRFC9068 accepts a typ header of at+jwt or application/at+jwt only,
-	// and requires the claims of RFC 9068, Section 2.2: sub, client_id and jti
-	// too.
-	ProfileRFC9068
-	// ProfileJWT accepts a typ header of JWT, at+jwt or either with "application/"
-	// in front, in any case, and none. Proofs, ID tokens of other types, logout
-	// tokens and the like never pass.
-	ProfileJWT
-)
 
 const (
 	defaultMaxTokenSize = 16 << 10
@@ -148,38 +160,3 @@ const (
 	maxMaxTokenSize     = 1 << 20
 	maxTokenMemo        = 1 << 20
 )
-
-// newStandard reads what Config says for all issuers.
-func newStandard(m *mistakes, cfg *Config) *standard {
-	s := &standard{claims: cfg.Claims.or(defaultPlaces)}
-	s.places = m.places("Claims", s.claims)
-	names := cfg.Algorithms
-	if len(names) == 0 {
-		names = []string{"RS256"}
-	}
-	s.known = m.known(cfg.SignatureAlgorithms)
-	s.algorithms = m.algorithms("Algorithms", names, s.known)
-	switch {
-	case cfg.Audience != "" && len(cfg.Audiences) > 0:
-		m.add("Audience", "and Config.Audiences are both set; set one")
-	case cfg.Audience != "":
-		s.audiences = []string{cfg.Audience}
-		m.text("Audience", cfg.Audience)
-	default:
-		s.audiences = slices.Clone(cfg.Audiences)
-		m.texts("Audiences", s.audiences)
-	}
-	if len(s.audiences) == 0 && (cfg.Domains != nil || len(cfg.Issuers) == 0) {
-		m.add("Audience", "or Config.Audiences must be set; it is what tokens for this API have in aud")
-	}
-	m.texts("RequiredClaims", cfg.RequiredClaims)
-	s.required = slices.Clone(cfg.RequiredClaims)
-	m.profile("Profile", cfg.Profile)
-	s.profile = cfg.Profile
-	s.leeway = m.leeway("Leeway", cfg.Leeway)
-	s.sources = newSourceDefaults(m, cfg, s.known)
-	for _, k := range cfg.Decryption.Keys {
-		s.decryptionKeys = append(s.decryptionKeys, k.ID)
-	}
-	return s
-}

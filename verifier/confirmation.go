@@ -69,23 +69,3 @@ func base64SHA256(data []byte) string {
 func equalText(a, b string) bool {
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
-
-// checkCertificate compares the certificate that the client used with the one
-// that the token is bound to (RFC 8705, Section 3).
-func checkCertificate(t *Token, in *incoming) error {
-	want := t.Confirmation.CertificateThumbprint
-	if want == "" {
-		return nil
-	}
-	certificate, err := in.clientCertificate()
-	switch {
-	case err != nil:
-		return undecided(reason.CertSource, err, 0)
-	case certificate == nil:
-		return refuse(reason.CertificateMissing)
-	case !equalText(base64SHA256(certificate.Raw), want):
-		return refuse(reason.Certificate)
-	default:
-		return nil
-	}
-}

@@ -65,8 +65,7 @@ type opener struct {
 }
 
 // newOpener returns nil when no keys are configured.
-func newOpener(m *mistakes, cfg *Config, maxToken int) *opener {
-	d := &cfg.Decryption
+func newOpener(m *mistakes, d *DecryptionConfig, maxToken int) *opener {
 	o := &opener{
 		jwe: jwe.Opener{
 			Algorithms: m.among("Decryption.Algorithms", d.Algorithms, []string{"RSA-OAEP-256", "ECDH-ES+A256KW"}, jwe.Algorithms[:]),

@@ -27,6 +27,13 @@ type HTTPClientConfig struct {
 	BlockPrivateAddresses bool
 	// RootCAs to trust instead of the system's.
 	RootCAs *x509.CertPool
+	// Certificate of this client, for servers that ask for one (mutual TLS, RFC
+	// 8705). Default none.
+	Certificate *tls.Certificate
+	// ClientCertificate returns the certificate instead, for each connection, so
+	// that it can be rotated: exchange.CertificateFiles reads one from files. It is
+	// called from many goroutines. Not with Certificate, which counts first.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 }
 
 // NewHTTPClient returns a client that is fit for fetching keys: it follows no
@@ -50,6 +57,11 @@ func NewHTTPClient(cfg HTTPClientConfig) *http.Client {
 		MaxIdleConnsPerHost:    2,
 		MaxConnsPerHost:        8,
 		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if cfg.Certificate != nil {
+		transport.TLSClientConfig.Certificates = []tls.Certificate{*cfg.Certificate}
+	} else {
+		transport.TLSClientConfig.GetClientCertificate = cfg.ClientCertificate
 	}
 	if cfg.BlockPrivateAddresses {
 		dialer.Control = refusePrivate

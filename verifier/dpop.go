@@ -3,6 +3,8 @@ package verifier
 import (
 	"cmp"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/jws"
@@ -31,7 +33,9 @@ type DPoPConfig struct {
 	// FutureSkew is how far in the future iat may be. Default 30 s; negative
 	// means none; at most 5 minutes.
 	FutureSkew time.Duration
-	// MaxProofSize in bytes. Default 8 KiB, at most 64 KiB.
+	// MaxProofSize in bytes, at most 64 KiB. Default 8 KiB; 16 KiB when
+	// Algorithms has one that the standard library lacks: a proof holds a public
+	// key and a signature, which are longer there.
 	MaxProofSize int
 	// ReplayStore remembers the proofs that were used. Default: a store of this
 	// process for a million proofs, of which ReplayQuota may be of one key. A
@@ -70,8 +74,7 @@ const (
 )
 
 // newProofs checks a DPoPConfig.
-func newProofs(m *mistakes, cfg *Config, known *keyset.Algorithms, clock Clock, watch watcher) *proofs {
-	d := &cfg.DPoP
+func newProofs(m *mistakes, d *DPoPConfig, known *keyset.Algorithms, clock Clock, watch watcher) *proofs {
 	if d.Mode < DPoPAllowed || d.Mode > DPoPDisabled {
 		m.add("DPoP.Mode", "is not one of the modes of this package")
 	}
@@ -133,4 +136,57 @@ func (m *mistakes) replayStore(d *DPoPConfig, clock Clock) (ReplayStore, time.Du
 		return store, 0
 	}
 	return nil, 0
+}
+
+// proofs checks DPoP proofs: a DPoPConfig, compiled.
+type proofs struct {
+	known              *keyset.Algorithms
+	algorithms         algorithmList
+	maxAge, futureSkew time.Duration
+	maxSize            int
+	store              ReplayStore   // nil: replays are allowed
+	storeTimeout       time.Duration // 0: none, for the default store does not wait
+	failOpen           bool
+	nonces             NonceSource
+	headers            *jws.Headers // of proofs that were accepted
+	keys               proofKeys
+	clock              Clock
+	watcher
+}
+
+// proofKey is the parsed key of a proof's header.
+type proofKey struct {
+	key        *keyset.Key
+	algorithm  *keyset.Algorithm
+	thumbprint string
+}
+
+// maxProofKeys is how many keys of clients are remembered.
+const maxProofKeys = 4096
+
+// proofKeys remembers the keys of proofs that were accepted, by the text of
+// their headers. The zero value is ready.
+type proofKeys struct {
+	count atomic.Int64
+	m     sync.Map // string -> *proofKey
+}
+
+func (k *proofKeys) get(segment string) *proofKey {
+	if key, ok := k.m.Load(segment); ok {
+		return key.(*proofKey)
+	}
+	return nil
+}
+
+func (k *proofKeys) remember(segment string, key *proofKey) {
+	if k.get(segment) != nil {
+		return
+	}
+	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
+		return
+	}
+	if k.count.Add(1) > maxProofKeys {
+		k.m.Clear()
+		k.count.Store(0)
+	}
 }

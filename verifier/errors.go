@@ -102,7 +102,7 @@ type Error struct {
 	Limit int
 
 	scheme  Scheme
-	answers *answers
+	answers challenger
 	cause   error
 }
 
@@ -190,4 +190,12 @@ func asError(err error) *Error {
 		return e
 	}
 	return undecided(reason.Keys, err, 0)
+}
+
+// challenger makes the challenges of errors: what the answers of a Verifier have
+// in common.
+type challenger interface {
+	attach(e *Error, used Scheme) *Error
+	challenges(e *Error) []string
+	now() time.Time
 }

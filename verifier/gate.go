@@ -89,12 +89,6 @@ func (g *gate) ask(ctx context.Context, iss, subject string, in *incoming) (*pol
 	return g.askForDomains(ctx, name, p, req)
 }
 
-var (
-	errResolverEmpty   = errors.New("verifier: the resolver returned no domain")
-	errResolverInvalid = errors.New("verifier: the resolver returned an invalid domain")
-	errResolverNil     = errors.New("verifier: the resolver returned neither an issuer nor an error")
-)
-
 // resolverFailure tells a refusal from a failure to decide. A request that the
 // resolver looked at and that cannot be read is the request's own fault.
 func resolverFailure(err error, in *incoming) error {
@@ -116,7 +110,7 @@ func (g *gate) askForDomains(ctx context.Context, name string, p *policy, req Re
 	if err != nil || req.in.fault.Load() != nil {
 		return nil, resolverFailure(err, req.in)
 	}
-	listed, err := g.lists.has(domains, name, g)
+	listed, err := g.lists.has(domains, name, g.nameOfListed)
 	switch {
 	case err != nil:
 		return nil, undecided(reason.Resolver, err, 0)
@@ -269,4 +263,127 @@ func (g *gate) fix(m *mistakes, domains []string, s *standard) {
 			m.of(fmt.Sprintf("Issuers[%d].Name", i), p.name, "is not in the list of Config.Domains, so it could never be used")
 		}
 	}
+}
+
+// introspecting returns the one issuer that an opaque token of this request can
+// be of.
+func (g *gate) introspecting(ctx context.Context, in *incoming) (*policy, error) {
+	if p, err := one(g.all); g.resolver == nil || g.issuers == nil && p == nil && !errors.Is(err, errSeveral) {
+		return p, err
+	}
+	req := ResolveRequest{in: in.copy()}
+	if g.issuers != nil {
+		value, err := foreign.Call(ctx, func() (*Issuer, error) { return g.issuers.ResolveIssuer(ctx, req) })
+		if err == nil && value == nil {
+			err = errResolverNil
+		}
+		if err != nil || req.in.fault.Load() != nil {
+			return nil, resolverFailure(err, req.in)
+		}
+		p, err := g.policyOf(value)
+		if err != nil {
+			return nil, undecided(reason.Resolver, err, 0)
+		}
+		return one([]*policy{p})
+	}
+	domains, err := foreign.Call(ctx, func() ([]string, error) { return g.resolver.ResolveDomains(ctx, req) })
+	if err == nil && len(domains) == 0 {
+		err = errResolverEmpty
+	}
+	if err != nil || req.in.fault.Load() != nil {
+		return nil, resolverFailure(err, req.in)
+	}
+	var allowed []*policy
+	for _, p := range g.all {
+		listed, err := g.lists.has(domains, p.name, g.nameOfListed)
+		if err != nil {
+			return nil, undecided(reason.Resolver, err, 0)
+		}
+		if listed {
+			allowed = append(allowed, p)
+		}
+	}
+	return one(allowed)
+}
+
+var errSeveral = errors.New("verifier: several issuers of this request introspect tokens; an opaque token can be of any of them")
+
+// one returns the only policy that introspects.
+func one(policies []*policy) (found *policy, err error) {
+	for _, p := range policies {
+		if p.opaque.Introspector == nil {
+			continue
+		}
+		if found != nil {
+			return nil, undecided(reason.Resolver, errSeveral, 0)
+		}
+		found = p
+	}
+	if found == nil {
+		return nil, refuse(reason.TokenMalformed)
+	}
+	return found, nil
+}
+
+// warm is named for a resolver that brings the rules too: it is asked, without a
+// request.
+func (g *gate) warm(ctx context.Context, text string) (*policy, error) {
+	if g.issuers == nil {
+		return g.named(text)
+	}
+	name := text
+	if normal, err := issuer.Normalize(text); err == nil {
+		name = normal
+	}
+	value, err := foreign.Call(ctx, func() (*Issuer, error) {
+		return g.issuers.ResolveIssuer(ctx, NewResolveRequest(name, nil, nil))
+	})
+	switch {
+	case errors.Is(err, ErrNotAllowed):
+		return nil, refuse(reason.IssuerNotAllowed)
+	case err == nil && value == nil:
+		err = errResolverNil
+	}
+	if err != nil {
+		return nil, undecided(reason.Resolver, err, 0)
+	}
+	return g.policyOf(value)
+}
+
+// named returns the policy of an issuer that the calling program names: by Name,
+// an alias or a domain in any form.
+func (g *gate) named(text string) (*policy, error) {
+	if p := g.exact[text]; p != nil {
+		return p, nil
+	}
+	if i := slices.IndexFunc(g.all, func(p *policy) bool { return p.name == text }); i >= 0 {
+		return g.all[i], nil
+	}
+	normal, err := issuer.Normalize(text)
+	if err != nil {
+		return nil, refuse(reason.IssuerNotAllowed)
+	}
+	if p := g.normal[normal]; p != nil {
+		return p, nil
+	}
+	if g.resolver == nil {
+		return nil, refuse(reason.IssuerNotAllowed)
+	}
+	return g.compiled.domain(normal)
+}
+
+// nameOfListed returns the name under which the gate knows an entry of a
+// resolver's list.
+func (g *gate) nameOfListed(domain string) (string, error) {
+	if p := g.exact[domain]; p != nil {
+		return p.name, nil
+	}
+	normal, err := issuer.Normalize(domain)
+	if err != nil {
+		return "", errResolverInvalid
+	}
+	if p := g.normal[normal]; p != nil {
+		return p.name, nil
+	}
+	return normal, nil
 }

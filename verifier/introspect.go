@@ -13,23 +13,6 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
-// OpaqueTokens says how tokens of an issuer that are no JWTs are verified: by
-// asking the issuer about each (RFC 7662).
-type OpaqueTokens struct {
-	// Introspector asks. Nil: tokens that are no JWTs are refused. An opaque token
-	// names no issuer, and must not be shown to a server that it is not of: of the
-	// issuers that are allowed for a request, one at most can have an Introspector.
-	Introspector Introspector
-	// JWTs asks about the issuer's JWTs too, after all their other checks: an issuer
-	// that revokes tokens. It costs a question for each token.
-	JWTs bool
-	// Prefix, MinLength and MaxLength are what the issuer's opaque tokens look like;
-	// others are refused unasked. MaxLength is at most Config.MaxTokenSize, which is
-	// its default.
-	Prefix               string
-	MinLength, MaxLength int
-}
-
 // maxIntrospection is how long the claims of an answer can be.
 const maxIntrospection = 64 << 10
 
@@ -42,20 +25,6 @@ func isOpaque(token string) bool {
 	head := token[:strings.IndexByte(token, '.')]
 	start, err := base64.RawURLEncoding.DecodeString(head[:min(len(head), 4)&^3])
 	return err != nil || len(start) == 0 || start[0] != '{' && start[0] != ' ' && start[0] != '\n' && start[0] != '\t' && start[0] != '\r'
-}
-
-// looksRight refuses what is none of the issuer's tokens before anybody is asked:
-// a token is 1*b68token characters (RFC 6750, Section 2.1).
-func (o *OpaqueTokens) looksRight(token string) bool {
-	if len(token) < max(1, o.MinLength) || o.MaxLength > 0 && len(token) > o.MaxLength || !strings.HasPrefix(token, o.Prefix) {
-		return false
-	}
-	for _, c := range []byte(token) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && strings.IndexByte("-._~+/=", c) < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // verifyOpaque verifies a token that is no JWT.
@@ -141,80 +110,4 @@ func isAccess(members []strictjson.Member) bool {
 		}
 	}
 	return true
-}
-
-// introspecting returns the one issuer that an opaque token of this request can
-// be of.
-func (g *gate) introspecting(ctx context.Context, in *incoming) (*policy, error) {
-	if p, err := one(g.all); g.resolver == nil || g.issuers == nil && p == nil && !errors.Is(err, errSeveral) {
-		return p, err
-	}
-	req := ResolveRequest{in: in.copy()}
-	if g.issuers != nil {
-		value, err := foreign.Call(ctx, func() (*Issuer, error) { return g.issuers.ResolveIssuer(ctx, req) })
-		if err == nil && value == nil {
-			err = errResolverNil
-		}
-		if err != nil || req.in.fault.Load() != nil {
-			return nil, resolverFailure(err, req.in)
-		}
-		p, err := g.policyOf(value)
-		if err != nil {
-			return nil, undecided(reason.Resolver, err, 0)
-		}
-		return one([]*policy{p})
-	}
-	domains, err := foreign.Call(ctx, func() ([]string, error) { return g.resolver.ResolveDomains(ctx, req) })
-	if err == nil && len(domains) == 0 {
-		err = errResolverEmpty
-	}
-	if err != nil || req.in.fault.Load() != nil {
-		return nil, resolverFailure(err, req.in)
-	}
-	var allowed []*policy
-	for _, p := range g.all {
-		listed, err := g.lists.has(domains, p.name, g)
-		if err != nil {
-			return nil, undecided(reason.Resolver, err, 0)
-		}
-		if listed {
-			allowed = append(allowed, p)
-		}
-	}
-	return one(allowed)
-}
-
-var errSeveral = errors.New("verifier: several issuers of this request introspect tokens; an opaque token can be of any of them")
-
-// one returns the only policy that introspects.
-func one(policies []*policy) (found *policy, err error) {
-	for _, p := range policies {
-		if p.opaque.Introspector == nil {
-			continue
-		}
-		if found != nil {
-			return nil, undecided(reason.Resolver, errSeveral, 0)
-		}
-		found = p
-	}
-	if found == nil {
-		return nil, refuse(reason.TokenMalformed)
-	}
-	return found, nil
-}
-
-func (m *mistakes) opaque(field string, o OpaqueTokens) OpaqueTokens {
-	if o.Introspector == nil {
-		if o.JWTs || o.Prefix != "" || o.MinLength != 0 || o.MaxLength != 0 {
-			m.add(field, "says what is asked about, and has no Introspector to ask")
-		}
-		return OpaqueTokens{}
-	}
-	if isNil(o.Introspector) {
-		m.add(field+".Introspector", "is a nil pointer")
-	}
-	if o.MinLength < 0 || o.MaxLength < 0 || o.MaxLength > 0 && o.MaxLength < o.MinLength {
-		m.add(field+".MaxLength", "is less than MinLength, or negative")
-	}
-	return o
 }

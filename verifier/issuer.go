@@ -112,29 +112,6 @@ type AudienceRule struct {
 	Values []string
 }
 
-// ClaimNames says which claims hold what [Token] gives typed. Each list is in
-// order of preference: the first place that the token has decides, even when it
-// is empty, and places are never united.
-//
-// A place is the name of a claim ("scope", "https://example.com/roles"), the path
-// of a member inside of one, with dots ("realm_access.roles"), or a JSON Pointer
-// (RFC 6901) for names that look like paths ("/a.b/roles"). A name with a colon or
-// a slash in it is never a path with dots.
-//
-// Scope must be a string, separated by spaces (RFC 6749, Section 3.3), or a list of
-// strings without spaces, of which each is one scope. ClientID must be a string.
-// Permissions must be a list of strings; a single string is one permission,
-// spaces included. Anything else in the deciding place refuses the token (reason
-// claim_malformed).
-type ClaimNames struct {
-	// Scope; default "scope", "scp".
-	Scope []string
-	// ClientID; default "client_id", "azp", "cid", "appid".
-	ClientID []string
-	// Permissions; default "permissions".
-	Permissions []string
-}
-
 // spellings are the exact forms of iss that a name stands for, and the one form
 // under which caches, events and identities know the issuer.
 type spellings struct {
@@ -179,10 +156,14 @@ func domainOf(text string) (s spellings, problem string) {
 	case strings.Contains(normal, "/.well-known/"):
 		return s, "is the address of a document; give the issuer itself, without /.well-known/ and what follows"
 	}
+	s = spellings{name: normal, exact: []string{normal}}
 	if host := strings.TrimPrefix(normal, "https://"); strings.IndexByte(host, '/') == len(host)-1 {
-		return domain(normal), ""
+		s = domain(normal)
 	}
-	return spellings{name: normal, exact: []string{normal}}, ""
+	if written := strings.TrimSpace(text); strings.Contains(written, "://") && !slices.Contains(s.exact, written) {
+		s.exact = append(s.exact, written) // with capitals in the host
+	}
+	return s, ""
 }
 
 // maxIssuer bounds the length of an issuer's name and of an iss.
@@ -190,8 +171,8 @@ const maxIssuer = 2048
 
 // hasHTTPS reports whether documents can be found under a name.
 func hasHTTPS(name string) bool {
-	normal, err := issuer.Normalize(name)
-	return err == nil && strings.HasPrefix(normal, "https://") && strings.Contains(name, "://")
+	u, err := url.Parse(name)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.Opaque == ""
 }
 
 // isHTTP reports whether a name is an http URL.
@@ -230,3 +211,20 @@ func sameType(a, b string) bool {
 	}
 	return strings.EqualFold(bare(a), bare(b))
 }
+
+// Profile says which kinds of JWT are taken for access tokens.
+type Profile int
+
+const (
+	// ProfileDefault is what Config says for all issuers, and ProfileJWT where
+	// Config says nothing.
+	ProfileDefault Profile = iota
+	// ProfileRFC9068 accepts a typ header of at+jwt or application/at+jwt only,
+	// and requires the claims of RFC 9068, Section 2.2: sub, client_id and jti
+	// too.
+	ProfileRFC9068
+	// ProfileJWT accepts a typ header of JWT, at+jwt or either with "application/"
+	// in front, in any case, and none. Proofs, ID tokens of other types, logout
+	// tokens and the like never pass.
+	ProfileJWT
+)

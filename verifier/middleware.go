@@ -25,6 +25,12 @@ type MiddlewareConfig struct {
 	// Access-Control-Expose-Headers, for clients in browsers (RFC 9449, Section
 	// 8.2). Set it where CORS is in use.
 	ExposeHeaders bool
+	// Source says where the token is, instead of the Authorization header.
+	Source TokenSource
+	// EndWithToken ends the context of a request when its token does, as
+	// [ContextUntilExpiry] has it, for handlers that stream and look at their
+	// context. What takes the context no further is not stopped.
+	EndWithToken bool
 	// Options of every verification.
 	Options []VerifyOption
 }
@@ -36,12 +42,13 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 	if fail == nil {
 		fail = writeError
 	}
+	source := cfg.Source.compile()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if cfg.ExposeHeaders {
 				w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 			}
-			t, err := v.VerifyHTTPRequest(r, cfg.Options...)
+			t, err := source.verify(v, r, cfg.Options)
 			var refusal *Error
 			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == reason.NoCredentials {
 				next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{missing: refusal, fail: fail})))
@@ -55,7 +62,13 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 				w.Header().Set("DPoP-Nonce", t.Proof.NextNonce)
 				w.Header().Set("Cache-Control", "no-store") // RFC 9449, Section 8.2
 			}
-			next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{token: t, fail: fail})))
+			ctx := withCredentials(r.Context(), &credentialsState{token: t, fail: fail})
+			if cfg.EndWithToken {
+				var stop context.CancelFunc
+				ctx, stop = ContextUntilExpiry(ctx, t)
+				defer stop()
+			}
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
 }
@@ -86,11 +99,32 @@ func ContextWithToken(ctx context.Context, t *Token) context.Context {
 	return withCredentials(ctx, &credentialsState{token: t, fail: credentialsFrom(ctx).fail})
 }
 
-// TokenFromContext returns the token of the request, and false when there is
-// none: no middleware, or MiddlewareConfig.Optional.
+// TokenFromContext returns the token of the request whose context this is, and
+// false when there is none: no middleware, or MiddlewareConfig.Optional. A
+// library that runs later requests with the context of an earlier one hands out
+// the earlier token: see integration/mcpverifier for the one of MCP.
 func TokenFromContext(ctx context.Context) (*Token, bool) {
 	t := credentialsFrom(ctx).token
 	return t, t != nil
+}
+
+// ClaimsFromContext decodes the claims of the token of the request into a T, by
+// the rules of [Token.Decode]: names are matched by exact case, and claims that T
+// has no field for are left out. The claims have been verified, but a claim that
+// is missing leaves its field as it is: see Config.RequiredClaims. Without a
+// token the error is the one that [Require] would answer with; when the claims do
+// not fit T, it shows none of them.
+func ClaimsFromContext[T any](ctx context.Context) (T, error) {
+	var claims T
+	s := credentialsFrom(ctx)
+	if err := s.meets(nil); err != nil {
+		return claims, err
+	}
+	if err := s.token.Decode(&claims); err != nil {
+		var none T // and no half of the claims
+		return none, err
+	}
+	return claims, nil
 }
 
 func writeError(w http.ResponseWriter, _ *http.Request, err error) { WriteError(w, err) }

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -124,4 +125,51 @@ type RevocationStore interface {
 //     concurrent use.
 type KeyDecrypter interface {
 	DecryptKey(ctx context.Context, algorithm string, encryptedKey []byte) (contentKey []byte, err error)
+}
+
+// OpaqueTokens says how tokens of an issuer that are no JWTs are verified: by
+// asking the issuer about each (RFC 7662).
+type OpaqueTokens struct {
+	// Introspector asks. Nil: tokens that are no JWTs are refused. An opaque token
+	// names no issuer, and must not be shown to a server that it is not of: of the
+	// issuers that are allowed for a request, one at most can have an Introspector.
+	Introspector Introspector
+	// JWTs asks about the issuer's JWTs too, after all their other checks: an issuer
+	// that revokes tokens. It costs a question for each token.
+	JWTs bool
+	// Prefix, MinLength and MaxLength are what the issuer's opaque tokens look like;
+	// others are refused unasked. MaxLength is at most Config.MaxTokenSize, which is
+	// its default.
+	Prefix               string
+	MinLength, MaxLength int
+}
+
+// looksRight refuses what is none of the issuer's tokens before anybody is asked:
+// a token is 1*b68token characters (RFC 6750, Section 2.1).
+func (o *OpaqueTokens) looksRight(token string) bool {
+	if len(token) < max(1, o.MinLength) || o.MaxLength > 0 && len(token) > o.MaxLength || !strings.HasPrefix(token, o.Prefix) {
+		return false
+	}
+	for _, c := range []byte(token) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && strings.IndexByte("-._~+/=", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *mistakes) opaque(field string, o OpaqueTokens) OpaqueTokens {
+	if o.Introspector == nil {
+		if o.JWTs || o.Prefix != "" || o.MinLength != 0 || o.MaxLength != 0 {
+			m.add(field, "says what is asked about, and has no Introspector to ask")
+		}
+		return OpaqueTokens{}
+	}
+	if isNil(o.Introspector) {
+		m.add(field+".Introspector", "is a nil pointer")
+	}
+	if o.MinLength < 0 || o.MaxLength < 0 || o.MaxLength > 0 && o.MaxLength < o.MinLength {
+		m.add(field+".MaxLength", "is less than MinLength, or negative")
+	}
+	return o
 }

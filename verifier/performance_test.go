@@ -37,7 +37,7 @@ import (
 // per cent. The benchmark module measures exactly.
 //
 // The race detector changes both allocations and times. So `make test` runs
-// TestBudget... and TestMemory... of the core in a process without it.
+// TestBudget..., TestMemory... and TestMany... of the core without it.
 
 // cpuTime returns how much CPU time this process has used, all of its threads
 // and the garbage collector included. Other processes do not count.

@@ -175,40 +175,6 @@ func (p *policy) maySign(key *keyset.Key, iss string) bool {
 	return !p.shared || key.Issuer == "" || key.Issuer == iss || key.Issuer == p.source.Name()
 }
 
-// algorithmList is an allow-list of algorithms.
-type algorithmList []*keyset.Algorithm
-
-// find returns the algorithm of exactly this name, or nil.
-func (l algorithmList) find(name string) *keyset.Algorithm {
-	for _, a := range l {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
-
-func (l algorithmList) String() string {
-	names := make([]string, len(l))
-	for i, a := range l {
-		names[i] = a.Name
-	}
-	return strings.Join(names, " ")
-}
-
-func (m *mistakes) algorithms(field string, names []string, known *keyset.Algorithms) algorithmList {
-	list := make(algorithmList, 0, len(names))
-	for i, name := range names {
-		a := known.ByName(name)
-		if a == nil {
-			m.of(fmt.Sprintf("%s[%d]", field, i), name, "is not a supported asymmetric algorithm, nor one of Config.SignatureAlgorithms; names are exact, one per entry: "+strings.Join(known.Names(), ", "))
-			continue
-		}
-		list = append(list, a)
-	}
-	return list
-}
-
 // standard is what Config says for all issuers.
 type standard struct {
 	known      *keyset.Algorithms
@@ -365,4 +331,40 @@ const maxLeeway = 5 * time.Minute
 
 func (m *mistakes) leeway(field string, value time.Duration) time.Duration {
 	return m.duration(field, value, bounds{min: leastUnit, max: maxLeeway})
+}
+
+// newStandard reads what Config says for all issuers.
+func newStandard(m *mistakes, cfg *Config) *standard {
+	s := &standard{claims: cfg.Claims.or(defaultPlaces)}
+	s.places = m.places("Claims", s.claims)
+	names := cfg.Algorithms
+	if len(names) == 0 {
+		names = []string{"RS256"}
+	}
+	s.known = m.known(cfg.SignatureAlgorithms)
+	s.algorithms = m.algorithms("Algorithms", names, s.known)
+	switch {
+	case cfg.Audience != "" && len(cfg.Audiences) > 0:
+		m.add("Audience", "and Config.Audiences are both set; set one")
+	case cfg.Audience != "":
+		s.audiences = []string{cfg.Audience}
+		m.text("Audience", cfg.Audience)
+	default:
+		s.audiences = slices.Clone(cfg.Audiences)
+		m.texts("Audiences", s.audiences)
+	}
+	if len(s.audiences) == 0 && (cfg.Domains != nil || len(cfg.Issuers) == 0) {
+		m.add("Audience", "or Config.Audiences must be set; it is what tokens for this API have in aud")
+	}
+	m.texts("RequiredClaims", cfg.RequiredClaims)
+	s.required = slices.Clone(cfg.RequiredClaims)
+	m.profile("Profile", cfg.Profile)
+	s.profile = cfg.Profile
+	s.leeway = m.leeway("Leeway", cfg.Leeway)
+	s.sources = newSourceDefaults(m, cfg.Doer, cfg.KeyHosts, cfg.HTTPHosts)
+	s.sources.known = s.known
+	for _, k := range cfg.Decryption.Keys {
+		s.decryptionKeys = append(s.decryptionKeys, k.ID)
+	}
+	return s
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/htu"
@@ -14,22 +12,6 @@ import (
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
-
-// proofs checks DPoP proofs: a DPoPConfig, compiled.
-type proofs struct {
-	known              *keyset.Algorithms
-	algorithms         algorithmList
-	maxAge, futureSkew time.Duration
-	maxSize            int
-	store              ReplayStore   // nil: replays are allowed
-	storeTimeout       time.Duration // 0: none, for the default store does not wait
-	failOpen           bool
-	nonces             NonceSource
-	headers            *jws.Headers // of proofs that were accepted
-	keys               proofKeys
-	clock              Clock
-	watcher
-}
 
 // ProofRequest is what a DPoP proof is checked against.
 type ProofRequest struct {
@@ -157,13 +139,39 @@ func (p *proofs) checkClaims(parsed *jws.Token, proof *Proof, req *ProofRequest)
 	if claimed, err := htu.Normalize(proof.URL); err != nil || claimed != normal {
 		return "", refuse(reason.ProofURL)
 	}
-	if now := p.clock.Now(); now.Sub(proof.IssuedAt) > p.maxAge || proof.IssuedAt.Sub(now) > p.futureSkew {
-		return "", refuse(reason.ProofIssuedAt)
+	if err := p.checkTimes(parsed, proof.IssuedAt); err != nil {
+		return "", err
 	}
 	if !equalText(ath, tokenHash(req.AccessToken)) {
 		return "", refuse(reason.ProofTokenHash)
 	}
 	return normal, nil
+}
+
+// checkTimes checks iat (RFC 9449, Section 4.3, item 11), and exp and nbf where a
+// client restricts its proof further (RFC 7519, Sections 4.1.4 and 4.1.5).
+func (p *proofs) checkTimes(parsed *jws.Token, issuedAt time.Time) error {
+	now := p.clock.Now()
+	if now.Sub(issuedAt) > p.maxAge || issuedAt.Sub(now) > p.futureSkew {
+		return refuse(reason.ProofIssuedAt)
+	}
+	if n := strictjson.Find(parsed.Members, "exp"); n.Kind() != strictjson.Invalid {
+		switch exp, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "exp")
+		case !now.Before(exp):
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	if n := strictjson.Find(parsed.Members, "nbf"); n.Kind() != strictjson.Invalid {
+		switch nbf, ok := n.Time(); {
+		case !ok:
+			return refuseClaim(reason.ProofClaim, "nbf")
+		case nbf.Sub(now) > p.futureSkew: // as iat
+			return refuse(reason.ProofIssuedAt)
+		}
+	}
+	return nil
 }
 
 // tokenHash is the ath of a token (RFC 9449, Section 4.2).
@@ -180,41 +188,4 @@ func requestURLFault(raw string) Reason {
 		return reason.ProofURL
 	}
 	return reason.Argument
-}
-
-// proofKey is the parsed key of a proof's header.
-type proofKey struct {
-	key        *keyset.Key
-	algorithm  *keyset.Algorithm
-	thumbprint string
-}
-
-// maxProofKeys is how many keys of clients are remembered.
-const maxProofKeys = 4096
-
-// proofKeys remembers the keys of proofs that were accepted, by the text of
-// their headers. The zero value is ready.
-type proofKeys struct {
-	count atomic.Int64
-	m     sync.Map // string -> *proofKey
-}
-
-func (k *proofKeys) get(segment string) *proofKey {
-	if key, ok := k.m.Load(segment); ok {
-		return key.(*proofKey)
-	}
-	return nil
-}
-
-func (k *proofKeys) remember(segment string, key *proofKey) {
-	if k.get(segment) != nil {
-		return
-	}
-	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
-		return
-	}
-	if k.count.Add(1) > maxProofKeys {
-		k.m.Clear()
-		k.count.Store(0)
-	}
 }

@@ -384,11 +384,12 @@ func TestCertificateDecisions(t *testing.T) {
 		"error": {func(*http.Request) (*x509.Certificate, error) { return certificate, errors.New("x") }, reason.CertSource},
 		"panic": {func(*http.Request) (*x509.Certificate, error) { panic("x") }, reason.CertSource},
 	} {
-		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.ClientCertificate = c.find })
+		w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.ClientCertificate, cfg.TrustUnixPeers = c.find, true })
 		req, err := http.NewRequest(http.MethodGet, fuzzURL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		req.RemoteAddr = "@"
 		req.Header.Set("Authorization", "Bearer "+token)
 		_, err = w.v.VerifyHTTPRequest(req)
 		if got := reasonOf(t, err); got != c.want {

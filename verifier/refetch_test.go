@@ -3,7 +3,6 @@ package verifier_test
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -63,23 +62,5 @@ func TestRetryAfterGrowsWithTheBackOff(t *testing.T) {
 	}
 	if e.RetryAfter < 10*time.Second || e.RetryAfter > 30*time.Second {
 		t.Errorf("Retry-After of %v after seven failures; want 15 to 30 s", e.RetryAfter)
-	}
-}
-
-func TestOneSourceOfTheRequestURL(t *testing.T) {
-	one := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	for name, c := range map[string]struct {
-		external string
-		proxies  []netip.Prefix
-		field    string
-	}{
-		"neither": {"", nil, ""}, "a base": {"https://api.example.com", nil, ""}, "a proxy": {"", one, ""},
-		"both": {"https://api.example.com", one, "ExternalURL"}, "a bad base": {"ftp://x", nil, "ExternalURL"}, "a bad prefix": {"", []netip.Prefix{{}}, "TrustedProxies"},
-	} {
-		_, err := verifier.New(verifier.Config{Domain: "tenant.example.com", Audience: "a", ExternalURL: c.external, TrustedProxies: c.proxies})
-		var e *verifier.ConfigError
-		if c.field == "" && err != nil || c.field != "" && (!errors.As(err, &e) || e.Field != c.field) {
-			t.Errorf("%s: %v; want Config.%s to be refused", name, err, c.field)
-		}
 	}
 }

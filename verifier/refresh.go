@@ -50,10 +50,9 @@ const (
 
 // newRefreshPolicy translates what the configuration says about keeping
 // documents.
-func newRefreshPolicy(m *mistakes, cfg *Config) lifecycle.Policy {
+func newRefreshPolicy(m *mistakes, ttl time.Duration, r *RefreshConfig) lifecycle.Policy {
 	p := lifecycle.DefaultPolicy()
-	r := &cfg.Refresh
-	p.TTL = m.duration("CacheTTL", cfg.CacheTTL, bounds{p.TTL, minCacheTTL, maxCacheTTL, false})
+	p.TTL = m.duration("CacheTTL", ttl, bounds{p.TTL, minCacheTTL, maxCacheTTL, false})
 	p.Floor = m.duration("Refresh.Floor", r.Floor, bounds{min(p.Floor, p.TTL), leastUnit, time.Hour, true})
 	p.StaleIfError = m.duration("Refresh.StaleIfError", r.StaleIfError, bounds{p.StaleIfError, leastUnit, 24 * time.Hour, true})
 	p.FetchTimeout = m.duration("Refresh.FetchTimeout", r.FetchTimeout, bounds{p.FetchTimeout, 10 * time.Millisecond, time.Minute, false})
@@ -70,14 +69,18 @@ func newRefreshPolicy(m *mistakes, cfg *Config) lifecycle.Policy {
 	if r.UnknownKeyAttempts < 0 {
 		p.ForcedMax = 0
 	}
-	if cfg.Lease != nil && cfg.Cache == nil {
+	return p
+}
+
+// shared checks what a fleet shares.
+func (m *mistakes) shared(cache Cache, lease ReplayStore) {
+	if lease != nil && cache == nil {
 		m.add("Lease", "needs Config.Cache, through which the documents are shared")
 	}
-	if cfg.Cache != nil && isNil(cfg.Cache) {
+	if cache != nil && isNil(cache) {
 		m.add("Cache", "is a nil pointer")
 	}
-	if cfg.Lease != nil && isNil(cfg.Lease) {
+	if lease != nil && isNil(lease) {
 		m.add("Lease", "is a nil pointer")
 	}
-	return p
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/portcullis-go/portcullis/internal/foreign"
-	"github.com/portcullis-go/portcullis/internal/forwarded"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
@@ -20,8 +18,8 @@ type Request struct {
 	// Method in its exact case.
 	Method string
 	// URL as the client sees it, absolute. Needed for DPoP, and by resolvers
-	// that look at it. Config.ExternalURL and Config.TrustedProxies do not
-	// change it: they are for VerifyHTTPRequest.
+	// that look at it. Config.ExternalURL, Config.TrustedProxies and what goes
+	// with them do not change it: they are for VerifyHTTPRequest.
 	URL string
 	// Header of the request. Names are compared without case; several lines of
 	// one name are seen as such.
@@ -49,28 +47,6 @@ func (in *incoming) copy() *incoming {
 	return &incoming{method: in.method, url: in.url, host: in.host, header: in.header, certificate: in.certificate, http: in.http, edge: in.edge}
 }
 
-// edge is what stands between clients and this API: how the URL that a client
-// asked for, and its certificate, are found.
-type edge struct {
-	forwarding  *forwarded.Policy
-	certificate func(*http.Request) (*x509.Certificate, error) // nil: that of the connection
-}
-
-func newEdge(m *mistakes, cfg *Config) *edge {
-	if cfg.ExternalURL != "" && len(cfg.TrustedProxies) > 0 {
-		m.add("ExternalURL", "and Config.TrustedProxies are both set; set one")
-	}
-	policy, err := forwarded.New(forwarded.Config{External: cfg.ExternalURL, Trusted: cfg.TrustedProxies})
-	if err != nil {
-		if cfg.ExternalURL != "" {
-			m.of("ExternalURL", cfg.ExternalURL, "is not an absolute http or https URL without credentials, query and fragment")
-		} else {
-			m.add("TrustedProxies", "has an invalid prefix")
-		}
-	}
-	return &edge{forwarding: policy, certificate: cfg.ClientCertificate}
-}
-
 // requestURL returns the URL that the client asked for, or "" when the caller
 // did not say.
 func (in *incoming) requestURL() (string, error) {
@@ -79,7 +55,7 @@ func (in *incoming) requestURL() (string, error) {
 	}
 	raw, err := in.edge.forwarding.RequestURL(in.http)
 	if err != nil {
-		return "", refuse(reason.ForwardedMalformed)
+		return "", badRequestURL(err)
 	}
 	return raw, nil
 }
@@ -101,21 +77,6 @@ func (in *incoming) parsedURL() *url.URL {
 		return nil
 	}
 	return u
-}
-
-// clientCertificate returns the certificate that the client has shown to have,
-// or nil.
-func (in *incoming) clientCertificate() (*x509.Certificate, error) {
-	switch {
-	case in.http == nil:
-		return in.certificate, nil
-	case in.edge.certificate != nil:
-		return foreign.Guard(func() (*x509.Certificate, error) { return in.edge.certificate(in.http) })
-	case in.http.TLS != nil && len(in.http.TLS.PeerCertificates) > 0:
-		return in.http.TLS.PeerCertificates[0], nil
-	default:
-		return nil, nil
-	}
 }
 
 // credentials are the header values that count.
@@ -192,4 +153,24 @@ func splitScheme(value string) (scheme, rest string) {
 		return value, ""
 	}
 	return value[:i], strings.TrimLeft(value[i:], " \t")
+}
+
+// checkCertificate compares the certificate that the client used with the one
+// that the token is bound to (RFC 8705, Section 3).
+func checkCertificate(t *Token, in *incoming) error {
+	want := t.Confirmation.CertificateThumbprint
+	if want == "" {
+		return nil
+	}
+	certificate, err := in.clientCertificate()
+	switch {
+	case err != nil:
+		return undecided(reason.CertSource, err, 0)
+	case certificate == nil:
+		return refuse(reason.CertificateMissing)
+	case !equalText(base64SHA256(certificate.Raw), want):
+		return refuse(reason.Certificate)
+	default:
+		return nil
+	}
 }

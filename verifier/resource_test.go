@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -108,6 +109,14 @@ func TestResourceMetadataDocument(t *testing.T) {
 	for resource, want := range map[string]string{
 		"https://api.example":          "https://api.example/.well-known/oauth-protected-resource",
 		"https://api.example/":         "https://api.example/.well-known/oauth-protected-resource",
+		"https://api.example?t=1":      "https://api.example/.well-known/oauth-protected-resource?t=1",
+		"https://api.example/?t=1":     "https://api.example/.well-known/oauth-protected-resource?t=1",
+		"https://api.example/v1/":      "https://api.example/.well-known/oauth-protected-resource/v1/",
+		"https://api.example/a%2Fb%7e": "https://api.example/.well-known/oauth-protected-resource/a%2Fb%7e",
+		"https://api.example/%7Bx%7D":  "https://api.example/.well-known/oauth-protected-resource/%7Bx%7D",
+		"https://API.example:443/V1":   "https://API.example:443/.well-known/oauth-protected-resource/V1",
+		"https://[2001:db8::1]/v1":     "https://[2001:db8::1]/.well-known/oauth-protected-resource/v1",
+		"http://127.0.0.2/v1":          "http://127.0.0.2/.well-known/oauth-protected-resource/v1",
 		"https://api.example/v1":       "https://api.example/.well-known/oauth-protected-resource/v1",
 		"https://api.example:8443/a/b": "https://api.example:8443/.well-known/oauth-protected-resource/a/b",
 		"https://api.example/v1?t=1":   "https://api.example/.well-known/oauth-protected-resource/v1?t=1",
@@ -117,12 +126,14 @@ func TestResourceMetadataDocument(t *testing.T) {
 		if got, err := m.URL(); err != nil || got != want {
 			t.Errorf("URL of %q = %q, %v; want %q", resource, got, err, want)
 		}
-		_, handler, err := verifier.ResourceMetadataHandler(m)
+		path, handler, err := verifier.ResourceMetadataHandler(m)
 		if err != nil {
 			t.Fatal(err)
 		}
+		mux := http.NewServeMux()
+		mux.Handle(path, handler)
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		mux.ServeHTTP(w, httptest.NewRequest("GET", want, nil))
 		var members map[string]any
 		if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil {
 			t.Fatal(err)
@@ -130,6 +141,67 @@ func TestResourceMetadataDocument(t *testing.T) {
 		if len(members) != 2 || members["resource"] != resource { // members without a value are left out
 			t.Errorf("document of %q = %v; want resource and bearer_methods_supported alone", resource, members)
 		}
+	}
+}
+
+func TestResourcesThatAreNone(t *testing.T) {
+	for _, resource := range []string{
+		"", "api.example", "//api.example/v1", "http://api.example/v1", "ftp://api.example", "https:///v1", "https://:443/v1", "https:api.example", "https://u@api.example/v1",
+		"https://api.example/v1#f", "https://api.example/v1#", "https://api.example/a b", "https://api.example/{x}", "https://api.example/ä", "https://api.example/%zz",
+		"https://api.example/a//b", "https://api.example//", "https://api.example/a/../b", "https://api.example/%2E%2e/b", "https://api.example/.", "HTTPS://api.example/v1", "http://localhost.example/",
+	} {
+		m := verifier.ResourceMetadata{Resource: resource}
+		if got, err := m.URL(); !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("URL of %q = %q, %v; want ErrConfig", resource, got, err)
+		}
+		if _, _, err := verifier.ResourceMetadataHandler(m); !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("handler of %q: %v; want ErrConfig", resource, err)
+		}
+	}
+	for _, server := range []string{"", "tenant.example.com", "http://tenant.example.com/", "https://tenant.example.com/?a", "https://tenant.example.com/#a", "https://u@tenant.example.com/", "https://tenant.example.com/ "} {
+		m := verifier.ResourceMetadata{Resource: "https://api.example", AuthorizationServers: []string{"https://good.example/realms/one", server}}
+		_, _, err := verifier.ResourceMetadataHandler(m)
+		var e *verifier.ConfigError
+		if !errors.As(err, &e) || e.Field != "ResourceMetadata.AuthorizationServers" {
+			t.Errorf("authorization server %q: %v; want it refused", server, err)
+		}
+	}
+}
+
+func TestResourceMetadataMethods(t *testing.T) {
+	path, handler, err := verifier.ResourceMetadataHandler(verifier.ResourceMetadata{Resource: "https://api.example/mcp/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(path, handler)
+	ask := func(method, target string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, target, nil)
+		r.Header.Set("Origin", "https://inspector.example")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		r.Header.Set("Access-Control-Request-Headers", "mcp-protocol-version")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		return w
+	}
+	w := ask("OPTIONS", path)
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*", "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "3600",
+	} {
+		if got := w.Header().Get(name); w.Code != http.StatusNoContent || got != want || w.Body.Len() != 0 {
+			t.Errorf("preflight: %d, %s: %q; want 204 and %q", w.Code, name, got, want)
+		}
+	}
+	for _, method := range []string{"GET", "HEAD"} {
+		if w := ask(method, path); w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %d %v; want 200 for every origin", method, w.Code, w.Header())
+		}
+	}
+	if w := ask("POST", path); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
+		t.Errorf("POST: %d %v; want 405", w.Code, w.Header())
+	}
+	if w := ask("GET", path+"other"); w.Code != http.StatusNotFound {
+		t.Errorf("below the path: %d; want 404", w.Code)
 	}
 }
 

@@ -27,7 +27,13 @@ const (
 	maxRevocationTimeout     = time.Minute
 )
 
-func (m *mistakes) revocation(r RevocationConfig) RevocationConfig {
+// revocations asks whether good tokens were revoked: a RevocationConfig, compiled.
+type revocations struct {
+	RevocationConfig
+	watcher
+}
+
+func newRevocations(m *mistakes, r RevocationConfig, watch watcher) revocations {
 	if r.Checker == nil && (r.Timeout != 0 || r.AllowFailure) {
 		m.add("Revocation", "has settings, and no Checker that they are for")
 	}
@@ -35,12 +41,11 @@ func (m *mistakes) revocation(r RevocationConfig) RevocationConfig {
 		m.add("Revocation.Checker", "is a nil pointer")
 	}
 	r.Timeout = m.duration("Revocation.Timeout", r.Timeout, bounds{byDefault: defaultRevocationTimeout, min: leastUnit, max: maxRevocationTimeout})
-	return r
+	return revocations{r, watch}
 }
 
-// checkRevoked asks whether a good token was revoked.
-func (v *Verifier) checkRevoked(ctx context.Context, t *Token) error {
-	r := &v.revocation
+// check asks whether a good token was revoked.
+func (r *revocations) check(ctx context.Context, t *Token) error {
 	if r.Checker == nil {
 		return nil
 	}
@@ -54,7 +59,7 @@ func (v *Verifier) checkRevoked(ctx context.Context, t *Token) error {
 	})
 	switch {
 	case err != nil:
-		v.tell(Event{Kind: EventRevocationFault, Issuer: t.IssuerName, Err: err})
+		r.tell(Event{Kind: EventRevocationFault, Issuer: t.IssuerName, Err: err})
 		if r.AllowFailure {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -130,5 +131,19 @@ func (m *mistakes) text(field, value string) {
 func (m *mistakes) texts(field string, list []string) {
 	for i, value := range list {
 		m.text(fmt.Sprintf("%s[%d]", field, i), value)
+	}
+}
+
+// isNil reports whether an interface holds a nil pointer, map or function: what a
+// program passes on by mistake.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
+		return r.IsNil()
+	default:
+		return false
 	}
 }

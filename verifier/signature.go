@@ -9,15 +9,8 @@ import (
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/keyset"
-	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
-
-// provenance is whose key signed a token.
-type provenance struct {
-	policy     *policy
-	generation uint64 // of the key set
-}
 
 // heldKeys is the key set of an issuer as one verification found it, and where it
 // is kept.
@@ -37,21 +30,6 @@ func (v *Verifier) keysOf(ctx context.Context, p *policy, now time.Time) (heldKe
 		return heldKeys{}, documentFailure(err)
 	}
 	return heldKeys{held, entry}, nil
-}
-
-// documentFailure tells an outage from a set without usable keys.
-func documentFailure(err error) error {
-	var u *lifecycle.Unavailable
-	switch {
-	case errors.As(err, &u) && u.Document == "discovery":
-		return undecided(reason.Discovery, u.Cause, u.RetryAfter)
-	case errors.As(err, &u):
-		return undecided(reason.Keys, u.Cause, u.RetryAfter)
-	case errors.Is(err, keyset.ErrNoUsable):
-		return refuse(reason.NoUsableKey)
-	default:
-		return undecided(reason.Keys, err, 0)
-	}
 }
 
 // checkSignature finds the key and checks the signature with it, and that the

@@ -55,7 +55,8 @@ type Token struct {
 
 	payload string
 	places  *places
-	answers *answers
+	answers challenger
+	leeway  time.Duration // of the issuer
 }
 
 // Confirmation is the cnf claim (RFC 7800): what the sender of the token must

@@ -9,23 +9,23 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
-	"github.com/portcullis-go/portcullis/internal/foreign"
-	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/internal/jws"
 	"github.com/portcullis-go/portcullis/internal/keys"
+	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
 // Verifier verifies access tokens and DPoP proofs. Make one with [New], use it
 // from any number of goroutines, and Close it at the end.
 type Verifier struct {
-	gate       *gate
-	keys       *keys.Store
-	headers    *jws.Headers // of tokens that were verified
-	memo       *tokenMemo   // nil: none
-	opener     *opener      // nil: encrypted tokens are refused
-	revocation RevocationConfig
-	maxToken   int
+	gate        *gate
+	keys        *keys.Store
+	headers     *jws.Headers // of tokens that were verified
+	memo        *tokenMemo   // nil: none
+	opener      *opener      // nil: encrypted tokens are refused
+	revocations revocations
+	maxToken    int
 	// refetches: unknown kids may cause a fetch.
 	refetches bool
 
@@ -62,12 +62,13 @@ func New(cfg Config) (*Verifier, error) {
 	if entries := m.size("TokenMemo", cfg.TokenMemo, 0, 1, maxTokenMemo); entries > 0 {
 		v.memo = newTokenMemo(entries)
 	}
-	v.opener = newOpener(&m, &cfg, v.maxToken)
-	v.revocation = m.revocation(cfg.Revocation)
-	v.proofs = newProofs(&m, &cfg, standard.known, v.clock, v.watcher)
+	v.opener = newOpener(&m, &cfg.Decryption, v.maxToken)
+	v.revocations = newRevocations(&m, cfg.Revocation, v.watcher)
+	v.proofs = newProofs(&m, &cfg.DPoP, standard.known, v.clock, v.watcher)
 	v.edge = newEdge(&m, &cfg)
-	v.answers = newAnswers(&m, &cfg, v.proofs.algorithms)
-	refresh := newRefreshPolicy(&m, &cfg)
+	v.answers = newAnswers(&m, &cfg, v.clock, v.proofs.algorithms)
+	refresh := newRefreshPolicy(&m, cfg.CacheTTL, &cfg.Refresh)
+	m.shared(cfg.Cache, cfg.Lease)
 	if err := m.err(); err != nil {
 		return nil, err
 	}
@@ -129,53 +130,6 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	return errors.Join(failures...)
 }
 
-// warm is named for a resolver that brings the rules too: it is asked, without a
-// request.
-func (g *gate) warm(ctx context.Context, text string) (*policy, error) {
-	if g.issuers == nil {
-		return g.named(text)
-	}
-	name := text
-	if normal, err := issuer.Normalize(text); err == nil {
-		name = normal
-	}
-	value, err := foreign.Call(ctx, func() (*Issuer, error) {
-		return g.issuers.ResolveIssuer(ctx, NewResolveRequest(name, nil, nil))
-	})
-	switch {
-	case errors.Is(err, ErrNotAllowed):
-		return nil, refuse(reason.IssuerNotAllowed)
-	case err == nil && value == nil:
-		err = errResolverNil
-	}
-	if err != nil {
-		return nil, undecided(reason.Resolver, err, 0)
-	}
-	return g.policyOf(value)
-}
-
-// named returns the policy of an issuer that the calling program names: by Name,
-// an alias or a domain in any form.
-func (g *gate) named(text string) (*policy, error) {
-	if p := g.exact[text]; p != nil {
-		return p, nil
-	}
-	if i := slices.IndexFunc(g.all, func(p *policy) bool { return p.name == text }); i >= 0 {
-		return g.all[i], nil
-	}
-	normal, err := issuer.Normalize(text)
-	if err != nil {
-		return nil, refuse(reason.IssuerNotAllowed)
-	}
-	if p := g.normal[normal]; p != nil {
-		return p, nil
-	}
-	if g.resolver == nil {
-		return nil, refuse(reason.IssuerNotAllowed)
-	}
-	return g.compiled.domain(normal)
-}
-
 // Metadata returns what an issuer says about itself, from the same store that
 // verification uses. The issuer must be allowed by the configuration; with a
 // resolver that depends on requests, the caller answers for it. An issuer whose
@@ -200,5 +154,20 @@ func metadataOf(d discovery.Document) Metadata {
 	return Metadata{
 		Issuer: d.Issuer, JWKSURI: d.JWKSURI, TokenEndpoint: d.TokenEndpoint, MTLSTokenEndpoint: d.MTLSTokenEndpoint,
 		TokenEndpointAuthMethods: slices.Clone(d.TokenEndpointAuthMethods), Document: slices.Clone(d.Raw),
+	}
+}
+
+// documentFailure tells an outage from a set without usable keys.
+func documentFailure(err error) error {
+	var u *lifecycle.Unavailable
+	switch {
+	case errors.As(err, &u) && u.Document == "discovery":
+		return undecided(reason.Discovery, u.Cause, u.RetryAfter)
+	case errors.As(err, &u):
+		return undecided(reason.Keys, u.Cause, u.RetryAfter)
+	case errors.Is(err, keyset.ErrNoUsable):
+		return refuse(reason.NoUsableKey)
+	default:
+		return undecided(reason.Keys, err, 0)
 	}
 }

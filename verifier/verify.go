@@ -13,39 +13,6 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
-// VerifyOption changes one verification.
-type VerifyOption func(*options)
-
-type options struct {
-	required  []string
-	audiences []string
-	in        incoming
-}
-
-// WithRequiredClaims demands claims beside those of the configuration.
-func WithRequiredClaims(names ...string) VerifyOption {
-	return func(o *options) { o.required = append(o.required, names...) }
-}
-
-// WithAudience demands that aud has one of these values, beside what the
-// configuration demands: an API or route of several that one Verifier serves. A
-// token without aud never meets it. Without values it demands nothing.
-func WithAudience(audiences ...string) VerifyOption {
-	return func(o *options) { o.audiences = append(o.audiences, audiences...) }
-}
-
-// WithRequest tells [Verifier.VerifyAccessToken] about the request, for
-// resolvers that need it: its absolute URL, or "", and its header, or nil.
-// VerifyRequest and VerifyHTTPRequest know theirs and ignore it.
-func WithRequest(url string, header http.Header) VerifyOption {
-	return func(o *options) {
-		if o.in.http == nil && o.in.method == "" {
-			o.in.url, o.in.header = url, header
-			o.in.host = header.Get("Host")
-		}
-	}
-}
-
 // VerifyRequest verifies the access token of a request, and the DPoP proof or
 // the certificate that it is bound to. The error is an [*Error].
 func (v *Verifier) VerifyRequest(ctx context.Context, req Request, opts ...VerifyOption) (*Token, error) {
@@ -205,7 +172,7 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkRevoked(ctx, t); err != nil {
+	if err := v.revocations.check(ctx, t); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -219,15 +186,21 @@ func (v *Verifier) verifyAny(ctx context.Context, compact string, o *options) (*
 	case v.memo != nil:
 		return v.verifyRemembered(ctx, compact, o)
 	default:
-		t, _, err := v.verifyFresh(ctx, compact, nil, o)
+		t, _, err := v.verifyFresh(ctx, compact, found{}, o)
 		return t, err
 	}
 }
 
+// found is what the memo has found for a request already; the zero value is
+// nothing.
+type found struct {
+	policy *policy
+	keys   heldKeys
+}
+
 // verifyFresh verifies a JWT from its text alone: one that is encrypted is opened
-// first, and judged by what is inside. p is the policy that the gate has found for
-// this request, or nil: it is to be asked.
-func (v *Verifier) verifyFresh(ctx context.Context, sent string, p *policy, o *options) (*Token, provenance, error) {
+// first, and judged by what is inside.
+func (v *Verifier) verifyFresh(ctx context.Context, sent string, f found, o *options) (*Token, provenance, error) {
 	compact, sealed := sent, (*sealedBy)(nil)
 	if jwe.IsEncrypted(sent) {
 		inner, keyID, err := v.opener.open(ctx, sent)
@@ -236,7 +209,7 @@ func (v *Verifier) verifyFresh(ctx context.Context, sent string, p *policy, o *o
 		}
 		compact, sealed = inner, &sealedBy{keyID}
 	}
-	t, signed, err := v.verifySigned(ctx, compact, sealed, p, o)
+	t, signed, err := v.verifySigned(ctx, compact, sealed, f, o)
 	if err != nil || !signed.policy.opaque.JWTs {
 		return t, signed, err
 	}
@@ -258,7 +231,7 @@ var scratch = sync.Pool{New: func() any {
 
 // verifySigned verifies a signed token, in the order of the package
 // documentation. The policy that the gate finds judges all the rest.
-func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sealedBy, p *policy, o *options) (t *Token, signed provenance, err error) {
+func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sealedBy, f found, o *options) (t *Token, signed provenance, err error) {
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
 		if cap(*members) <= maxScratch {
@@ -274,6 +247,7 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	if t, err = readRegistered(&parsed); err != nil {
 		return nil, signed, err
 	}
+	p := f.policy
 	if p == nil {
 		if p, err = v.gate.admit(ctx, t.Issuer, t.Subject, &o.in); err != nil {
 			return nil, signed, err
@@ -295,9 +269,11 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	if err := p.checkClaims(t, parsed.Members, now, o); err != nil {
 		return nil, signed, err
 	}
-	held, err := v.keysOf(ctx, p, now)
-	if err != nil {
-		return nil, signed, err
+	held := f.keys
+	if held.entry == nil {
+		if held, err = v.keysOf(ctx, p, now); err != nil {
+			return nil, signed, err
+		}
 	}
 	if signed, err = v.checkSignature(ctx, p, &held, algorithm, &parsed, t.Issuer); err != nil {
 		return nil, signed, err
@@ -305,7 +281,7 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	if t.Confirmation, err = readConfirmation(strictjson.Find(parsed.Members, "cnf")); err != nil {
 		return nil, signed, err
 	}
-	t.IssuerName, t.answers, t.payload = p.name, v.answers, parsed.Payload
+	t.IssuerName, t.answers, t.payload, t.leeway = p.name, v.answers, parsed.Payload, p.leeway
 	return t, signed, nil
 }
 

@@ -13,29 +13,54 @@ import (
 func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
 	key = name(s.cache, key)
 	value, err = call(ctx, s, "get", func() ([]byte, error) {
-		type result struct {
-			item *gomemcache.Item
-			err  error
+		generation := s.generations.remembered()
+		if generation == nil {
+			return s.getBoth(key)
 		}
-		// Both at once, by hand: the client's own call for several keys makes
-		// goroutines in which an answer of nonsense panics.
-		generation := make(chan result, 1)
-		go func() {
-			item, err := s.item(s.generation)
-			generation <- result{item, err}
-		}()
 		item, err := s.item(key)
-		current := <-generation
-		if err = cmp.Or(err, current.err); err != nil || item == nil || current.item == nil {
+		if err != nil || item == nil {
 			return nil, err
 		}
-		value, ok := open(item.Value, current.item.Value, s.now())
-		if !ok {
-			return nil, nil
+		if !of(item.Value, generation) {
+			// It was written after a Clear that this Store does not know of, or
+			// before one.
+			if generation, err = s.askGeneration(); err != nil {
+				return nil, err
+			}
 		}
-		return value, nil
+		return s.open(item.Value, generation), nil
 	})
 	return value, value != nil && err == nil, err
+}
+
+// getBoth asks for an entry and for the generation at once.
+func (s *Store) getBoth(key string) ([]byte, error) {
+	type result struct {
+		generation []byte
+		err        error
+	}
+	// By hand: the client's own call for several keys makes goroutines in which
+	// an answer of nonsense panics.
+	asked := make(chan result, 1)
+	go func() {
+		generation, err := s.askGeneration()
+		asked <- result{generation, err}
+	}()
+	item, err := s.item(key)
+	current := <-asked
+	if err = cmp.Or(err, current.err); err != nil || item == nil {
+		return nil, err
+	}
+	return s.open(item.Value, current.generation), nil
+}
+
+// open returns the value in an envelope, or nil.
+func (s *Store) open(envelope, generation []byte) []byte {
+	value, ok := open(envelope, generation, s.now())
+	if !ok {
+		return nil
+	}
+	return value
 }
 
 // item returns what memcached has under a key, or nil.
@@ -49,7 +74,7 @@ func (s *Store) item(key string) (item *gomemcache.Item, err error) {
 }
 
 // Set implements verifier.Cache. It refuses values beyond
-// Options.MaxValueSize, or beyond what the server takes, with [ErrTooLarge].
+// Config.MaxValueSize, or beyond what the server takes, with [ErrTooLarge].
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return s.Delete(ctx, key)

@@ -4,7 +4,9 @@ import "context"
 
 // call runs f with a place among the calls in flight and waits for it, but no
 // longer than ctx lasts: the client knows no contexts. f then ends by the
-// client's timeout, and gives its place back.
+// client's timeout, and gives its place back. cacheadapter/redis has the same
+// logic in its call.go, by design: an adapter imports nothing of ours. One table
+// tests both (cacheadapter/internal/faulttest).
 func call[T any](ctx context.Context, s *Store, op string, f func() (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -45,8 +47,8 @@ func call[T any](ctx context.Context, s *Store, op string, f func() (T, error)) 
 	}
 }
 
-// guard turns a panic, of the client at an answer of nonsense, into an error. In a
-// goroutine of ours nobody else could.
+// guard turns a panic, of the client at an answer of nonsense, into an error. In
+// a goroutine of ours the caller cannot recover it.
 func guard(err *error) {
 	if recover() != nil {
 		*err = errPanic

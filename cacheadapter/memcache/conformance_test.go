@@ -17,7 +17,7 @@ import (
 )
 
 // harness has a proxy for each store, so that one can fail without the others.
-func harness(t *testing.T) conformance.CacheHarness {
+func harness(t *testing.T, config memcache.Config) conformance.CacheHarness {
 	server := memcachetest.Start(t, "-m", "512", "-c", "4096")
 	var proxies sync.Map // *memcache.Store -> *faulttest.Proxy
 	proxyOf := func(cache verifier.Cache) *faulttest.Proxy {
@@ -31,7 +31,9 @@ func harness(t *testing.T) conformance.CacheHarness {
 				return nil, err
 			}
 			env.Cleanup(proxy.Close)
-			store, err := memcache.New(memcachetest.Client(proxy.Addr), memcache.Options{Prefix: prefix(env.Namespace)})
+			config := config
+			config.Prefix = prefix(env.Namespace)
+			store, err := memcache.New(memcachetest.Client(proxy.Addr), config)
 			if err != nil {
 				return nil, err
 			}
@@ -47,16 +49,23 @@ func harness(t *testing.T) conformance.CacheHarness {
 
 // prefix encodes namespaces that have other characters than a prefix may.
 func prefix(namespace string) string {
-	if _, err := memcache.New(gomemcache.New(), memcache.Options{Prefix: namespace}); err == nil {
+	if _, err := memcache.New(gomemcache.New(), memcache.Config{Prefix: namespace}); err == nil {
 		return namespace
 	}
 	return hex.EncodeToString([]byte(namespace))
 }
 
 func TestConformance(t *testing.T) {
-	report := conformance.TestCache(t, harness(t))
+	report := conformance.TestCache(t, harness(t, memcache.Config{}))
 	report.Record(t, "cacheadapter/memcache")
 	// memcached has no quota of a proof key.
+	wantSkipped(t, report, "quota-is-per-proof-key")
+}
+
+// TestConformanceWithGenerationTTL: all rules hold, with the promise of Clear that
+// the option states.
+func TestConformanceWithGenerationTTL(t *testing.T) {
+	report := conformance.TestCache(t, harness(t, memcache.Config{GenerationTTL: 200 * time.Millisecond}))
 	wantSkipped(t, report, "quota-is-per-proof-key")
 }
 

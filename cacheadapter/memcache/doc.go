@@ -3,7 +3,7 @@
 //
 //	client := gomemcache.New("10.0.0.1:11211", "10.0.0.2:11211")
 //	client.MaxIdleConns = 50 // the default of 2 reconnects all the time
-//	store, err := memcache.New(client, memcache.Options{Prefix: "orders-api"})
+//	store, err := memcache.New(client, memcache.Config{Prefix: "orders-api"})
 //	...
 //	cfg.Cache = store
 //
@@ -37,7 +37,7 @@
 // A key that memcached or its client would not take as it is (too long, or with
 // anything but visible ASCII) is replaced by its SHA-256, marked as such. The
 // server must take items of a little more than the largest value: -I 1m, its
-// default, is right for Options.MaxValueSize's.
+// default, is right for Config.MaxValueSize's.
 //
 // # Clear
 //
@@ -45,11 +45,12 @@
 // read along with each Get and before each Set; Clear replaces it. So Clear
 // counts for all processes at once and costs one write; what it made
 // unreachable leaves by age or eviction. When the generation itself is lost, all
-// entries are misses, and stay so.
+// entries are misses, and stay so. Config.GenerationTTL lets a process remember
+// the generation for a time: calls then cost about half, and a Clear counts for
+// that process after that time at the latest.
 //
 // # Client version
 //
-// gomemcache has no releases. go.mod asks for a snapshot of 2019, with a go.mod
-// and without advisories; later ones work too, and have a longer default
-// timeout (500 ms instead of 100) and TLS.
+// gomemcache has no releases. go.mod asks for the snapshot of April 2026, the
+// newest there is.
 package memcache

@@ -21,11 +21,16 @@ func seal(generation []byte, expires int64, value []byte) []byte {
 	return append(envelope, value...)
 }
 
+// of reports whether an envelope is of a generation.
+func of(envelope, generation []byte) bool {
+	return len(envelope) >= envelopeSize && envelope[0] == envelopeVersion && len(generation) == generationSize &&
+		bytes.Equal(envelope[1:1+generationSize], generation)
+}
+
 // open returns the value, unless it is of another generation, has expired, or
 // is nothing of ours.
 func open(envelope, generation []byte, now time.Time) (value []byte, ok bool) {
-	if len(envelope) < envelopeSize || envelope[0] != envelopeVersion || len(generation) != generationSize ||
-		!bytes.Equal(envelope[1:1+generationSize], generation) {
+	if !of(envelope, generation) {
 		return nil, false
 	}
 	expires := int64(binary.LittleEndian.Uint64(envelope[1+generationSize:]))

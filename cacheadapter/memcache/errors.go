@@ -12,10 +12,10 @@ import (
 )
 
 var (
-	// ErrBusy says that as many calls wait for memcached as Options.MaxInFlight
+	// ErrBusy says that as many calls wait for memcached as Config.MaxInFlight
 	// allows. The call was not made.
 	ErrBusy = errors.New("cacheadapter/memcache: too many calls in flight")
-	// ErrTooLarge says that a value is longer than Options.MaxValueSize, or
+	// ErrTooLarge says that a value is longer than Config.MaxValueSize, or
 	// than the server takes. The key holds what it held before, or nothing.
 	ErrTooLarge = errors.New("cacheadapter/memcache: value is too large")
 )

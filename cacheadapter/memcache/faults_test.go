@@ -25,7 +25,7 @@ func newRig(t *testing.T, options ...string) *rig {
 	server := memcachetest.Start(t, options...)
 	proxy := faulttest.StartProxy(t, server.Addr)
 	client := memcachetest.Client(proxy.Addr)
-	return &rig{server, proxy, client, newStore(t, client, memcache.Options{})}
+	return &rig{server, proxy, client, newStore(t, client, memcache.Config{})}
 }
 
 // TestFaults verifies requests while memcached fails in all ways. It prints the

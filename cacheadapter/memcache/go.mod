@@ -3,7 +3,7 @@ module github.com/portcullis-go/portcullis/cacheadapter/memcache
 go 1.26.0
 
 require (
-	github.com/bradfitz/gomemcache v0.0.0-20190913173617-a41fca850d0b
+	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c
 	github.com/portcullis-go/portcullis v0.1.0
 )
 

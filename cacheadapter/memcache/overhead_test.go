@@ -23,7 +23,7 @@ import (
 func BenchmarkOverhead(b *testing.B) {
 	server := memcachetest.Start(b)
 	client := server.Client()
-	store := newStore(b, client, memcache.Options{})
+	store := newStore(b, client, memcache.Config{})
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 

@@ -21,8 +21,8 @@ const (
 	separator = "|"
 )
 
-// Options tune a [Store]. Zero values are the defaults.
-type Options struct {
+// Config tunes a [Store]. The zero value has the defaults.
+type Config struct {
 	// Prefix begins all keys in memcached, so that several users can share a
 	// server. Stores with one prefix share their entries. It can be up to 100
 	// visible ASCII characters without "|". Default "portcullis".
@@ -34,6 +34,15 @@ type Options struct {
 	// MaxValueSize is the longest value, in bytes, that Set takes. More than
 	// the default needs servers with a larger -I. Default 1 MiB less 1 KiB.
 	MaxValueSize int
+	// GenerationTTL is how long the Store uses a generation that it has read
+	// without asking for it again, up to a minute. It saves each Get and Set a
+	// round trip, and changes what Clear promises: a Clear by another Store
+	// counts here after GenerationTTL at the latest, or as soon as an entry
+	// that was written after it is read; what this Store writes until then is a
+	// miss for the others, and for this one later. A Clear by this Store counts
+	// for it at once. Default 0: the generation is read on every call, and a
+	// Clear counts for all at once.
+	GenerationTTL time.Duration
 	// Now tells the time. Default time.Now.
 	Now func() time.Time
 }
@@ -48,15 +57,17 @@ type Store struct {
 	maxValue   int
 	now        func() time.Time
 	slots      chan struct{} // one for each call in flight
+
+	generations generations
 }
 
 // New returns a Store over a client that the caller keeps owning. New does not
 // talk to memcached.
-func New(client *gomemcache.Client, options Options) (*Store, error) {
+func New(client *gomemcache.Client, config Config) (*Store, error) {
 	if client == nil {
 		return nil, errors.New("cacheadapter/memcache: client is nil")
 	}
-	prefix, inFlight, maxValue, now := options.Prefix, options.MaxInFlight, options.MaxValueSize, options.Now
+	prefix, inFlight, maxValue, now := config.Prefix, config.MaxInFlight, config.MaxValueSize, config.Now
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
@@ -71,11 +82,13 @@ func New(client *gomemcache.Client, options Options) (*Store, error) {
 	}
 	switch {
 	case len(prefix) > maxPrefix || !visible(prefix) || strings.Contains(prefix, separator):
-		return nil, errors.New("cacheadapter/memcache: Options.Prefix is longer than 100 characters or has others than visible ASCII without |")
+		return nil, errors.New("cacheadapter/memcache: Config.Prefix is longer than 100 characters or has others than visible ASCII without |")
 	case inFlight < 0:
-		return nil, errors.New("cacheadapter/memcache: Options.MaxInFlight is negative")
+		return nil, errors.New("cacheadapter/memcache: Config.MaxInFlight is negative")
 	case maxValue < 0 || maxValue > maxValueSize:
-		return nil, errors.New("cacheadapter/memcache: Options.MaxValueSize is out of range")
+		return nil, errors.New("cacheadapter/memcache: Config.MaxValueSize is out of range")
+	case config.GenerationTTL < 0 || config.GenerationTTL > maxGenerationTTL:
+		return nil, errors.New("cacheadapter/memcache: Config.GenerationTTL is negative or longer than a minute")
 	}
 	return &Store{
 		client:     client,
@@ -85,5 +98,7 @@ func New(client *gomemcache.Client, options Options) (*Store, error) {
 		maxValue:   maxValue,
 		now:        now,
 		slots:      make(chan struct{}, inFlight),
+
+		generations: generations{ttl: config.GenerationTTL, now: now},
 	}, nil
 }

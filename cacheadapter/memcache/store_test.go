@@ -26,9 +26,9 @@ var (
 	_ verifier.Clearer     = (*memcache.Store)(nil)
 )
 
-func newStore(t testing.TB, client *gomemcache.Client, options memcache.Options) *memcache.Store {
+func newStore(t testing.TB, client *gomemcache.Client, config memcache.Config) *memcache.Store {
 	t.Helper()
-	store, err := memcache.New(client, options)
+	store, err := memcache.New(client, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,21 +66,23 @@ func wantAdd(t testing.TB, store verifier.ReplayStore, key string, ttl time.Dura
 func TestNewRefuses(t *testing.T) {
 	client := gomemcache.New("127.0.0.1:1")
 	tests := map[string]struct {
-		client  *gomemcache.Client
-		options memcache.Options
+		client *gomemcache.Client
+		config memcache.Config
 	}{
-		"no client":            {nil, memcache.Options{}},
-		"separator":            {client, memcache.Options{Prefix: "a|b"}},
-		"space":                {client, memcache.Options{Prefix: "a b"}},
-		"line end":             {client, memcache.Options{Prefix: "a\r\n"}},
-		"not ASCII":            {client, memcache.Options{Prefix: "é"}},
-		"long prefix":          {client, memcache.Options{Prefix: strings.Repeat("p", 101)}},
-		"negative calls":       {client, memcache.Options{MaxInFlight: -1}},
-		"negative value":       {client, memcache.Options{MaxValueSize: -1}},
-		"value beyond a limit": {client, memcache.Options{MaxValueSize: 1<<30 + 1}},
+		"no client":            {nil, memcache.Config{}},
+		"separator":            {client, memcache.Config{Prefix: "a|b"}},
+		"space":                {client, memcache.Config{Prefix: "a b"}},
+		"line end":             {client, memcache.Config{Prefix: "a\r\n"}},
+		"not ASCII":            {client, memcache.Config{Prefix: "é"}},
+		"long prefix":          {client, memcache.Config{Prefix: strings.Repeat("p", 101)}},
+		"negative calls":       {client, memcache.Config{MaxInFlight: -1}},
+		"negative value":       {client, memcache.Config{MaxValueSize: -1}},
+		"value beyond a limit": {client, memcache.Config{MaxValueSize: 1<<30 + 1}},
+		"negative time":        {client, memcache.Config{GenerationTTL: -1}},
+		"long time":            {client, memcache.Config{GenerationTTL: time.Minute + 1}},
 	}
 	for name, test := range tests {
-		if store, err := memcache.New(test.client, test.options); store != nil || err == nil {
+		if store, err := memcache.New(test.client, test.config); store != nil || err == nil {
 			t.Errorf("%s: New() = %v, %v; want an error", name, store, err)
 		}
 	}
@@ -93,7 +95,7 @@ func TestOneServer(t *testing.T) {
 
 	t.Run("an entry is a miss once its ttl has passed, to the nanosecond", func(t *testing.T) {
 		clock := verifiertest.NewClock(time.Time{})
-		store := newStore(t, client, memcache.Options{Prefix: "ttl", Now: clock.Now})
+		store := newStore(t, client, memcache.Config{Prefix: "ttl", Now: clock.Now})
 		if err := store.Set(t.Context(), "k", []byte("v"), 10*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +116,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a record stays for its ttl, whatever part of a second the server is in", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "stays"})
+		store := newStore(t, client, memcache.Config{Prefix: "stays"})
 		const ttl = time.Second
 		var group sync.WaitGroup
 		for i := range 10 {
@@ -142,7 +144,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("nothing is kept for ever", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "never"})
+		store := newStore(t, client, memcache.Config{Prefix: "never"})
 		for _, ttl := range []time.Duration{0, -1, -time.Nanosecond, -time.Hour} {
 			set(t, store, "k", "v")
 			if err := store.Set(t.Context(), "k", []byte("v"), ttl); err != nil {
@@ -157,7 +159,7 @@ func TestOneServer(t *testing.T) {
 		for _, cleared := range []string{"app", "app2", "ap", ""} {
 			stores := map[string]*memcache.Store{}
 			for _, name := range []string{"app", "app2", "ap", ""} {
-				stores[name] = newStore(t, client, memcache.Options{Prefix: name})
+				stores[name] = newStore(t, client, memcache.Config{Prefix: name})
 				set(t, stores[name], "k", name)
 				if _, err := stores[name].Add(t.Context(), "k", time.Minute); err != nil {
 					t.Fatal(err)
@@ -167,7 +169,7 @@ func TestOneServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Another process has the entry, too.
-			peer := newStore(t, server.Client(), memcache.Options{Prefix: cleared})
+			peer := newStore(t, server.Client(), memcache.Config{Prefix: cleared})
 			wantGet(t, peer, "k", cleared)
 			if err := stores[cleared].Clear(t.Context()); err != nil {
 				t.Fatalf("Clear() of %q = %v", cleared, err)
@@ -190,7 +192,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a lost generation brings nothing back", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "lost"})
+		store := newStore(t, client, memcache.Config{Prefix: "lost"})
 		set(t, store, "k", "v")
 		if err := client.Delete("lost|g"); err != nil {
 			t.Fatal(err)
@@ -212,20 +214,20 @@ func TestOneServer(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 20 {
 			group.Go(func() {
-				store := newStore(t, client, memcache.Options{Prefix: "first"})
+				store := newStore(t, client, memcache.Config{Prefix: "first"})
 				set(t, store, fmt.Sprint("k", i), "v")
 				wantGet(t, store, fmt.Sprint("k", i), "v")
 			})
 		}
 		group.Wait()
-		store := newStore(t, client, memcache.Options{Prefix: "first"})
+		store := newStore(t, client, memcache.Config{Prefix: "first"})
 		for i := range 20 {
 			wantGet(t, store, fmt.Sprint("k", i), "v")
 		}
 	})
 
 	t.Run("what others write is a miss", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "garbage"})
+		store := newStore(t, client, memcache.Config{Prefix: "garbage"})
 		set(t, store, "k", "v")
 		item, err := client.Get("garbage|c|=k")
 		if err != nil {
@@ -247,7 +249,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("keys of any bytes and sizes", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "keys"})
+		store := newStore(t, client, memcache.Config{Prefix: "keys"})
 		all := []string{
 			"k", "K", "k ", " k", "k\r\nflush_all", "k\x00", "k\t", "k\x7f", "ключ", "k\u00a0l", "k\u2003l", "k\u0085l", "k\ufffdl", "k\xffl", "k\xfel",
 			"=k", "#k", "k|c|k", strings.Repeat("k", 64<<10), strings.Repeat("k", 64<<10-1) + "l",
@@ -275,7 +277,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("hashed keys do not meet raw ones", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "hashed"})
+		store := newStore(t, client, memcache.Config{Prefix: "hashed"})
 		set(t, store, "a key", "long")
 		const hash = "j6Oqsvqpt54KA5jaW1q9B4AUJEKlvoC5pkYI1xjLH80" // checked below
 		for _, key := range []string{hash, "#" + hash, "=" + hash, "hashed|c|#" + hash} {
@@ -289,7 +291,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("values up to the limit", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "values"})
+		store := newStore(t, client, memcache.Config{Prefix: "values"})
 		value := strings.Repeat("secret\r\n", 128<<10)
 		for _, n := range []int{0, 1, 512 << 10, 1<<20 - 1024} {
 			set(t, store, "k", value[:n])
@@ -303,11 +305,11 @@ func TestOneServer(t *testing.T) {
 		}
 		wantGet(t, store, "k", value[:1<<20-1024])
 		// The longest keys and prefixes fit, too.
-		store = newStore(t, client, memcache.Options{Prefix: strings.Repeat("p", 100)})
+		store = newStore(t, client, memcache.Config{Prefix: strings.Repeat("p", 100)})
 		set(t, store, strings.Repeat("k", 146), value[:1<<20-1024])
 		wantGet(t, store, strings.Repeat("k", 146), value[:1<<20-1024])
 		// What the server does not take is said, too.
-		store = newStore(t, client, memcache.Options{Prefix: "values", MaxValueSize: 2 << 20})
+		store = newStore(t, client, memcache.Config{Prefix: "values", MaxValueSize: 2 << 20})
 		if err := store.Set(t.Context(), "k", []byte(value+value), time.Minute); !errors.Is(err, memcache.ErrTooLarge) {
 			t.Errorf("Set(2 MiB) = %v; want ErrTooLarge", err)
 		}
@@ -315,8 +317,8 @@ func TestOneServer(t *testing.T) {
 
 	t.Run("one of many Adds wins, across stores", func(t *testing.T) {
 		stores := []*memcache.Store{
-			newStore(t, client, memcache.Options{Prefix: "race"}),
-			newStore(t, server.Client(), memcache.Options{Prefix: "race"}),
+			newStore(t, client, memcache.Config{Prefix: "race"}),
+			newStore(t, server.Client(), memcache.Config{Prefix: "race"}),
 		}
 		for i := range 50 {
 			var added atomic.Int32
@@ -338,7 +340,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a context that is done", func(t *testing.T) {
-		store := newStore(t, client, memcache.Options{Prefix: "done"})
+		store := newStore(t, client, memcache.Config{Prefix: "done"})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for op, err := range everyCall(ctx, store) {
@@ -373,7 +375,7 @@ func everyCall(ctx context.Context, store *memcache.Store) map[string]error {
 // are bounded.
 func TestFrozenServer(t *testing.T) {
 	server := memcachetest.Start(t)
-	store := newStore(t, server.Client(), memcache.Options{MaxInFlight: 20})
+	store := newStore(t, server.Client(), memcache.Config{MaxInFlight: 20})
 	set(t, store, "k", "v")
 	server.Freeze()
 
@@ -432,7 +434,7 @@ func TestServerAway(t *testing.T) {
 	}
 	addr := listener.Addr().String()
 	_ = listener.Close()
-	store := newStore(t, memcachetest.Client(addr), memcache.Options{})
+	store := newStore(t, memcachetest.Client(addr), memcache.Config{})
 	for op, err := range everyCall(t.Context(), store) {
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s = %v; want an error without secrets", op, err)
@@ -462,7 +464,7 @@ func TestStrangeServer(t *testing.T) {
 				})
 			}
 		})
-		store := newStore(t, memcachetest.Client(listener.Addr().String()), memcache.Options{})
+		store := newStore(t, memcachetest.Client(listener.Addr().String()), memcache.Config{})
 		for op, err := range everyCall(t.Context(), store) {
 			if err == nil || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s of a server that answers %q = %v; want an error without secrets", op, answer, err)
@@ -476,7 +478,7 @@ func TestStrangeServer(t *testing.T) {
 // TestSeveralServers: keys and the generation are on different ones.
 func TestSeveralServers(t *testing.T) {
 	servers := []*memcachetest.Server{memcachetest.Start(t), memcachetest.Start(t), memcachetest.Start(t)}
-	store := newStore(t, memcachetest.Client(servers[0].Addr, servers[1].Addr, servers[2].Addr), memcache.Options{})
+	store := newStore(t, memcachetest.Client(servers[0].Addr, servers[1].Addr, servers[2].Addr), memcache.Config{})
 	for i := range 100 {
 		set(t, store, fmt.Sprint("k", i), "v")
 		wantAdd(t, store, fmt.Sprint("k", i), time.Minute, true)
@@ -514,7 +516,7 @@ func TestSeveralServers(t *testing.T) {
 // old ones.
 func TestFullServer(t *testing.T) {
 	server := memcachetest.Start(t, "-m", "2", "-M")
-	store := newStore(t, server.Client(), memcache.Options{})
+	store := newStore(t, server.Client(), memcache.Config{})
 	var added int
 	var err error
 	for ; added < 1_000_000; added++ {

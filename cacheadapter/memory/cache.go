@@ -40,7 +40,7 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err
 }
 
 // Set implements verifier.Cache. It refuses values beyond
-// Options.MaxValueSize with [ErrTooLarge].
+// Config.MaxValueSize with [ErrTooLarge].
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return s.Delete(ctx, key)

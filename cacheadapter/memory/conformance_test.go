@@ -17,16 +17,16 @@ import (
 // entries and records in one process is the Store itself.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	one := func(options memory.Options) func(*testing.T) {
+	one := func(config memory.Config) func(*testing.T) {
 		return func(t *testing.T) {
 			clock := verifiertest.NewClock(time.Time{})
-			options.Now = clock.Now
+			config.Now = clock.Now
 			var stores sync.Map // namespace -> *memory.Store
 			report := conformance.TestCache(t, conformance.CacheHarness{
 				New: func(env *conformance.Env) (verifier.Cache, error) {
-					options := options
-					options.Prefix = env.Namespace
-					made, err := memory.New(nil, options)
+					config := config
+					config.Prefix = env.Namespace
+					made, err := memory.New(nil, config)
 					if err != nil {
 						return nil, err
 					}
@@ -39,13 +39,13 @@ func TestConformance(t *testing.T) {
 			wantSkipped(t, report)
 		}
 	}
-	t.Run("defaults", one(memory.Options{MaxRecordsPerPrefix: 2900}))
-	t.Run("few entries", one(memory.Options{MaxRecordsPerPrefix: 2900, MaxEntries: 10}))
+	t.Run("defaults", one(memory.Config{MaxRecordsPerPrefix: 2900}))
+	t.Run("few entries", one(memory.Config{MaxRecordsPerPrefix: 2900, MaxEntries: 10}))
 	t.Run("a caller's bigcache", func(t *testing.T) {
 		clock, cache := verifiertest.NewClock(time.Time{}), newBigCache(t)
 		report := conformance.TestCache(t, conformance.CacheHarness{
 			New: func(env *conformance.Env) (verifier.Cache, error) {
-				return memory.New(cache, memory.Options{Prefix: env.Namespace, Now: clock.Now, MaxRecordsPerPrefix: 2900})
+				return memory.New(cache, memory.Config{Prefix: env.Namespace, Now: clock.Now, MaxRecordsPerPrefix: 2900})
 			},
 			Advance: clock.Advance,
 		})
@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 		clock := verifiertest.NewClock(time.Time{})
 		report := conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
 			New: func(*conformance.Env) (verifier.ReplayStore, error) {
-				return memory.New(nil, memory.Options{Now: clock.Now, MaxRecords: 2000, MaxRecordsPerPrefix: 1000})
+				return memory.New(nil, memory.Config{Now: clock.Now, MaxRecords: 2000, MaxRecordsPerPrefix: 1000})
 			},
 			Advance: clock.Advance, Capacity: 2000,
 		})

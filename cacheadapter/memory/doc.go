@@ -1,7 +1,7 @@
 // Package memory keeps cache entries in the memory of one process, in
 // bigcache, and replay records in a bounded table beside it.
 //
-//	store, err := memory.New(nil, memory.Options{MaxBytes: 32 << 20})
+//	store, err := memory.New(nil, memory.Config{MaxBytes: 32 << 20})
 //	...
 //	cfg.Cache = store
 //
@@ -26,7 +26,7 @@
 //
 // # Memory
 //
-// Cache entries are bounded by Options.MaxBytes and, if given, MaxEntries; the
+// Cache entries are bounded by Config.MaxBytes and, if given, MaxEntries; the
 // oldest make room for new ones. On top of MaxBytes bigcache keeps an index of
 // about 20 bytes an entry and, per shard (at most 64), a buffer as large as the
 // largest entry so far.

@@ -25,7 +25,7 @@ func BenchmarkOverhead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store, err := memory.New(client, memory.Options{MaxRecords: math.MaxInt32, MaxRecordsPerPrefix: math.MaxInt32})
+	store, err := memory.New(client, memory.Config{MaxRecords: math.MaxInt32, MaxRecordsPerPrefix: math.MaxInt32})
 	if err != nil {
 		b.Fatal(err)
 	}

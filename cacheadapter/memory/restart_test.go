@@ -17,7 +17,7 @@ func TestRestartForgetsRecords(t *testing.T) {
 	issuer, client := verifiertest.NewIssuer(t), verifiertest.NewDPoPClient(t, nil, "")
 	token := issuer.Sign(api, map[string]any{"cnf": client.Confirmation()})
 	process := func() *verifier.Verifier {
-		store, err := memory.New(nil, memory.Options{})
+		store, err := memory.New(nil, memory.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

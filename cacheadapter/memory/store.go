@@ -26,8 +26,8 @@ const (
 	separator = "|"
 )
 
-// Options tune a [Store]. Zero values are the defaults.
-type Options struct {
+// Config tunes a [Store]. The zero value has the defaults.
+type Config struct {
 	// Prefix begins all keys in bigcache, so that several users can share one.
 	// Stores over one bigcache with one prefix share their entries. It can be
 	// any text without "|" of up to 256 bytes. Default "portcullis".
@@ -53,13 +53,13 @@ type Options struct {
 }
 
 var (
-	// ErrTooLarge says that a value is longer than Options.MaxValueSize. The
+	// ErrTooLarge says that a value is longer than Config.MaxValueSize. The
 	// key holds what it held before.
 	ErrTooLarge = errors.New("cacheadapter/memory: value is too large")
-	// ErrFull says that Options.MaxRecords replay records are live. The key was
+	// ErrFull says that Config.MaxRecords replay records are live. The key was
 	// not remembered.
 	ErrFull = errors.New("cacheadapter/memory: replay records are full")
-	// ErrQuota says that Options.MaxRecordsPerPrefix records of the key's
+	// ErrQuota says that Config.MaxRecordsPerPrefix records of the key's
 	// prefix are live. The key was not remembered.
 	ErrQuota error = quotaError{}
 )
@@ -94,41 +94,41 @@ type Store struct {
 // that says so, MaxBytes and MaxEntries cannot be given, and its shards should
 // have room for two of the longest values, because bigcache empties a shard
 // before it refuses a value.
-func New(cache *bigcache.BigCache, options Options) (*Store, error) {
-	for _, n := range []int{options.MaxBytes, options.MaxEntries, options.MaxValueSize, options.MaxRecords, options.MaxRecordsPerPrefix} {
+func New(cache *bigcache.BigCache, config Config) (*Store, error) {
+	for _, n := range []int{config.MaxBytes, config.MaxEntries, config.MaxValueSize, config.MaxRecords, config.MaxRecordsPerPrefix} {
 		if n < 0 {
-			return nil, errors.New("cacheadapter/memory: Options has a negative bound")
+			return nil, errors.New("cacheadapter/memory: Config has a negative bound")
 		}
 	}
-	orDefault(&options.Prefix, defaultPrefix)
-	orDefault(&options.MaxValueSize, defaultMaxValueSize)
-	orDefault(&options.MaxRecords, defaultMaxRecords)
-	orDefault(&options.MaxRecordsPerPrefix, defaultMaxPerPrefix)
-	if options.Now == nil {
-		options.Now = time.Now
+	orDefault(&config.Prefix, defaultPrefix)
+	orDefault(&config.MaxValueSize, defaultMaxValueSize)
+	orDefault(&config.MaxRecords, defaultMaxRecords)
+	orDefault(&config.MaxRecordsPerPrefix, defaultMaxPerPrefix)
+	if config.Now == nil {
+		config.Now = time.Now
 	}
 	switch {
-	case len(options.Prefix) > maxPrefix || strings.Contains(options.Prefix, separator):
-		return nil, errors.New("cacheadapter/memory: Options.Prefix is longer than 256 bytes or contains |")
-	case cache != nil && (options.MaxBytes != 0 || options.MaxEntries != 0):
-		return nil, errors.New("cacheadapter/memory: Options.MaxBytes and MaxEntries are of a cache that New makes")
+	case len(config.Prefix) > maxPrefix || strings.Contains(config.Prefix, separator):
+		return nil, errors.New("cacheadapter/memory: Config.Prefix is longer than 256 bytes or contains |")
+	case cache != nil && (config.MaxBytes != 0 || config.MaxEntries != 0):
+		return nil, errors.New("cacheadapter/memory: Config.MaxBytes and MaxEntries are of a cache that New makes")
 	case cache == nil:
-		orDefault(&options.MaxBytes, defaultMaxBytes)
+		orDefault(&config.MaxBytes, defaultMaxBytes)
 		var err error
-		if cache, err = newCache(options.MaxBytes, options.MaxValueSize); err != nil {
+		if cache, err = newCache(config.MaxBytes, config.MaxValueSize); err != nil {
 			return nil, err
 		}
 	}
-	prefix := options.Prefix + separator + "c" + separator
+	prefix := config.Prefix + separator + "c" + separator
 	return &Store{
 		cache:      cache,
 		prefix:     prefix,
 		raw:        prefix + "=",
-		maxValue:   options.MaxValueSize,
-		maxEntries: options.MaxEntries,
-		now:        options.Now,
+		maxValue:   config.MaxValueSize,
+		maxEntries: config.MaxEntries,
+		now:        config.Now,
 		entries:    sync.Pool{New: func() any { return new([]byte) }},
-		records:    newRecords(options.MaxRecords, options.MaxRecordsPerPrefix),
+		records:    newRecords(config.MaxRecords, config.MaxRecordsPerPrefix),
 	}, nil
 }
 
@@ -148,7 +148,7 @@ func newCache(maxBytes, maxValue int) (*bigcache.BigCache, error) {
 	least := 2 * (maxValue + maxKey + entryOverhead)
 	maxBytes -= maxBytes % mebibyte
 	if maxBytes < least || maxBytes/mebibyte > math.MaxInt32 {
-		return nil, errors.New("cacheadapter/memory: Options.MaxBytes has no room for two of the longest values")
+		return nil, errors.New("cacheadapter/memory: Config.MaxBytes has no room for two of the longest values")
 	}
 	shards := 1
 	for shards < maxShards && maxBytes/(2*shards) >= least {

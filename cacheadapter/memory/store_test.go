@@ -28,11 +28,11 @@ var (
 )
 
 // newStore returns a store with a clock that stands still.
-func newStore(t testing.TB, cache *bigcache.BigCache, options memory.Options) (*memory.Store, *verifiertest.Clock) {
+func newStore(t testing.TB, cache *bigcache.BigCache, config memory.Config) (*memory.Store, *verifiertest.Clock) {
 	t.Helper()
 	clock := verifiertest.NewClock(time.Time{})
-	options.Now = clock.Now
-	store, err := memory.New(cache, options)
+	config.Now = clock.Now
+	store, err := memory.New(cache, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,30 +85,30 @@ func wantAddError(t testing.TB, store verifier.ReplayStore, key string, want err
 
 func TestNewRefuses(t *testing.T) {
 	tests := map[string]struct {
-		cache   *bigcache.BigCache
-		options memory.Options
+		cache  *bigcache.BigCache
+		config memory.Config
 	}{
-		"separator":           {nil, memory.Options{Prefix: "a|b"}},
-		"long prefix":         {nil, memory.Options{Prefix: strings.Repeat("p", 257)}},
-		"negative bytes":      {nil, memory.Options{MaxBytes: -1}},
-		"negative entries":    {nil, memory.Options{MaxEntries: -1}},
-		"negative value":      {nil, memory.Options{MaxValueSize: -1}},
-		"negative records":    {nil, memory.Options{MaxRecords: -1}},
-		"negative quota":      {nil, memory.Options{MaxRecordsPerPrefix: -1}},
-		"bytes below 2 large": {nil, memory.Options{MaxBytes: 2 << 20}},
-		"bytes below 1 MiB":   {nil, memory.Options{MaxBytes: 1<<20 - 1, MaxValueSize: 1}},
-		"bytes of another's":  {newBigCache(t), memory.Options{MaxBytes: 64 << 20}},
-		"count of another's":  {newBigCache(t), memory.Options{MaxEntries: 1}},
+		"separator":           {nil, memory.Config{Prefix: "a|b"}},
+		"long prefix":         {nil, memory.Config{Prefix: strings.Repeat("p", 257)}},
+		"negative bytes":      {nil, memory.Config{MaxBytes: -1}},
+		"negative entries":    {nil, memory.Config{MaxEntries: -1}},
+		"negative value":      {nil, memory.Config{MaxValueSize: -1}},
+		"negative records":    {nil, memory.Config{MaxRecords: -1}},
+		"negative quota":      {nil, memory.Config{MaxRecordsPerPrefix: -1}},
+		"bytes below 2 large": {nil, memory.Config{MaxBytes: 2 << 20}},
+		"bytes below 1 MiB":   {nil, memory.Config{MaxBytes: 1<<20 - 1, MaxValueSize: 1}},
+		"bytes of another's":  {newBigCache(t), memory.Config{MaxBytes: 64 << 20}},
+		"count of another's":  {newBigCache(t), memory.Config{MaxEntries: 1}},
 	}
 	for name, test := range tests {
-		if store, err := memory.New(test.cache, test.options); store != nil || err == nil {
+		if store, err := memory.New(test.cache, test.config); store != nil || err == nil {
 			t.Errorf("%s: New() = %v, %v; want an error", name, store, err)
 		}
 	}
 }
 
 func TestEveryEntryHasItsOwnTTL(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{})
+	store, clock := newStore(t, nil, memory.Config{})
 	set(t, store, "short", "1", 10*time.Millisecond)
 	set(t, store, "tiny", "2", 1)
 	set(t, store, "long", "3", 40*24*time.Hour)
@@ -135,7 +135,7 @@ func TestEveryEntryHasItsOwnTTL(t *testing.T) {
 }
 
 func TestSetReplacesValueAndTTL(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{})
+	store, clock := newStore(t, nil, memory.Config{})
 	set(t, store, "k", "long", time.Hour)
 	set(t, store, "k", "short", time.Second)
 	wantGet(t, store, "k", "short")
@@ -153,7 +153,7 @@ func TestSetReplacesValueAndTTL(t *testing.T) {
 }
 
 func TestSlicesAreOwned(t *testing.T) {
-	store, _ := newStore(t, nil, memory.Options{})
+	store, _ := newStore(t, nil, memory.Config{})
 	value := []byte("value")
 	if err := store.Set(t.Context(), "k", value, time.Minute); err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestSlicesAreOwned(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	store, _ := newStore(t, nil, memory.Options{})
+	store, _ := newStore(t, nil, memory.Config{})
 	all := []string{"k", "K", "k ", "\x00", "ключ", "=k", "#k"}
 	for _, n := range []int{255, 256, 1000, 1011, 1012, 1013, 1024, 65517, 65518, 65535, 65536} {
 		all = append(all, strings.Repeat("k", n-1)+"a", strings.Repeat("k", n-1)+"b")
@@ -191,7 +191,7 @@ func TestKeys(t *testing.T) {
 // by itself.
 func TestHashedKeysDoNotMeetRawOnes(t *testing.T) {
 	cache := newBigCache(t)
-	store, _ := newStore(t, cache, memory.Options{})
+	store, _ := newStore(t, cache, memory.Config{})
 	long := strings.Repeat("k", 5000)
 	set(t, store, long, "long", time.Minute)
 	entries := cache.Iterator()
@@ -208,7 +208,7 @@ func TestHashedKeysDoNotMeetRawOnes(t *testing.T) {
 }
 
 func TestValueSizes(t *testing.T) {
-	store, _ := newStore(t, nil, memory.Options{MaxBytes: 2 << 20, MaxValueSize: 512 << 10})
+	store, _ := newStore(t, nil, memory.Config{MaxBytes: 2 << 20, MaxValueSize: 512 << 10})
 	value := strings.Repeat("secret..", 64<<10)
 	for i := range 20 {
 		set(t, store, fmt.Sprint("k", i), value, time.Minute)
@@ -224,7 +224,7 @@ func TestValueSizes(t *testing.T) {
 // TestBytesAreBounded writes sixteen times the bound in entries of all sizes.
 func TestBytesAreBounded(t *testing.T) {
 	cacheOf := func(bound int) (live int) {
-		store, _ := newStore(t, nil, memory.Options{MaxBytes: bound, MaxValueSize: 64 << 10})
+		store, _ := newStore(t, nil, memory.Config{MaxBytes: bound, MaxValueSize: 64 << 10})
 		random := rand.New(rand.NewPCG(1, 2))
 		value := bytes.Repeat([]byte("v"), 64<<10)
 		for i, written := 0, 0; written < 16*bound; i++ {
@@ -252,7 +252,7 @@ func TestBytesAreBounded(t *testing.T) {
 
 // TestModel compares the store with a map, under a bound that nothing reaches.
 func TestModel(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{})
+	store, clock := newStore(t, nil, memory.Config{})
 	random := rand.New(rand.NewPCG(3, 4))
 	type entry struct {
 		value   string
@@ -283,7 +283,7 @@ func TestModel(t *testing.T) {
 
 func TestEntriesAreBounded(t *testing.T) {
 	for _, bound := range []int{1, 2, 10, 100} {
-		store, clock := newStore(t, nil, memory.Options{MaxEntries: bound})
+		store, clock := newStore(t, nil, memory.Config{MaxEntries: bound})
 		held := func() (n int) {
 			for i := range 1000 {
 				if _, ok, _ := store.Get(t.Context(), fmt.Sprint("k", i)); ok {
@@ -321,7 +321,7 @@ func TestEntriesAreBounded(t *testing.T) {
 // seconds.
 func TestNothingLeavesByAge(t *testing.T) {
 	t.Parallel()
-	store, _ := newStore(t, nil, memory.Options{})
+	store, _ := newStore(t, nil, memory.Config{})
 	for i := range 100 {
 		set(t, store, fmt.Sprint("old", i), "v", time.Hour)
 	}
@@ -339,7 +339,7 @@ func TestClear(t *testing.T) {
 	names := []string{"app", "app2", "ap", ""}
 	stores := map[string]*memory.Store{}
 	for _, name := range names {
-		stores[name], _ = newStore(t, cache, memory.Options{Prefix: name})
+		stores[name], _ = newStore(t, cache, memory.Config{Prefix: name})
 		for i := range 100 {
 			set(t, stores[name], fmt.Sprint(i), name, time.Minute)
 		}
@@ -365,14 +365,14 @@ func TestClear(t *testing.T) {
 		t.Error("Clear removed a key of somebody else")
 	}
 	// Stores of one prefix share entries.
-	peer, _ := newStore(t, cache, memory.Options{Prefix: "ap"})
+	peer, _ := newStore(t, cache, memory.Config{Prefix: "ap"})
 	wantGet(t, peer, "7", "ap")
 }
 
 // TestForeignEntries: what others write under our keys is a miss.
 func TestForeignEntries(t *testing.T) {
 	cache := newBigCache(t)
-	store, _ := newStore(t, cache, memory.Options{})
+	store, _ := newStore(t, cache, memory.Config{})
 	for _, value := range []string{"", "1234567", "\x00\x00\x00\x00\x00\x00\x00\x00value"} {
 		if err := cache.Set("portcullis|c|=k", []byte(value)); err != nil {
 			t.Fatal(err)
@@ -382,7 +382,7 @@ func TestForeignEntries(t *testing.T) {
 }
 
 func TestDoneContext(t *testing.T) {
-	store, _ := newStore(t, nil, memory.Options{})
+	store, _ := newStore(t, nil, memory.Config{})
 	set(t, store, "k", "v", time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -402,7 +402,7 @@ func TestDoneContext(t *testing.T) {
 }
 
 func TestAdd(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{})
+	store, clock := newStore(t, nil, memory.Config{})
 	wantAdd(t, store, "a.1", time.Minute, true)
 	wantAdd(t, store, "a.2", time.Minute, true)
 	wantAdd(t, store, "a.1", time.Hour, false) // does not extend
@@ -421,7 +421,7 @@ func TestAdd(t *testing.T) {
 }
 
 func TestOneOfManyAddsWins(t *testing.T) {
-	store, _ := newStore(t, nil, memory.Options{})
+	store, _ := newStore(t, nil, memory.Config{})
 	for i := range 200 {
 		var added atomic.Int32
 		var group sync.WaitGroup
@@ -442,7 +442,7 @@ func TestOneOfManyAddsWins(t *testing.T) {
 }
 
 func TestRecordsAreNeverDroppedToMakeRoom(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{MaxRecords: 1000, MaxRecordsPerPrefix: 10})
+	store, clock := newStore(t, nil, memory.Config{MaxRecords: 1000, MaxRecordsPerPrefix: 10})
 	for i := range 1000 {
 		wantAdd(t, store, fmt.Sprintf("%d.%d", i/10, i), time.Minute, true)
 	}
@@ -468,7 +468,7 @@ func TestRecordsAreNeverDroppedToMakeRoom(t *testing.T) {
 }
 
 func TestExpiredRecordsGiveTheirMemoryBack(t *testing.T) {
-	store, clock := newStore(t, nil, memory.Options{})
+	store, clock := newStore(t, nil, memory.Config{})
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()

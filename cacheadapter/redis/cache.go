@@ -2,29 +2,37 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
+// overhead is about what a command has besides key and value, in bytes.
+const overhead = 64
+
 // Get implements verifier.Cache.
 func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	value, err = call(ctx, s, "get", func(ctx context.Context) ([]byte, error) {
-		text, err := s.client.Get(ctx, s.cache+key).Result()
-		if errors.Is(err, goredis.Nil) {
-			return nil, nil
-		}
-		// The conversion makes a slice of its own, empty but not nil for an
-		// empty value.
-		return []byte(text), err
+	key = s.cache + key
+	answer, err := s.do(ctx, "get", entries, &call{
+		key:  key,
+		cmd:  goredis.NewCmd(ctx, "get", key),
+		size: len(key) + overhead + answerSize,
 	})
-	return value, value != nil && err == nil, err
+	if err != nil || answer == nil {
+		return nil, false, err
+	}
+	text, ok := answer.(string)
+	if !ok {
+		return nil, false, failure("get", errUnexpected)
+	}
+	// The conversion makes a slice of its own, empty but not nil for an empty
+	// value.
+	return []byte(text), true, nil
 }
 
 // Set implements verifier.Cache. It refuses values beyond
-// Options.MaxValueSize with [ErrTooLarge].
+// Config.MaxValueSize with [ErrTooLarge].
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return s.Delete(ctx, key)
@@ -32,34 +40,42 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if len(value) > s.maxValue {
 		return ErrTooLarge
 	}
-	// A call that is given up still writes, when the caller may have changed
-	// its slice already.
-	value = slices.Clone(value)
-	_, err := call(ctx, s, "set", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.client.Set(ctx, s.cache+key, value, milliseconds(ttl)).Err()
+	key = s.cache + key
+	answer, err := s.do(ctx, "set", entries, &call{
+		key: key,
+		// A call that is given up still writes, when the caller may have
+		// changed its slice already.
+		cmd:  goredis.NewCmd(ctx, "set", key, slices.Clone(value), "px", milliseconds(ttl)),
+		size: len(key) + len(value) + overhead,
 	})
+	if err == nil && answer != "OK" {
+		return failure("set", errUnexpected)
+	}
 	return err
 }
 
 // Delete implements verifier.Cache.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	_, err := call(ctx, s, "delete", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.client.Del(ctx, s.cache+key).Err()
+	key = s.cache + key
+	answer, err := s.do(ctx, "delete", entries, &call{
+		key:  key,
+		cmd:  goredis.NewCmd(ctx, "del", key),
+		size: len(key) + overhead,
 	})
+	if _, ok := answer.(int64); err == nil && !ok {
+		return failure("delete", errUnexpected)
+	}
 	return err
 }
 
-// milliseconds rounds a positive ttl up to what Redis counts in. The result is
-// never one of the values that mean something else to the client: 0 for ever,
-// -1 for the ttl that is there.
-func milliseconds(ttl time.Duration) time.Duration {
-	if rest := ttl % time.Millisecond; rest != 0 {
-		ttl -= rest
-		if ttl <= maxDuration-time.Millisecond {
-			ttl += time.Millisecond
-		}
+// milliseconds rounds a positive ttl up to what Redis counts in.
+func milliseconds(ttl time.Duration) int64 {
+	n := int64(ttl / time.Millisecond)
+	if ttl%time.Millisecond != 0 && n < maxMilliseconds {
+		n++
 	}
-	return ttl
+	return n
 }
 
-const maxDuration = time.Duration(1<<63 - 1)
+// maxMilliseconds is what the longest ttl has.
+const maxMilliseconds = (1<<63 - 1) / int64(time.Millisecond)

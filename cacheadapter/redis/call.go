@@ -1,55 +1,87 @@
 package redis
 
-import "context"
+import (
+	"context"
+	"errors"
 
-// call runs f with a place among the calls in flight and waits for it, but no
-// longer than ctx lasts: the client notices the end of a context while it
-// waits for a connection, not while it waits for an answer. f then ends by the
-// client's timeouts, and gives its place back.
-func call[T any](ctx context.Context, s *Store, op string, f func(context.Context) (T, error)) (T, error) {
-	var none T
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// enter takes a place among the calls in flight.
+func (s *Store) enter(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
-		return none, failure(op, err)
+		return failure(op, err)
 	}
 	select {
 	case s.slots <- struct{}{}:
+		return nil
 	default:
-		return none, ErrBusy
-	}
-	run := func() (value T, err error) {
-		defer func() { <-s.slots }()
-		defer guard(&err)
-		return f(ctx)
-	}
-
-	if ctx.Done() == nil {
-		value, err := run()
-		return value, failure(op, err)
-	}
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := run()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		if err := ctx.Err(); err != nil && r.err != nil {
-			return none, failure(op, err)
-		}
-		return r.value, failure(op, r.err)
-	case <-ctx.Done():
-		return none, failure(op, ctx.Err())
+		return ErrBusy
 	}
 }
 
-// guard turns a panic, of the client or of a hook in it, into an error. In a
-// goroutine of ours nobody else could.
-func guard(err *error) {
-	if recover() != nil {
-		*err = errPanic
+// leave gives a place back.
+func (s *Store) leave() { <-s.slots }
+
+// do hands a call over to the goroutines that send, and waits for the answer,
+// but no longer than ctx lasts. A call that is given up before it was sent is
+// not sent, and gives its place back at once; one that was sent keeps it until
+// the client's timeouts end it. The answer is nil when the server has none
+// (goredis.Nil).
+func (s *Store) do(ctx context.Context, op string, lane lane, c *call) (answer any, err error) {
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
 	}
+	c.ctx, c.lane, c.done = ctx, lane, make(chan error, 1)
+	line := s.lines.of(c.key)
+	line.add(c)
+	select {
+	case err = <-c.done:
+	case <-ctx.Done():
+		line.giveUp(c)
+		return nil, failure(op, ctx.Err())
+	}
+	switch {
+	case err == nil:
+		return c.cmd.Val(), nil
+	case errors.Is(err, goredis.Nil):
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, failure(op, ctx.Err())
+	}
+	return nil, failure(op, err)
+}
+
+// alone runs f, which makes several calls of the client, in a goroutine with a
+// place of its own, and waits for it no longer than ctx lasts: the client
+// notices the end of a context while it waits for a connection, not while it
+// waits for an answer. cacheadapter/memcache has the same logic in its call.go,
+// by design: an adapter imports nothing of ours. One table tests both
+// (cacheadapter/internal/faulttest).
+func (s *Store) alone(ctx context.Context, op string, f func(context.Context) error) error {
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer s.leave()
+		done <- guarded(func() error { return f(ctx) })
+	}()
+	select {
+	case err := <-done:
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return failure(op, err)
+	case <-ctx.Done():
+		return failure(op, ctx.Err())
+	}
+}
+
+// guarded runs f and turns a panic, of the client or of a hook in it, into an
+// error. f runs in a goroutine of ours, where the caller cannot recover it.
+func guarded(f func() error) (err error) {
+	err = errPanic
+	defer func() { _ = recover() }()
+	return f()
 }

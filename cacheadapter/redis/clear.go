@@ -17,10 +17,9 @@ const scanCount = 500
 // Entries that are written while it runs may stay, and so may those of a
 // Cluster slot that moves meanwhile.
 func (s *Store) Clear(ctx context.Context) error {
-	_, err := call(ctx, s, "clear", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.eachMaster(ctx, s.clearServer)
+	return s.alone(ctx, "clear", func(ctx context.Context) error {
+		return s.eachMaster(ctx, s.clearServer)
 	})
-	return err
 }
 
 type masters interface {

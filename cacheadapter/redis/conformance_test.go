@@ -56,7 +56,7 @@ func conform(t *testing.T, subject string, dial func(*redistest.Network) goredis
 				network.Close()
 				_ = client.Close()
 			})
-			store, err := redis.New(client, redis.Options{Prefix: env.Namespace})
+			store, err := redis.New(client, redis.Config{Prefix: env.Namespace})
 			if err != nil {
 				return nil, err
 			}

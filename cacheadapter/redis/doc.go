@@ -2,7 +2,7 @@
 // go-redis: a single server, Sentinel or Cluster.
 //
 //	client := goredis.NewUniversalClient(&goredis.UniversalOptions{Addrs: addrs})
-//	store, err := redis.New(client, redis.Options{Prefix: "orders-api"})
+//	store, err := redis.New(client, redis.Config{Prefix: "orders-api"})
 //	...
 //	cfg.Cache, cfg.DPoP.ReplayStore, cfg.Lease = store, store, store
 //
@@ -13,7 +13,9 @@
 // # Servers
 //
 // Redis 4 or later; the tests run on 7.0. The user of the client needs the
-// commands GET, SET, DEL, and for Clear SCAN and UNLINK.
+// commands GET, SET and DEL on the keys under the prefix, for Clear SCAN and
+// UNLINK, and with a Cluster CLUSTER SLOTS. docs/plug-in-a-cache.md has the ACL
+// line.
 //
 // As a cache any configuration does. As a replay store, what the server may
 // forget can be replayed:
@@ -30,13 +32,53 @@
 //
 // docs/adapters-under-fault.md has what was measured.
 //
+// # The client's options
+//
+// New refuses, with a [*ClientOptionError], options with which the contracts
+// cannot be kept:
+//
+//   - ReadOnly, RouteByLatency and RouteRandomly send reads to replicas, which
+//     are behind: a Get misses what was just written, and an Add cannot
+//     recognise its own record.
+//   - ClientSideCache and ClientSideCacheConfig answer reads from a copy that
+//     can be behind the server.
+//   - A ReadTimeout or WriteTimeout that is switched off lets a call of a server
+//     that hangs keep its place for ever.
+//
+// New cannot see the options of a client of another type, such as one that
+// wraps a client, nor FailoverOptions.ReplicaOnly, with which every write
+// fails. These are the caller's to set well:
+//
+//   - DialerRetries and MaxRetries: by default a client of this version tries
+//     for more than a second before it says that nothing listens at an address.
+//   - PoolSize: batches never outnumber it. Less than 4 is slow behind a
+//     network.
+//   - Hooks must not panic. The Store turns a panic into an error of each call
+//     that it met. go-redis runs the hooks of a Cluster's nodes in goroutines
+//     of its own, where a panic ends the process.
+//
+// # Pipelines
+//
+// Calls that wait at the same time are sent in pipelines: up to 256 commands or
+// 128 KiB, up to 16 batches at once and no more than the pool has connections. A
+// call alone is sent alone. Replay records and cache entries are in separate
+// batches, and some of the 16 are for records only, so that large entries do not
+// delay proofs. In a Cluster each master has its own batches, so that one that
+// hangs delays its own keys only; the calls of a Ring and of a client of an
+// unknown type are sent one by one. A batch that hangs holds the calls in it
+// until the client's timeouts end it. A caller whose context ends is gone at
+// once. Hooks see a call that is alone under its caller's context, and a batch
+// under none of them.
+//
+// go-redis has a pipeliner of its own since v9.22 (AsyncAutoPipeline). It is
+// marked as experimental, and costs a single caller more.
+//
 // # Time
 //
 // Redis counts in milliseconds; a ttl is rounded up to them.
 //
 // # Client version
 //
-// go.mod asks for v9.5.5, the oldest release that no advisory covers: earlier
-// ones of 9.5, and 9.6.0 to 9.6.2 and 9.7.0 to 9.7.1, can mix up answers
-// (CVE-2025-29923), and 9.5.3 and 9.5.4 are retracted. Later ones work too.
+// go.mod asks for v9.23.0 of October 2026. Earlier releases lack options that
+// New looks at.
 package redis

@@ -13,10 +13,10 @@ import (
 )
 
 var (
-	// ErrBusy says that as many calls wait for Redis as Options.MaxInFlight
+	// ErrBusy says that as many calls wait for Redis as Config.MaxInFlight
 	// allows. The call was not made.
 	ErrBusy = errors.New("cacheadapter/redis: too many calls in flight")
-	// ErrTooLarge says that a value is longer than Options.MaxValueSize. The
+	// ErrTooLarge says that a value is longer than Config.MaxValueSize. The
 	// key holds what it held before.
 	ErrTooLarge = errors.New("cacheadapter/redis: value is too large")
 )
@@ -25,6 +25,7 @@ var (
 	errUndecided     = errors.New("the record came and went")
 	errUnknownClient = errors.New("cannot clear through this kind of client")
 	errPanic         = errors.New("the client panicked")
+	errNoAnswer      = errors.New("the client did not send it")
 	errUnexpected    = errors.New("unexpected answer")
 )
 
@@ -46,7 +47,7 @@ func safe(err error) error {
 	)
 	for _, known := range []error{
 		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, goredis.ErrClosed,
-		errUndecided, errUnknownClient, errPanic,
+		errUndecided, errUnknownClient, errPanic, errNoAnswer,
 	} {
 		if errors.Is(err, known) {
 			return known

@@ -41,7 +41,7 @@ func TestFaults(t *testing.T) {
 	with := func(start func(t *testing.T) *rig) func(*testing.T) (*rig, faulttest.Store) {
 		return func(t *testing.T) (*rig, faulttest.Store) {
 			r := start(t)
-			return r, newStore(t, r.client, redis.Options{Prefix: r.prefix})
+			return r, newStore(t, r.client, redis.Config{Prefix: r.prefix})
 		}
 	}
 	one := func(options ...string) func(*testing.T) (*rig, faulttest.Store) {

@@ -21,7 +21,7 @@ import (
 func BenchmarkOverhead(b *testing.B) {
 	server := redistest.Start(b)
 	client := server.Client(nil)
-	store := newStore(b, client, redis.Options{})
+	store := newStore(b, client, redis.Config{})
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -14,19 +13,29 @@ func (s *Store) Add(ctx context.Context, key string, ttl time.Duration) (added b
 	if ttl <= 0 {
 		return true, ctx.Err()
 	}
+	key = s.replay + key
 	// The record says which call made it. The client repeats a command whose
-	// answer was lost, and then finds a record that may be its own.
+	// answer was lost, and a whole pipeline with it, and then finds a record
+	// that may be its own.
 	record := s.writer + "." + strconv.FormatUint(s.records.Add(1), 36)
-	return call(ctx, s, "add", func(ctx context.Context) (bool, error) {
-		added, err := s.client.SetNX(ctx, s.replay+key, record, milliseconds(ttl)).Result()
-		if added || err != nil {
-			return added && err == nil, err
+	c := &call{
+		key:   key,
+		cmd:   goredis.NewCmd(ctx, "set", key, record, "px", milliseconds(ttl), "nx"),
+		size:  len(key) + len(record) + overhead,
+		again: func() *goredis.Cmd { return goredis.NewCmd(ctx, "get", key) },
+	}
+	answer, err := s.do(ctx, "add", proofs, c)
+	if err != nil {
+		return false, err
+	}
+	if c.again != nil { // the answer to SET
+		if answer != "OK" {
+			return false, failure("add", errUnexpected)
 		}
-		held, err := s.client.Get(ctx, s.replay+key).Result()
-		if errors.Is(err, goredis.Nil) {
-			// It expired just now, or a replica is asked that is behind.
-			return false, errUndecided
-		}
-		return held == record && err == nil, err
-	})
+		return true, nil
+	}
+	if answer == nil { // to GET: it expired just now
+		return false, failure("add", errUndecided)
+	}
+	return answer == record, nil
 }

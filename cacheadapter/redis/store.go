@@ -22,15 +22,15 @@ const (
 	separator = "|"
 )
 
-// Options tune a [Store]. Zero values are the defaults.
-type Options struct {
+// Config tunes a [Store]. The zero value has the defaults.
+type Config struct {
 	// Prefix begins all keys in Redis, so that several users can share a
 	// server. Stores with one prefix share their entries. It can be any text
 	// without "|" of up to 256 bytes. Default "portcullis".
 	Prefix string
 	// MaxInFlight bounds the calls that wait for Redis; a call beyond it fails
-	// at once with [ErrBusy]. A call that was given up keeps its place until
-	// the client's own timeouts end it. Default 1000.
+	// at once with [ErrBusy]. A call that was given up after it was sent keeps
+	// its place until the client's own timeouts end it. Default 1000.
 	MaxInFlight int
 	// MaxValueSize is the longest value, in bytes, that Set takes. Default
 	// 1 MiB.
@@ -41,6 +41,7 @@ type Options struct {
 // use and needs no close.
 type Store struct {
 	client   goredis.UniversalClient
+	lines    *lines
 	cache    string // begins the keys of cache entries
 	replay   string // begins the keys of replay records
 	maxValue int
@@ -51,16 +52,20 @@ type Store struct {
 }
 
 // New returns a Store over a client that the caller keeps owning: it must stay
-// open while the Store is used. New does not talk to Redis.
-func New(client goredis.UniversalClient, options Options) (*Store, error) {
+// open while the Store is used. New does not talk to Redis. It refuses a client
+// whose options make it unfit with a [*ClientOptionError].
+func New(client goredis.UniversalClient, config Config) (*Store, error) {
 	if client == nil {
 		return nil, errors.New("cacheadapter/redis: client is nil")
 	}
-	prefix := options.Prefix
+	if err := checkClient(client); err != nil {
+		return nil, err
+	}
+	prefix := config.Prefix
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
-	inFlight, maxValue := options.MaxInFlight, options.MaxValueSize
+	inFlight, maxValue := config.MaxInFlight, config.MaxValueSize
 	if inFlight == 0 {
 		inFlight = defaultMaxInFlight
 	}
@@ -69,18 +74,20 @@ func New(client goredis.UniversalClient, options Options) (*Store, error) {
 	}
 	switch {
 	case len(prefix) > maxPrefix || strings.Contains(prefix, separator):
-		return nil, errors.New("cacheadapter/redis: Options.Prefix is longer than 256 bytes or contains |")
+		return nil, errors.New("cacheadapter/redis: Config.Prefix is longer than 256 bytes or contains |")
 	case inFlight < 0:
-		return nil, errors.New("cacheadapter/redis: Options.MaxInFlight is negative")
+		return nil, errors.New("cacheadapter/redis: Config.MaxInFlight is negative")
 	case maxValue < 0 || maxValue > maxValueSize:
-		return nil, errors.New("cacheadapter/redis: Options.MaxValueSize is out of range")
+		return nil, errors.New("cacheadapter/redis: Config.MaxValueSize is out of range")
 	}
-	return &Store{
+	s := &Store{
 		client:   client,
 		cache:    prefix + separator + "c" + separator,
 		replay:   prefix + separator + "r" + separator,
 		maxValue: maxValue,
 		slots:    make(chan struct{}, inFlight),
 		writer:   rand.Text(),
-	}, nil
+	}
+	s.lines = newLines(client, inFlight, s.leave)
+	return s, nil
 }

@@ -26,9 +26,9 @@ var (
 	_ verifier.Clearer     = (*redis.Store)(nil)
 )
 
-func newStore(t testing.TB, client goredis.UniversalClient, options redis.Options) *redis.Store {
+func newStore(t testing.TB, client goredis.UniversalClient, config redis.Config) *redis.Store {
 	t.Helper()
-	store, err := redis.New(client, options)
+	store, err := redis.New(client, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,18 +66,18 @@ func wantAdd(t testing.TB, store verifier.ReplayStore, key string, ttl time.Dura
 func TestNewRefuses(t *testing.T) {
 	client := redistest.Client(t, "127.0.0.1:1", nil)
 	tests := map[string]struct {
-		client  goredis.UniversalClient
-		options redis.Options
+		client goredis.UniversalClient
+		config redis.Config
 	}{
-		"no client":         {nil, redis.Options{}},
-		"separator":         {client, redis.Options{Prefix: "a|b"}},
-		"long prefix":       {client, redis.Options{Prefix: strings.Repeat("p", 257)}},
-		"negative calls":    {client, redis.Options{MaxInFlight: -1}},
-		"negative value":    {client, redis.Options{MaxValueSize: -1}},
-		"value beyond what": {client, redis.Options{MaxValueSize: 513 << 20}},
+		"no client":         {nil, redis.Config{}},
+		"separator":         {client, redis.Config{Prefix: "a|b"}},
+		"long prefix":       {client, redis.Config{Prefix: strings.Repeat("p", 257)}},
+		"negative calls":    {client, redis.Config{MaxInFlight: -1}},
+		"negative value":    {client, redis.Config{MaxValueSize: -1}},
+		"value beyond what": {client, redis.Config{MaxValueSize: 513 << 20}},
 	}
 	for name, test := range tests {
-		if store, err := redis.New(test.client, test.options); store != nil || err == nil {
+		if store, err := redis.New(test.client, test.config); store != nil || err == nil {
 			t.Errorf("%s: New() = %v, %v; want an error", name, store, err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestOneServer(t *testing.T) {
 	client := server.Client(nil)
 
 	t.Run("TTLs reach the server rounded up, and never mean for ever", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "ttl"})
+		store := newStore(t, client, redis.Config{Prefix: "ttl"})
 		for ttl, want := range map[time.Duration]time.Duration{
 			1:                             time.Millisecond,
 			time.Millisecond + 1:          2 * time.Millisecond,
@@ -109,7 +109,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("nothing is kept for ever", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "never"})
+		store := newStore(t, client, redis.Config{Prefix: "never"})
 		for _, ttl := range []time.Duration{0, -1, -time.Nanosecond, -time.Hour} {
 			set(t, store, "k", "v")
 			if err := store.Set(t.Context(), "k", []byte("v"), ttl); err != nil {
@@ -130,7 +130,7 @@ func TestOneServer(t *testing.T) {
 		for _, cleared := range names {
 			stores := map[string]*redis.Store{}
 			for _, name := range names {
-				stores[name] = newStore(t, client, redis.Options{Prefix: name})
+				stores[name] = newStore(t, client, redis.Config{Prefix: name})
 				set(t, stores[name], "k", name)
 				if _, err := stores[name].Add(t.Context(), "k", time.Minute); err != nil {
 					t.Fatal(err)
@@ -157,7 +157,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("Clear goes through all steps of a scan", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "many"})
+		store := newStore(t, client, redis.Config{Prefix: "many"})
 		for i := range 3000 {
 			set(t, store, strings.Repeat("k", 1+i%7)+string(rune(i+0x1000)), "v")
 		}
@@ -172,7 +172,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("keys of any bytes and sizes", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "keys"})
+		store := newStore(t, client, redis.Config{Prefix: "keys"})
 		all := []string{"k", "K", "k ", " k", "k\r\nDEL x", "k\x00", "ключ", "k|c|k", "{k}", strings.Repeat("k", 64<<10), strings.Repeat("k", 64<<10-1) + "l"}
 		for _, key := range all {
 			set(t, store, key, "of "+key)
@@ -185,7 +185,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("values up to the limit", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "values", MaxValueSize: 512 << 10})
+		store := newStore(t, client, redis.Config{Prefix: "values", MaxValueSize: 512 << 10})
 		value := bytes.Repeat([]byte("secret\x00\r\n"), 512<<10)
 		set(t, store, "k", string(value[:512<<10]))
 		wantGet(t, store, "k", string(value[:512<<10]))
@@ -198,8 +198,8 @@ func TestOneServer(t *testing.T) {
 
 	t.Run("one of many Adds wins, across stores", func(t *testing.T) {
 		stores := []*redis.Store{
-			newStore(t, client, redis.Options{Prefix: "race"}),
-			newStore(t, server.Client(nil), redis.Options{Prefix: "race"}),
+			newStore(t, client, redis.Config{Prefix: "race"}),
+			newStore(t, server.Client(nil), redis.Config{Prefix: "race"}),
 		}
 		for range 50 {
 			key := t.Name() + string(rune(0x1000+time.Now().UnixNano()%0x1000))
@@ -223,13 +223,15 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a record of somebody else is a refusal", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "foreign"})
-		client.Set(t.Context(), "foreign|r|k", "", time.Minute)
-		wantAdd(t, store, "k", time.Minute, false)
+		store := newStore(t, client, redis.Config{Prefix: "foreign"})
+		for _, record := range []string{"", "OK", "QUEUED", "1"} {
+			client.Set(t.Context(), "foreign|r|k", record, time.Minute)
+			wantAdd(t, store, "k", time.Minute, false)
+		}
 	})
 
 	t.Run("errors hold neither keys nor values", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "errors"})
+		store := newStore(t, client, redis.Config{Prefix: "errors"})
 		client.LPush(t.Context(), "errors|c|secret-key", "secret-value")
 		client.LPush(t.Context(), "errors|r|secret-key", "secret-value")
 		_, _, getErr := store.Get(t.Context(), "secret-key")
@@ -242,7 +244,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a context that is done", func(t *testing.T) {
-		store := newStore(t, client, redis.Options{Prefix: "done"})
+		store := newStore(t, client, redis.Config{Prefix: "done"})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for op, err := range everyCall(ctx, store) {
@@ -257,7 +259,7 @@ func TestOneServer(t *testing.T) {
 	})
 
 	t.Run("a wrapped client", func(t *testing.T) {
-		store := newStore(t, struct{ goredis.UniversalClient }{client}, redis.Options{Prefix: "wrapped"})
+		store := newStore(t, struct{ goredis.UniversalClient }{client}, redis.Config{Prefix: "wrapped"})
 		set(t, store, "k", "v")
 		if err := store.Clear(t.Context()); err == nil {
 			t.Error("Clear() through an unknown kind of client = nil; want an error")
@@ -266,7 +268,7 @@ func TestOneServer(t *testing.T) {
 
 	t.Run("a closed client", func(t *testing.T) {
 		closed := server.Client(nil)
-		store := newStore(t, closed, redis.Options{})
+		store := newStore(t, closed, redis.Config{})
 		_ = closed.Close()
 		for op, err := range everyCall(t.Context(), store) {
 			if !errors.Is(err, goredis.ErrClosed) {
@@ -276,8 +278,7 @@ func TestOneServer(t *testing.T) {
 	})
 }
 
-// wantEndless checks that a context without end works, which needs no
-// goroutine.
+// wantEndless checks that a context without end works.
 func wantEndless(ctx context.Context, t *testing.T, store *redis.Store) {
 	t.Helper()
 	if err := store.Set(ctx, "plain", []byte("v"), time.Minute); err != nil {
@@ -349,7 +350,7 @@ func TestLostAnswer(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := faulttest.StartProxy(t, server.Addr)
 	client := redistest.Client(t, proxy.Addr, func(o *goredis.Options) { o.PoolSize = 1 })
-	store := newStore(t, client, redis.Options{})
+	store := newStore(t, client, redis.Config{})
 	wantAdd(t, store, "warm", time.Minute, true)
 
 	proxy.LoseAnswers(1)
@@ -361,7 +362,7 @@ func TestLostAnswer(t *testing.T) {
 
 	// Without repetition the outcome is unknown.
 	client = redistest.Client(t, proxy.Addr, func(o *goredis.Options) { o.PoolSize, o.MaxRetries = 1, -1 })
-	store = newStore(t, client, redis.Options{})
+	store = newStore(t, client, redis.Config{})
 	wantAdd(t, store, "warm too", time.Minute, true)
 	proxy.LoseAnswers(1)
 	if added, err := store.Add(t.Context(), "k2", time.Minute); added || err == nil {
@@ -374,7 +375,7 @@ func TestLostAnswer(t *testing.T) {
 // are bounded.
 func TestFrozenServer(t *testing.T) {
 	server := redistest.Start(t)
-	store := newStore(t, server.Client(func(o *goredis.Options) { o.PoolSize = 50 }), redis.Options{MaxInFlight: 20})
+	store := newStore(t, server.Client(func(o *goredis.Options) { o.PoolSize = 50 }), redis.Config{MaxInFlight: 20})
 	set(t, store, "k", "v")
 	server.Freeze()
 
@@ -431,7 +432,7 @@ func TestFrozenServer(t *testing.T) {
 func TestSetDoesNotRetain(t *testing.T) {
 	server := redistest.Start(t)
 	// One connection, taken by a call that hangs: Set waits for it.
-	store := newStore(t, server.Client(func(o *goredis.Options) { o.PoolSize = 1 }), redis.Options{})
+	store := newStore(t, server.Client(func(o *goredis.Options) { o.PoolSize = 1 }), redis.Config{})
 	value := []byte("value")
 	server.Freeze()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -461,7 +462,7 @@ func TestServerAway(t *testing.T) {
 	}
 	addr := listener.Addr().String()
 	_ = listener.Close()
-	store := newStore(t, redistest.Client(t, addr, nil), redis.Options{})
+	store := newStore(t, redistest.Client(t, addr, nil), redis.Config{})
 	for op, err := range everyCall(t.Context(), store) {
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s = %v; want an error without secrets", op, err)
@@ -477,7 +478,7 @@ func TestQuotingServer(t *testing.T) {
 	if _, err := server.Client(nil).Get(t.Context(), "secret-key").Result(); err == nil || !strings.Contains(err.Error(), "secret-key") {
 		t.Fatalf("the client's own error = %v; want one that quotes the key", err)
 	}
-	store := newStore(t, server.Client(nil), redis.Options{})
+	store := newStore(t, server.Client(nil), redis.Config{})
 	for op, err := range everyCall(t.Context(), store) {
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s = %v; want an error without secrets", op, err)
@@ -512,7 +513,7 @@ func TestStrangeServer(t *testing.T) {
 			}
 		})
 		client := redistest.Client(t, listener.Addr().String(), func(o *goredis.Options) { o.MaxRetries = -1 })
-		store := newStore(t, client, redis.Options{})
+		store := newStore(t, client, redis.Config{})
 		for op, err := range everyCall(t.Context(), store) {
 			if err == nil || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s of a server that answers %q = %v; want an error without secrets", op, answer, err)
@@ -527,7 +528,7 @@ func TestStrangeServer(t *testing.T) {
 func TestCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t)
 	client := cluster.Client(nil)
-	store, other := newStore(t, client, redis.Options{Prefix: "one"}), newStore(t, client, redis.Options{Prefix: "two"})
+	store, other := newStore(t, client, redis.Config{Prefix: "one"}), newStore(t, client, redis.Config{Prefix: "two"})
 	for i := range 300 {
 		key := "key-" + string(rune('a'+i%26)) + string(rune(0x400+i))
 		set(t, store, key, key)
@@ -555,18 +556,28 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// TestSentinelFailover: after the master is gone, the store works again with
-// what the replica had.
+// TestSentinelFailover: without a master nothing is added, and after the
+// fail-over the store works again with what the replica had. A client may try
+// for so long that a call from before the fail-over is answered after it: by the
+// new master, which then has the record.
 func TestSentinelFailover(t *testing.T) {
 	sentinel := redistest.StartSentinel(t)
-	store := newStore(t, sentinel.Client(nil), redis.Options{})
+	store := newStore(t, sentinel.Client(nil), redis.Config{})
 	set(t, store, "k", "v")
 	wantAdd(t, store, "k", time.Minute, true)
 	sentinel.Master.Do("WAIT", 1, 5000)
 
 	sentinel.Master.Kill()
-	if added, err := store.Add(t.Context(), "during", time.Minute); added && err == nil {
+	// The Sentinels wait for half a second before they do anything.
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if added, err := store.Add(ctx, "during", time.Minute); added || err == nil {
 		t.Errorf("Add() without a master = %v, %v; want an error", added, err)
+	}
+	if added, err := store.Add(t.Context(), "patient", time.Minute); added != (err == nil) {
+		t.Errorf("Add() of a new key = %v, %v; want true or an error", added, err)
+	} else if added {
+		wantAdd(t, store, "patient", time.Minute, false)
 	}
 	sentinel.WaitForFailover()
 	if err := redistest.Poll(20*time.Second, func() error {

@@ -63,7 +63,10 @@ func run(cfg verifier.Config, address string, tls files) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(v, cfg.ExternalURL, options...)
+	server, err := newServer(v, cfg.ExternalURL, options...)
+	if err != nil {
+		return err
+	}
 	go func() {
 		<-ctx.Done()
 		grace := time.AfterFunc(10*time.Second, server.Stop)

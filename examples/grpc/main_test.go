@@ -40,7 +40,7 @@ func newFixture(t *testing.T, change func(*verifier.Config)) *fixture {
 	cfg := issuer.Config(apitest.Audience)
 	change(&cfg)
 	certificate := apitest.NewCertificate(t)
-	address := serve(t, newServer(apitest.NewVerifier(t, cfg), "", grpc.Creds(credentials.NewServerTLSFromCert(&certificate))))
+	address := serve(t, apitest.NewVerifier(t, cfg), "", grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
 	return &fixture{
 		issuer: issuer, client: verifiertest.NewDPoPClient(t, nil, ""), url: "https://" + address, authority: address,
 		conn: dial(t, address, credentials.NewTLS(apitest.Trust(certificate))),
@@ -49,8 +49,12 @@ func newFixture(t *testing.T, change func(*verifier.Config)) *fixture {
 
 func unchanged(*verifier.Config) {}
 
-func serve(t *testing.T, server *grpc.Server) (address string) {
+func serve(t *testing.T, v *verifier.Verifier, externalURL string, options ...grpc.ServerOption) (address string) {
 	t.Helper()
+	server, err := newServer(v, externalURL, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l := apitest.Listen(t)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
@@ -269,7 +273,7 @@ func TestOutage(t *testing.T) {
 func TestExternalURL(t *testing.T) {
 	f := newFixture(t, unchanged)
 	v := apitest.NewVerifier(t, f.issuer.Config(apitest.Audience))
-	address := serve(t, newServer(v, "https://api.example.com/rpc/"))
+	address := serve(t, v, "https://api.example.com/rpc/")
 	conn := dial(t, address, insecure.NewCredentials())
 	token := f.bound(nil)
 	check(t, call(t, conn, methodList, f.proven(token, "POST", "https://api.example.com/rpc"+methodList)...), codes.OK, "user-1 by DPoP", nil)
@@ -280,7 +284,7 @@ func TestExternalURL(t *testing.T) {
 // TestAuthorityWithPath: a proof for one method must not be good for another.
 func TestAuthorityWithPath(t *testing.T) {
 	f := newFixture(t, unchanged)
-	address := serve(t, newServer(apitest.NewVerifier(t, f.issuer.Config(apitest.Audience)), ""))
+	address := serve(t, apitest.NewVerifier(t, f.issuer.Config(apitest.Audience)), "")
 	conn := dial(t, address, insecure.NewCredentials(), grpc.WithAuthority(address+methodList+"?"))
 	token := f.bound(nil)
 	check(t, call(t, conn, methodCreate, f.proven(token, "POST", "http://"+address+methodList)...), codes.InvalidArgument, "", nil)
@@ -291,9 +295,9 @@ func TestAuthorityWithPath(t *testing.T) {
 func TestCertificateBoundToken(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	own, client := apitest.NewCertificate(t), apitest.NewCertificate(t)
-	address := serve(t, newServer(apitest.NewVerifier(t, issuer.Config(apitest.Audience)), "", grpc.Creds(credentials.NewTLS(&tls.Config{
+	address := serve(t, apitest.NewVerifier(t, issuer.Config(apitest.Audience)), "", grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{own}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12,
-	}))))
+	})))
 	token := issuer.Sign(apitest.Audience, map[string]any{"cnf": apitest.Bound(client)})
 	for _, c := range []struct {
 		name         string

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/portcullis-go/portcullis/integration/grpcverifier"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -22,19 +23,21 @@ const (
 	methodWatch  = "/orders.v1.Orders/Watch"
 )
 
-// newServer has an open method, methods for everybody with a good token, and
+// newServer has an open service, methods for everybody with a good token, and
 // one for those with a scope.
-func newServer(v requestVerifier, externalURL string, options ...grpc.ServerOption) *grpc.Server {
-	guard := &auth{
-		verifier:     v,
-		open:         map[string]bool{methodCheck: true},
-		requirements: map[string][]verifier.Requirement{methodCreate: {verifier.AllScopes("write:orders")}},
-		externalURL:  externalURL,
+func newServer(v grpcverifier.RequestVerifier, externalURL string, options ...grpc.ServerOption) (*grpc.Server, error) {
+	auth, err := grpcverifier.New(v, grpcverifier.Config{
+		Open:         []string{methodCheck},
+		Requirements: map[string][]verifier.Requirement{methodCreate: {verifier.AllScopes("write:orders")}},
+		ExternalURL:  externalURL,
+	})
+	if err != nil {
+		return nil, err
 	}
-	server := grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(guard.unary), grpc.ChainStreamInterceptor(guard.stream))...)
+	server := grpc.NewServer(append(options, auth.ServerOptions()...)...)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
 	server.RegisterService(description(), orders{})
-	return server
+	return server, nil
 }
 
 // orders answers with the subject of the token.

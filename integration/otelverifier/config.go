@@ -48,6 +48,7 @@ const (
 	keyOutcome  = attribute.Key("portcullis.outcome")
 	keyScheme   = attribute.Key("portcullis.scheme")
 	keyDocument = attribute.Key("portcullis.document")
+	keyFlow     = attribute.Key("portcullis.flow")
 	keyIssuer   = attribute.Key("portcullis.issuer")
 	keyError    = attribute.Key("error.type")
 )

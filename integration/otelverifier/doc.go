@@ -1,5 +1,5 @@
-// Package otelverifier records what a Verifier does as OpenTelemetry metrics
-// and traces.
+// Package otelverifier records what a Verifier and an exchange.Client do as
+// OpenTelemetry metrics and traces.
 //
 //   - [NewObserver] makes metrics of the Verifier's events, for
 //     verifier.Config.Observer.
@@ -7,6 +7,8 @@
 //     wrapper goes into verifier.Middleware in the Verifier's place.
 //   - [NewDoer] wraps what sends the Verifier's requests, for
 //     verifier.Config.Doer, and makes a span of each.
+//   - [NewExchangeObserver] makes metrics of token exchanges, for
+//     exchange.Config.Observer.
 //
 // Each works without the others.
 //
@@ -23,17 +25,22 @@
 //	portcullis.cache.faults               {fault}         document
 //	portcullis.replay.detections          {proof}
 //	portcullis.replay.faults              {fault}
+//	portcullis.exchanges                  {exchange}      flow, outcome, error.type
+//	portcullis.exchange.duration          s               flow, outcome, error.type
+//	portcullis.exchange.cache.faults      {fault}
 //
 // The durations are histograms, the rest are counters.
 //
 // # Attributes
 //
 //   - portcullis.outcome: accepted, refused, undecided (503) or error (500) of a
-//     verification; succeeded or failed of a fetch.
+//     verification; succeeded or failed of a fetch; exchanged, shared (with an
+//     equal request that was under way), cached or failed of an exchange.
 //   - portcullis.scheme: Bearer or DPoP; absent when there is none.
 //   - portcullis.document: discovery or jwks.
-//   - error.type: the Reason of a verification, the Problem of a fetch; absent on
-//     success.
+//   - portcullis.flow: the Flow of an exchange.Event.
+//   - error.type: the Reason of a verification, the Problem of a fetch or of an
+//     exchange; absent on success.
 //   - portcullis.issuer: see Config.Issuers; absent by default.
 //
 // Every attribute of a metric has a fixed set of values, and what is not in it is

@@ -16,7 +16,7 @@ import (
 type Observer struct {
 	vocabulary vocabulary
 	counters   map[verifier.EventKind]metric.Int64Counter // of what has no duration
-	sets       sync.Map                                   // labels -> metric.MeasurementOption
+	sets       sets
 
 	verifications, fetches              metric.Int64Counter
 	verificationDuration, fetchDuration metric.Float64Histogram
@@ -70,7 +70,7 @@ func (o *Observer) Observe(e verifier.Event) {
 		if e.Kind == verifier.EventRefused {
 			l.outcome, l.errorType = o.vocabulary.refusal(e.Reason)
 		}
-		set := o.set(l)
+		set := o.sets.of(l)
 		o.verifications.Add(ctx, 1, set)
 		o.verificationDuration.Record(ctx, e.Duration.Seconds(), set)
 	case verifier.EventFetched, verifier.EventFetchFailed:
@@ -78,7 +78,7 @@ func (o *Observer) Observe(e verifier.Event) {
 		if e.Kind == verifier.EventFetchFailed {
 			l.outcome, l.errorType = failed, problem(e.Problem)
 		}
-		set := o.set(l)
+		set := o.sets.of(l)
 		o.fetches.Add(ctx, 1, set)
 		o.fetchDuration.Record(ctx, e.Duration.Seconds(), set)
 	default:
@@ -90,20 +90,23 @@ func (o *Observer) Observe(e verifier.Event) {
 		if e.Document != "" {
 			l.document = document(e.Document)
 		}
-		c.Add(ctx, 1, o.set(l))
+		c.Add(ctx, 1, o.sets.of(l))
 	}
 }
 
 // labels are the attributes of a measurement; "" is left out.
-type labels struct{ outcome, scheme, document, issuer, errorType string }
+type labels struct{ outcome, scheme, document, flow, issuer, errorType string }
 
-// set returns the attributes, made once: there are only so many.
-func (o *Observer) set(l labels) metric.MeasurementOption {
-	if set, ok := o.sets.Load(l); ok {
+// sets are the attributes of labels.
+type sets struct{ made sync.Map }
+
+// of returns the attributes, made once: there are only so many.
+func (s *sets) of(l labels) metric.MeasurementOption {
+	if set, ok := s.made.Load(l); ok {
 		return set.(metric.MeasurementOption)
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(l.attributes()...))
-	o.sets.Store(l, set)
+	s.made.Store(l, set)
 	return set
 }
 
@@ -112,7 +115,7 @@ func (l labels) attributes() []attribute.KeyValue {
 	for _, a := range [...]struct {
 		key   attribute.Key
 		value string
-	}{{keyOutcome, l.outcome}, {keyScheme, l.scheme}, {keyDocument, l.document}, {keyIssuer, l.issuer}, {keyError, l.errorType}} {
+	}{{keyOutcome, l.outcome}, {keyScheme, l.scheme}, {keyDocument, l.document}, {keyFlow, l.flow}, {keyIssuer, l.issuer}, {keyError, l.errorType}} {
 		if a.value != "" {
 			list = append(list, a.key.String(a.value))
 		}

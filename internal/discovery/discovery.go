@@ -4,8 +4,6 @@ package discovery
 
 import (
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
@@ -31,23 +29,6 @@ type Document struct {
 	TokenEndpointAuthMethods  []string
 	// Raw is the document as received.
 	Raw []byte
-}
-
-// Spellings returns a function that reports whether a text is one of these,
-// byte by byte (OpenID Connect Discovery 1.0, Section 4.3; RFC 8414, Section
-// 3.3).
-func Spellings(exact ...string) func(stated string) bool {
-	return func(stated string) bool { return slices.Contains(exact, stated) }
-}
-
-// SpellingsOf returns the spellings of a normalised issuer: itself, and without
-// the slash where that is all of its path.
-func SpellingsOf(name string) func(stated string) bool {
-	bare := strings.TrimSuffix(name, "/")
-	if strings.Count(bare, "/") > 2 {
-		return Spellings(name)
-	}
-	return Spellings(name, bare)
 }
 
 // Parse reads the document of an issuer. states reports whether the issuer that

@@ -44,9 +44,10 @@ var special = [...]netip.Prefix{
 
 // Public reports whether an address is of the public internet. IPv4 addresses
 // inside of IPv6 ones (mapped, and of NAT64) are judged as what they are; every
-// other form of embedding is refused, and so are addresses with a zone.
+// other form of embedding is refused. Addresses with a zone are in no block, and so
+// refused.
 func Public(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
+	if !a.IsValid() {
 		return false
 	}
 	if translated.Contains(a) {

@@ -64,8 +64,8 @@ func (h *HTTP) allows(u *url.URL) bool {
 	return h.hosts[name] || h.hosts[strings.ToLower(u.Host)]
 }
 
-// origin returns scheme, host and port in one spelling (RFC 6454, Section 4).
-func origin(u *url.URL) string {
+// Origin returns scheme, host and port in one spelling (RFC 6454, Section 4).
+func Origin(u *url.URL) string {
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
 }
 

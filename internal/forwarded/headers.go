@@ -2,157 +2,168 @@ package forwarded
 
 import (
 	"net/http"
-	"net/netip"
-	"strconv"
 	"strings"
+)
+
+// The header fields, in canonical form.
+const (
+	fieldForwarded = "Forwarded"
+	fieldFor       = "X-Forwarded-For"
+	fieldProto     = "X-Forwarded-Proto"
+	fieldHost      = "X-Forwarded-Host"
+	fieldPort      = "X-Forwarded-Port"
 )
 
 // maxFieldBytes bounds each forwarding field, all its lines together.
 const maxFieldBytes = 8 << 10
 
-// hop is what one proxy wrote. Fields it did not write are empty.
-type hop struct{ node, scheme, host string }
+// forwarded returns what the outermost trusted proxy says, and direct for what
+// it does not say. A proxy that writes one family of fields passes on the other
+// one from the client: Forwarded is read where no X-Forwarded field that counts
+// is there, and nowhere else.
+func (p *Policy) forwarded(header http.Header, direct source) (source, error) {
+	switch {
+	case p.fields.anyCustom(header):
+		return p.custom(header, direct)
+	case p.fields.standard && header[fieldForwarded] != nil:
+		return p.standard(header, direct)
+	default:
+		return direct, nil
+	}
+}
 
-// forwardedOrigin returns the origin that the outermost trusted proxy wrote;
-// found is false when there are no forwarding fields.
-func (p *Policy) forwardedOrigin(header http.Header, direct source) (origin string, found bool, err error) {
-	for _, parse := range []func(http.Header) ([]hop, error){standardHops, customHops} {
-		hops, err := parse(header)
+func (f fields) anyCustom(header http.Header) bool {
+	return f.node && header[fieldFor] != nil || f.scheme && header[fieldProto] != nil ||
+		f.host && header[fieldHost] != nil || f.port && header[fieldPort] != nil
+}
+
+// custom reads the X-Forwarded-* fields.
+func (p *Policy) custom(header http.Header, direct source) (source, error) {
+	depth, err := p.depth(header)
+	if err != nil {
+		return direct, err
+	}
+	scheme, err := p.element(header, fieldProto, p.fields.scheme, depth)
+	if err != nil {
+		return direct, err
+	}
+	host, err := p.element(header, fieldHost, p.fields.host, depth)
+	if err != nil {
+		return direct, err
+	}
+	port, err := p.element(header, fieldPort, p.fields.port, depth)
+	if err != nil {
+		return direct, err
+	}
+	if direct, err = direct.with(scheme, fieldProto, host, fieldHost); err != nil || port == "" {
+		return direct, err
+	}
+	direct.host = withPort(direct.host, port)
+	if _, ok := direct.origin(); !ok && host == "" {
+		return direct, &FieldError{fieldPort, problemMalformed}
+	} else if !ok {
+		return direct, &FieldError{fieldHost, problemHost}
+	}
+	return direct, nil
+}
+
+// with replaces what is stated, each by the field of this name.
+func (s source) with(scheme, schemeField, host, hostField string) (source, error) {
+	if scheme != "" {
+		known := webScheme(scheme)
+		if known == "" {
+			return s, &FieldError{schemeField, problemScheme}
+		}
+		s.scheme = known
+	}
+	if host != "" {
+		s.host = host
+		if _, ok := s.origin(); !ok {
+			return s, &FieldError{hostField, problemHost}
+		}
+	}
+	return s, nil
+}
+
+// webScheme returns http or https. An opening handshake of a WebSocket is an
+// HTTP request (RFC 6455, Section 4.1).
+func webScheme(name string) string {
+	switch {
+	case strings.EqualFold(name, "https"), strings.EqualFold(name, "wss"):
+		return "https"
+	case strings.EqualFold(name, "http"), strings.EqualFold(name, "ws"):
+		return "http"
+	default:
+		return ""
+	}
+}
+
+// depth is how many elements to the right of the outermost trusted proxy's own
+// there are in X-Forwarded-For.
+func (p *Policy) depth(header http.Header) (int, error) {
+	list, err := p.list(header, fieldFor, p.fields.node)
+	if err != nil || !p.fields.node || header[fieldFor] == nil {
+		return 0, err
+	}
+	for depth := 0; ; depth++ {
+		i := strings.LastIndexByte(list, ',')
+		node, err := parseNode(trim(list[i+1:]))
 		if err != nil {
-			return "", false, err
+			return 0, &FieldError{fieldFor, problemMalformed}
 		}
-		if len(hops) == 0 {
-			continue
+		if i < 0 || !p.trustsNode(node) {
+			return depth, nil
 		}
-		got, err := p.originOf(hops, direct)
-		if err != nil || found && got != origin {
-			return "", false, ErrForwarding
-		}
-		origin, found = got, true
+		list = list[:i]
 	}
-	return origin, found, nil
 }
 
-// originOf walks over hops, of which the peer wrote the last one.
-func (p *Policy) originOf(hops []hop, direct source) (string, error) {
-	i := len(hops) - 1
-	for {
-		address, err := parseNode(hops[i].node)
-		if err != nil {
-			return "", err
-		}
-		if i == 0 || !p.trusts(address) {
-			break
-		}
-		i--
+// list returns a field with all its lines, or "" when it does not count or is
+// not there.
+func (p *Policy) list(header http.Header, name string, counts bool) (string, error) {
+	lines := header[name]
+	switch {
+	case !counts:
+		return "", nil
+	case lines == nil && p.fields.all:
+		return "", &FieldError{name, problemMissing}
 	}
-	if hops[i].scheme != "" {
-		direct.scheme = strings.ToLower(hops[i].scheme)
-		if direct.scheme != "http" && direct.scheme != "https" {
-			return "", ErrForwarding
-		}
+	list := strings.Join(lines, ",")
+	if len(list) > maxFieldBytes {
+		return "", &FieldError{name, problemLong}
 	}
-	if hops[i].host != "" {
-		direct.host = hops[i].host
-	}
-	origin, ok := direct.origin()
-	if !ok {
-		return "", ErrForwarding
-	}
-	return origin, nil
+	return list, nil
 }
 
-// parseNode reads the address of a node (RFC 7239, Section 6), or the forms
-// that X-Forwarded-For has: addresses with or without brackets and port. An
-// unstated, unknown or obfuscated node is the zero Addr, which nobody trusts.
-func parseNode(node string) (netip.Addr, error) {
-	if address, err := netip.ParseAddr(node); err == nil {
-		return address, nil
+// element returns the element of a field that stands depth elements to the left
+// of the last one, or the only one, and "" when the field does not count or is
+// not there.
+func (p *Policy) element(header http.Header, name string, counts bool, depth int) (string, error) {
+	list, err := p.list(header, name, counts)
+	if err != nil || !counts || header[name] == nil {
+		return "", err
 	}
-	name, port := node, ""
-	if i := strings.LastIndexByte(node, ':'); i > strings.LastIndexByte(node, ']') {
-		name, port = node[:i], node[i+1:]
-		if !validPort(port) && !obfuscated(port) {
-			return netip.Addr{}, ErrForwarding
-		}
-	}
-	if name == "" && port == "" || strings.EqualFold(name, "unknown") || obfuscated(name) {
-		return netip.Addr{}, nil
-	}
-	bracketed := strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
-	if bracketed {
-		name = name[1 : len(name)-1]
-	}
-	address, err := netip.ParseAddr(name)
-	if err != nil || bracketed != address.Is6() {
-		return netip.Addr{}, ErrForwarding
-	}
-	return address, nil
-}
-
-// obfuscated recognises "_" 1*( ALPHA / DIGIT / "." / "_" / "-").
-func obfuscated(s string) bool {
-	if len(s) < 2 || s[0] != '_' {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if !isAlphanumeric(c) && c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-func validPort(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 16)
-	return err == nil
-}
-
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// customHops reads the X-Forwarded-* fields; there are no hops when there are
-// no such fields.
-func customHops(header http.Header) ([]hop, error) {
-	lists := make([][]string, 4)
-	length := 0
-	for i, name := range [...]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"} {
-		lines := header.Values(name)
-		if len(lines) == 0 {
-			continue
-		}
-		field := strings.Join(lines, ",")
-		if len(field) > maxFieldBytes {
-			return nil, ErrForwarding
-		}
-		lists[i] = strings.Split(field, ",")
-		// Which hop wrote which element is known only when all wrote all.
-		if length != 0 && len(lists[i]) != length {
-			return nil, ErrForwarding
-		}
-		length = len(lists[i])
-	}
-	hops := make([]hop, length)
-	for i := range hops {
-		var values [4]string
-		for j, list := range lists {
-			if list == nil {
-				continue
+	if strings.IndexByte(list, ',') >= 0 {
+		for range depth {
+			i := strings.LastIndexByte(list, ',')
+			if i < 0 {
+				return "", &FieldError{name, problemShort}
 			}
-			if values[j] = strings.Trim(list[i], " \t"); values[j] == "" {
-				return nil, ErrForwarding
-			}
+			list = list[:i]
 		}
-		hops[i] = hop{node: values[0], scheme: values[1], host: withPort(values[2], values[3])}
+		list = list[strings.LastIndexByte(list, ',')+1:]
 	}
-	return hops, nil
+	if list = trim(list); list == "" {
+		return "", &FieldError{name, problemMalformed}
+	}
+	return list, nil
 }
+
+func trim(s string) string { return strings.Trim(s, " \t") }
 
 // withPort appends port to a host that has none.
 func withPort(host, port string) string {
-	if host == "" || port == "" || strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']') {
+	if strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']') {
 		return host
 	}
 	return host + ":" + port

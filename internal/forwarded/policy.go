@@ -4,6 +4,7 @@ package forwarded
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -11,58 +12,43 @@ import (
 	"github.com/portcullis-go/portcullis/internal/htu"
 )
 
-// Errors of the package; they hold nothing of the request.
-var (
-	// ErrConfig says that a Config cannot be used.
-	ErrConfig = errors.New("forwarded: invalid external URL or trusted proxies")
-	// ErrRequest says that the request line or the Host of a request name no
-	// http or https URL.
-	ErrRequest = errors.New("forwarded: request has no usable URL")
-	// ErrForwarding says that a trusted proxy sent malformed or contradictory
-	// forwarding header fields.
-	ErrForwarding = errors.New("forwarded: malformed or contradictory forwarding header fields")
-)
+// ErrRequest says that a request has no URL that can be used: its Host or its
+// request target names no http or https URL, its host is not one of
+// Config.Hosts, or its path leads out of Config.External. It holds nothing of
+// the request.
+var ErrRequest = errors.New("forwarded: request has no usable URL")
 
-// Config says where scheme and host of a request's URL come from. With the zero
-// Config they come from the connection and the Host header field.
-type Config struct {
-	// External is the base URL under which clients know the server, such as
-	// "https://api.example.com" or "https://example.com/api". Scheme, host and
-	// path prefix of every request are then these, whatever the request says.
-	// No query, fragment or credentials. Not together with Trusted.
-	External string
-	// Trusted are the addresses of the proxies whose Forwarded and
-	// X-Forwarded-* header fields are believed.
-	Trusted []netip.Prefix
+// FieldError says which header field of a trusted proxy cannot be used, and
+// why. Both are fixed texts; it holds nothing of the request.
+type FieldError struct {
+	// Field is the name of the header field.
+	Field string
+	// Problem completes the sentence "the field ...".
+	Problem string
 }
+
+func (e *FieldError) Error() string {
+	return "forwarded: the " + e.Field + " header field " + e.Problem
+}
+
+// The problems of a FieldError.
+const (
+	problemMissing   = "is missing"
+	problemShort     = "has fewer elements than there are proxies"
+	problemMalformed = "is malformed"
+	problemLong      = "is longer than 8 KiB"
+	problemScheme    = "names another scheme than http and https"
+	problemHost      = "names no valid host"
+)
 
 // Policy determines request URLs. Safe for concurrent use.
 type Policy struct {
 	external string // normal form without a final slash, or ""
+	prefixed bool   // external has a path
 	trusted  []netip.Prefix
-}
-
-// New returns the Policy that config describes, or [ErrConfig].
-func New(config Config) (*Policy, error) {
-	p := new(Policy)
-	if config.External != "" {
-		external, err := htu.Normalize(config.External)
-		if err != nil || strings.ContainsAny(config.External, "?#") || len(config.Trusted) > 0 {
-			return nil, ErrConfig
-		}
-		p.external = strings.TrimSuffix(external, "/")
-	}
-	for _, prefix := range config.Trusted {
-		if prefix.Addr().Is4In6() {
-			// Addresses are compared in their IPv4 form.
-			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
-		}
-		if !prefix.IsValid() {
-			return nil, ErrConfig
-		}
-		p.trusted = append(p.trusted, prefix.Masked())
-	}
-	return p, nil
+	unix     bool
+	fields   fields
+	origins  map[string]bool // nil: any
 }
 
 // RequestURL returns the absolute URL that the client of r asked for, with the
@@ -72,56 +58,97 @@ func New(config Config) (*Policy, error) {
 // change r.
 //
 // Scheme and host are, in normal form:
-//   - those of Config.External, when set; its path goes in front;
-//   - when the peer (Request.RemoteAddr) is a trusted proxy: what the outermost
-//     trusted proxy wrote into Forwarded (RFC 7239) or X-Forwarded-Host and
-//     X-Forwarded-Proto. What it did not write comes from the connection;
+//   - those of Config.External, when set; its path goes in front, and dot
+//     segments of the request target that lead out of it are refused;
+//   - when the peer is a trusted proxy: what the outermost trusted proxy wrote
+//     into the fields that count. What no field says comes from the connection;
 //   - else https when the connection has TLS, or http, and Request.Host. The
 //     forwarding fields of other peers are ignored.
 //
-// The outermost trusted proxy is found by walking from the peer outwards: each
-// element of Forwarded, or of the X-Forwarded-* lists, was written by one hop
-// and names the address it was asked from; as long as that address is trusted,
-// the next element to the left was written by a trusted hop too. An "unknown"
-// or obfuscated address, and the end of the list, end the walk. Without
-// X-Forwarded-For the last elements count. X-Forwarded-Port counts where
-// X-Forwarded-Host names no port.
+// The outermost trusted proxy is found by walking from the peer outwards: the
+// last element of X-Forwarded-For was written by the peer and names the address
+// that it was asked from; as long as that address is trusted, the element to
+// the left of it was written by a trusted proxy too. An untrusted, "unknown" or
+// obfuscated address and the start of the list end the walk.
 //
-// [ErrForwarding], from a trusted peer only: malformed fields or addresses, a
-// scheme other than http and https, X-Forwarded-* lists of different lengths,
-// more than 8 KiB, and Forwarded beside X-Forwarded-* when they give different
-// results: a proxy that writes one family may pass on the other from the
-// client. Trusted proxies must overwrite or remove what clients send of the
-// fields they do not append to.
+// X-Forwarded-Proto, -Host and -Port with one value were written by one of the
+// trusted proxies, and count whatever the length of the walk. A list of several
+// is aligned with X-Forwarded-For at its right-hand end. In Forwarded (RFC
+// 7239) each element is one proxy's, and says everything that the proxy said.
+// X-Forwarded-Port counts where the host names no port. The schemes ws and wss
+// stand for http and https (RFC 6455, Section 4.1).
 //
-// [ErrRequest]: no Host or an invalid one, or a request target that is no path,
-// such as that of CONNECT.
+// [*FieldError], from a trusted peer only: an element that the walk needs is
+// missing or malformed; another scheme; no valid host; more than 8 KiB. What a
+// client wrote to the left of the walk is not looked at, but for the syntax of
+// Forwarded as a whole. [ErrRequest]: see there.
 func (p *Policy) RequestURL(r *http.Request) (string, error) {
 	target, err := targetOf(r)
 	if err != nil {
 		return "", err
 	}
 	if p.external != "" {
-		return p.external + target, nil
+		return p.externalURL(target)
 	}
-	direct := source{scheme: "http", host: r.Host}
+	from := source{scheme: "http", host: r.Host}
 	if r.TLS != nil {
-		direct.scheme = "https"
+		from.scheme = "https"
 	}
-	if p.trusts(peerOf(r)) {
-		origin, found, err := p.forwardedOrigin(r.Header, direct)
-		if err != nil {
+	if p.TrustsPeer(r) {
+		if from, err = p.forwarded(r.Header, from); err != nil {
 			return "", err
 		}
-		if found {
-			return origin + target, nil
-		}
 	}
-	origin, ok := direct.origin()
-	if !ok {
+	origin, ok := from.origin()
+	if !ok || p.origins != nil && !p.origins[origin] {
 		return "", ErrRequest
 	}
 	return origin + target, nil
+}
+
+// externalURL puts the external URL in front of a target. The dot segments of
+// the target are its own: they never reach into the prefix (RFC 3986, Section
+// 6.2.2.3).
+func (p *Policy) externalURL(target string) (string, error) {
+	if p.prefixed && target != "" && target[0] == '/' {
+		whole, err := htu.Normalize(p.external + target)
+		if err == nil && !strings.HasPrefix(whole, p.external+"/") {
+			return "", ErrRequest
+		}
+	}
+	return p.external + target, nil
+}
+
+// TrustsPeer reports whether the peer of r is a trusted proxy: by its address
+// (Request.RemoteAddr), or because it came over a Unix socket.
+func (p *Policy) TrustsPeer(r *http.Request) bool {
+	if addressPort, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return p.trusts(addressPort.Addr())
+	}
+	if address, err := netip.ParseAddr(r.RemoteAddr); err == nil {
+		return p.trusts(address)
+	}
+	return p.unix && isUnix(r)
+}
+
+// isUnix recognises a peer on a Unix socket: an abstract or file name, which is
+// "@" for a client that has none, or the server's own address.
+func isUnix(r *http.Request) bool {
+	if strings.HasPrefix(r.RemoteAddr, "@") || strings.HasPrefix(r.RemoteAddr, "/") {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && local.Network() == "unix"
+}
+
+func (p *Policy) trusts(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	for _, prefix := range p.trusted {
+		if prefix.Contains(address) {
+			return true
+		}
+	}
+	return false
 }
 
 // targetOf returns path and query of the request target (RFC 9112, Section
@@ -154,29 +181,6 @@ func targetOf(r *http.Request) (string, error) {
 		return "", ErrRequest
 	}
 	return target, nil
-}
-
-// peerOf returns the address of the peer, or the zero Addr when it has none,
-// as on a Unix socket.
-func peerOf(r *http.Request) netip.Addr {
-	if addressPort, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return addressPort.Addr()
-	}
-	address, err := netip.ParseAddr(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return address
-}
-
-func (p *Policy) trusts(address netip.Addr) bool {
-	address = address.Unmap().WithZone("")
-	for _, prefix := range p.trusted {
-		if prefix.Contains(address) {
-			return true
-		}
-	}
-	return false
 }
 
 // source is a scheme and a host with an optional port.

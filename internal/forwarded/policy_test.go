@@ -48,6 +48,15 @@ func wantError(t *testing.T, policy *forwarded.Policy, r *http.Request, want err
 	}
 }
 
+func wantFieldError(t *testing.T, policy *forwarded.Policy, r *http.Request, field string) {
+	t.Helper()
+	got, err := policy.RequestURL(r)
+	var e *forwarded.FieldError
+	if got != "" || !errors.As(err, &e) || e.Field != field {
+		t.Errorf("RequestURL = %q, %v; want an error of %s", got, err, field)
+	}
+}
+
 func TestDirectRequests(t *testing.T) {
 	tests := []struct{ name, raw, want string }{
 		{"path", "GET /v1/orders HTTP/1.1\nHost: api.example.com", "http://api.example.com/v1/orders"},
@@ -151,25 +160,87 @@ func TestExternalBaseURL(t *testing.T) {
 	}
 }
 
+// RFC 3986, Section 6.2.2.3.
+func TestDotSegmentsStayWithinTheExternalURL(t *testing.T) {
+	policy := newPolicy(t, forwarded.Config{External: "https://example.com/api/v1"})
+	for _, target := range []string{
+		"/../r", "/..", "/%2e%2e/other/r", "/%2E./r", "/x/../../r", "/x/%2e%2e/.%2e/r?q", "/../v2/r", "/../v1x/r", "/../../../api/v2", "http://h/../r",
+	} {
+		r := receive(t, "GET / HTTP/1.1\nHost: h")
+		r.RequestURI = target
+		wantError(t, policy, r, forwarded.ErrRequest)
+	}
+	for _, target := range []string{"/x/../r", "/./r", "/x/..", "/..x/r", "/...", "/%2e%2e%2fr", "/r?/../..", "/../v1/r"} {
+		r := receive(t, "GET / HTTP/1.1\nHost: h")
+		r.RequestURI = target
+		wantURL(t, policy, r, "https://example.com/api/v1"+target)
+	}
+	r := receive(t, "GET / HTTP/1.1\nHost: h")
+	r.RequestURI = "/../r"
+	wantURL(t, newPolicy(t, forwarded.Config{External: "https://example.com"}), r, "https://example.com/../r")
+}
+
 func TestNewValidates(t *testing.T) {
+	prefixes := func(list ...string) []netip.Prefix {
+		var all []netip.Prefix
+		for _, text := range list {
+			all = append(all, netip.MustParsePrefix(text))
+		}
+		return all
+	}
+	one, hosts := prefixes("10.0.0.0/8"), []string{"api.example.com"}
 	tests := []struct {
 		name   string
 		config forwarded.Config
+		want   string // field, or "" when the Config is good
 	}{
-		{"no URL", forwarded.Config{External: "api.example.com"}},
-		{"other scheme", forwarded.Config{External: "ftp://api.example.com"}},
-		{"query", forwarded.Config{External: "https://api.example.com/?a"}},
-		{"empty query", forwarded.Config{External: "https://api.example.com?"}},
-		{"fragment", forwarded.Config{External: "https://api.example.com/#f"}},
-		{"credentials", forwarded.Config{External: "https://user@api.example.com"}},
-		{"invalid prefix", forwarded.Config{Trusted: []netip.Prefix{{}}}},
-		{"IPv4 prefix in IPv6 that holds more", forwarded.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:0:0/90")}}},
-		{"both", forwarded.Config{External: "https://api.example.com", Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}},
+		{"no URL", forwarded.Config{External: "api.example.com"}, "ExternalURL"},
+		{"other scheme", forwarded.Config{External: "ftp://api.example.com"}, "ExternalURL"},
+		{"query", forwarded.Config{External: "https://api.example.com/?a"}, "ExternalURL"},
+		{"empty query", forwarded.Config{External: "https://api.example.com?"}, "ExternalURL"},
+		{"fragment", forwarded.Config{External: "https://api.example.com/#f"}, "ExternalURL"},
+		{"credentials", forwarded.Config{External: "https://user@api.example.com"}, "ExternalURL"},
+		{"URL and proxies", forwarded.Config{External: "https://api.example.com", Trusted: one}, ""},
+		{"URL and fields", forwarded.Config{External: "https://api.example.com", Trusted: one, Fields: []string{"Forwarded"}}, "ProxyFields"},
+		{"URL and hosts", forwarded.Config{External: "https://api.example.com", Hosts: hosts}, "ExternalHosts"},
+
+		{"invalid prefix", forwarded.Config{Trusted: []netip.Prefix{{}}}, "TrustedProxies"},
+		{"IPv4 prefix in IPv6 that holds more", forwarded.Config{Trusted: prefixes("::ffff:0:0/90")}, "TrustedProxies"},
+		{"every IPv4 address", forwarded.Config{Trusted: prefixes("10.0.0.0/8", "0.0.0.0/0")}, "TrustedProxies"},
+		{"every IPv6 address", forwarded.Config{Trusted: prefixes("::/0")}, "TrustedProxies"},
+		{"every IPv4 address in IPv6", forwarded.Config{Trusted: prefixes("::ffff:0:0/96")}, "TrustedProxies"},
+		{"every address, not masked", forwarded.Config{Trusted: prefixes("10.1.2.3/0")}, "TrustedProxies"},
+		{"every IPv4 address in halves", forwarded.Config{Trusted: prefixes("128.0.0.0/1", "0.0.0.0/1")}, "TrustedProxies"},
+		{"every IPv6 address in parts", forwarded.Config{Trusted: prefixes("8000::/1", "4000::/2", "::/2")}, "TrustedProxies"},
+		{"nearly every address", forwarded.Config{Trusted: prefixes("128.0.0.0/1", "64.0.0.0/2", "8000::/1")}, ""},
+		{"any peer", forwarded.Config{Trusted: prefixes("0.0.0.0/0", "::/0"), TrustAny: true}, ""},
+		{"any peer, IPv4", forwarded.Config{Trusted: prefixes("0.0.0.0/0"), TrustAny: true}, ""},
+		{"any peer without prefix", forwarded.Config{TrustAny: true}, "TrustAnyPeer"},
+		{"any peer with another prefix", forwarded.Config{Trusted: one, TrustAny: true}, "TrustAnyPeer"},
+
+		{"fields", forwarded.Config{Trusted: one, Fields: []string{"x-forwarded-for", "X-FORWARDED-PROTO", "X-Forwarded-Host", "X-Forwarded-Port"}}, ""},
+		{"fields of Unix peers", forwarded.Config{TrustUnix: true, Fields: []string{"forwarded"}}, ""},
+		{"fields of nobody", forwarded.Config{Fields: []string{"Forwarded"}}, "ProxyFields"},
+		{"unknown field", forwarded.Config{Trusted: one, Fields: []string{"X-Real-IP"}}, "ProxyFields"},
+		{"both families", forwarded.Config{Trusted: one, Fields: []string{"Forwarded", "X-Forwarded-For"}}, "ProxyFields"},
+
+		{"hosts", forwarded.Config{Hosts: []string{"api.example.com", "localhost:8080", "[2001:db8::1]:8443", "192.0.2.1"}}, ""},
+		{"URL as host", forwarded.Config{Hosts: []string{"https://api.example.com"}}, "ExternalHosts"},
+		{"host with path", forwarded.Config{Hosts: []string{"api.example.com/"}}, "ExternalHosts"},
+		{"empty host", forwarded.Config{Hosts: []string{""}}, "ExternalHosts"},
+		{"empty port", forwarded.Config{Hosts: []string{"api.example.com:"}}, "ExternalHosts"},
+		{"wildcard", forwarded.Config{Hosts: []string{"*.example.com"}}, "ExternalHosts"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if policy, err := forwarded.New(test.config); !errors.Is(err, forwarded.ErrConfig) || policy != nil {
-				t.Errorf("New = %v, %v; want ErrConfig", policy, err)
+			_, err := forwarded.New(test.config)
+			got := ""
+			var e *forwarded.ConfigError
+			if errors.As(err, &e) {
+				got = e.Field
+			}
+			if got != test.want || (err == nil) != (test.want == "") {
+				t.Errorf("New: %v; want an error of %q", err, test.want)
 			}
 		})
 	}
@@ -179,13 +250,13 @@ func TestThePrefixesAreCopied(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	policy := newPolicy(t, forwarded.Config{Trusted: trusted})
 	trusted[0] = netip.MustParsePrefix("192.0.2.0/24")
-	wantURL(t, policy, receive(t, "GET /r HTTP/1.1\nHost: api.example.com\nX-Forwarded-Host: evil.example"), "http://api.example.com/r")
+	wantURL(t, policy, receive(t, "GET /r HTTP/1.1\nHost: api.example.com\nX-Forwarded-Proto: https"), "http://api.example.com/r")
 }
 
 func TestTheRequestIsNotChanged(t *testing.T) {
 	const raw = "GET /a%2Fb?q HTTP/1.1\nHost: API.example.com\nForwarded: for=1.2.3.4;host=A.example;proto=HTTPS\nX-Forwarded-Host: A.example\nX-Forwarded-Proto: https"
 	r, want := receive(t, raw), receive(t, raw)
-	policy := newPolicy(t, forwarded.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}})
+	policy := newPolicy(t, forwarded.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, Hosts: []string{"a.example"}})
 	wantURL(t, policy, r, "https://a.example/a%2Fb?q")
 	if !reflect.DeepEqual(r.URL, want.URL) || !reflect.DeepEqual(r.Header, want.Header) || r.Host != want.Host || r.RequestURI != want.RequestURI {
 		t.Errorf("request is %+v; want it unchanged: %+v", r, want)

@@ -5,24 +5,46 @@ import (
 	"strings"
 )
 
-// standardHops reads the Forwarded field (RFC 7239, Section 4); there are no
-// hops when there is no such field. The whole field must be well-formed, what a
-// client put in front included: an open quote there would swallow what the
-// proxies wrote.
-func standardHops(header http.Header) ([]hop, error) {
-	lines := header.Values("Forwarded")
-	if len(lines) == 0 {
-		return nil, nil
+// hop is what one proxy wrote. What it did not write is empty.
+type hop struct{ node, scheme, host string }
+
+// standard reads the Forwarded field.
+func (p *Policy) standard(header http.Header, direct source) (source, error) {
+	hops, err := standardHops(header)
+	if err != nil {
+		return direct, err
 	}
-	field := strings.Join(lines, ",")
-	if len(field) > maxFieldBytes {
-		return nil, ErrForwarding
+	i := len(hops) - 1
+	for ; ; i-- {
+		n := node{}
+		if hops[i].node != "" {
+			if n, err = parseNode(hops[i].node); err != nil {
+				return direct, &FieldError{fieldForwarded, problemMalformed}
+			}
+		}
+		if i == 0 || !p.trustsNode(n) {
+			break
+		}
+	}
+	if !p.fields.all && p.origins == nil {
+		hops[i].host = ""
+	}
+	return direct.with(hops[i].scheme, fieldForwarded, hops[i].host, fieldForwarded)
+}
+
+// standardHops reads the elements of the Forwarded field (RFC 7239, Section 4).
+// The whole field must be well-formed, what a client put in front included: an
+// open quote there would swallow what the proxies wrote.
+func standardHops(header http.Header) ([]hop, error) {
+	rest := strings.Join(header[fieldForwarded], ",")
+	if len(rest) > maxFieldBytes {
+		return nil, &FieldError{fieldForwarded, problemLong}
 	}
 	var hops []hop
-	for rest := field; ; {
+	for {
 		hop, after, ok := cutElement(rest)
 		if !ok {
-			return nil, ErrForwarding
+			return nil, &FieldError{fieldForwarded, problemMalformed}
 		}
 		hops = append(hops, hop)
 		if after == "" {

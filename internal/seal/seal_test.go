@@ -24,6 +24,9 @@ func TestOpen(t *testing.T) {
 	if bytes.Contains(sealed, []byte("secret")) {
 		t.Errorf("Seal left the value readable: %q", sealed)
 	}
+	if len(sealed) != len("secret value")+seal.Overhead {
+		t.Errorf("Seal added %d bytes; want Overhead", len(sealed)-len("secret value"))
+	}
 	changed := bytes.Clone(sealed)
 	changed[len(changed)-1] ^= 1
 	otherVersion := bytes.Clone(sealed)
@@ -37,13 +40,13 @@ func TestOpen(t *testing.T) {
 	}{
 		{"same", sealer(t, "tests", key(1)), sealed, "place", nil},
 		{"rotated", sealer(t, "tests", key(2), key(1)), sealed, "place", nil},
-		{"other key", sealer(t, "tests", key(2)), sealed, "place", seal.ErrSealed},
-		{"other purpose", sealer(t, "other", key(1)), sealed, "place", seal.ErrSealed},
-		{"other place", sealer(t, "tests", key(1)), sealed, "place2", seal.ErrSealed},
-		{"changed", sealer(t, "tests", key(1)), changed, "place", seal.ErrSealed},
-		{"other version", sealer(t, "tests", key(1)), otherVersion, "place", seal.ErrSealed},
-		{"short", sealer(t, "tests", key(1)), sealed[:10], "place", seal.ErrSealed},
-		{"empty", sealer(t, "tests", key(1)), nil, "place", seal.ErrSealed},
+		{"other key", sealer(t, "tests", key(2)), sealed, "place", seal.ErrUnknownKey},
+		{"other purpose", sealer(t, "other", key(1)), sealed, "place", seal.ErrUnknownKey},
+		{"other place", sealer(t, "tests", key(1)), sealed, "place2", seal.ErrForged},
+		{"changed", sealer(t, "tests", key(1)), changed, "place", seal.ErrForged},
+		{"other version", sealer(t, "tests", key(1)), otherVersion, "place", seal.ErrMalformed},
+		{"short", sealer(t, "tests", key(1)), sealed[:10], "place", seal.ErrMalformed},
+		{"empty", sealer(t, "tests", key(1)), nil, "place", seal.ErrMalformed},
 	}
 	for _, test := range tests {
 		got, err := test.s.Open(test.sealed, test.place)
@@ -61,7 +64,7 @@ func TestSealNeverRepeats(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	for _, keys := range [][][]byte{nil, {nil}, {key(1)[:16]}, {key(1), append(key(2), 0)}} {
+	for _, keys := range [][][]byte{nil, {nil}, {key(1)[:16]}, {key(1), append(key(2), 0)}, {key(0)}, {key(1), key(1)}} {
 		if _, err := seal.New("tests", keys...); !errors.Is(err, seal.ErrKeys) {
 			t.Errorf("New(%d keys) = %v; want ErrKeys", len(keys), err)
 		}

@@ -141,19 +141,19 @@ func TestModules(t *testing.T) {
 	}
 }
 
-func TestMeasured(t *testing.T) {
+func TestUnraced(t *testing.T) {
 	repository(t, map[string]string{
 		"go.mod": mod, "a/a_test.go": "package a\n\nfunc TestBudgetOfA(t *testing.T) {}\n", "b/b_test.go": "package b\n\nfunc TestB(t *testing.T) {}\n",
 		"c/go.mod": mod, "c/c_test.go": "package c\n\nfunc TestMemory(t *testing.T) {}\n", "d/d.go": "package d\n\nfunc TestMemory() {}\n",
 	})
-	if got, err := measured("."); err != nil || !slices.Equal(got, []string{"./a"}) {
-		t.Errorf("measured = %q, %v; want ./a", got, err)
+	if got, err := unracedIn("."); err != nil || !slices.Equal(got, []string{"./a"}) {
+		t.Errorf("unracedIn = %q, %v; want ./a", got, err)
 	}
 }
 
 func TestVerdict(t *testing.T) {
 	r := &run{ctx: t.Context(), modules: []string{"."}, began: time.Now(), counts: counts{2, 3, 1}}
-	if got, want := r.verdict(), "PASS: 1 modules, 2 packages with tests, 3 tests, 1 skipped, 0 seconds"; got != want {
+	if got, want := r.verdict(), "PASS: 1 modules, 2 packages with tests, 3 tests, 1 skipped, 0 seconds, CPU 0 seconds"; got != want {
 		t.Errorf("verdict %q; want %q", got, want)
 	}
 	r.step("one", func() error { return os.ErrNotExist })

@@ -77,6 +77,7 @@ func (r *run) command(folder string, env []string, name string, args ...string) 
 	cmd := exec.CommandContext(r.ctx, name, args...)
 	cmd.Dir, cmd.Env = folder, append(append(os.Environ(), "GOWORK=off"), env...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	defer r.ended(cmd)
 	return cmd.Run()
 }
 

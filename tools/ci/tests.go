@@ -16,8 +16,10 @@ import (
 	"time"
 )
 
-// measuring are the tests of time, memory and allocations.
-const measuring = "^Test(Budget|Memory)"
+// unraced are the tests for which the race detector is of no use: those that
+// measure time, memory or allocations, and those that try very many values in
+// one goroutine.
+const unraced = "^Test(Budget|Memory|Many)"
 
 // silence is how long a run may print nothing; then it says what it is at.
 const silence = 20 * time.Second
@@ -42,27 +44,27 @@ func (r *run) test(module string, env []string, args ...string) error {
 	r.packages += p.packages
 	r.tests += p.tests
 	r.skipped += p.skipped
-	return errors.Join(err, cmd.Wait())
+	err = errors.Join(err, cmd.Wait())
+	r.ended(cmd)
+	return err
 }
 
-// measure runs the tests that measure, without the race detector, in the
-// packages of the core that have some.
-func (r *run) measure() error {
-	folders, err := measured(".")
+// withoutRace runs those tests in the packages of the core that have some.
+func (r *run) withoutRace() error {
+	folders, err := unracedIn(".")
 	if err != nil {
 		return err
 	}
 	if len(folders) == 0 {
 		return errors.New("there are none")
 	}
-	return r.test(".", nil, append([]string{"-vet=off", "-count=1", "-p=1", "-run=" + measuring}, folders...)...)
+	return r.test(".", nil, append([]string{"-vet=off", "-count=1", "-p=1", "-run=" + unraced}, folders...)...)
 }
 
-var declared = regexp.MustCompile(`(?m)^func ` + strings.TrimPrefix(measuring, "^"))
+var declared = regexp.MustCompile(`(?m)^func ` + strings.TrimPrefix(unraced, "^"))
 
-// measured returns the folders with tests that measure, in the module of the
-// root.
-func measured(root string) (folders []string, err error) {
+// unracedIn returns the folders with such tests in the module of the root.
+func unracedIn(root string) (folders []string, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -22,11 +22,12 @@ import (
 )
 
 // defaultFiles hold the decisions: verification, DPoP, and the choice of keys.
-const defaultFiles = "verifier/access.go,verifier/proof.go,verifier/confirm.go,verifier/gate.go,verifier/request.go," +
-	"verifier/keys.go,verifier/memo.go,internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go," +
-	"internal/keyset/key.go,internal/keyset/set.go,internal/htu/htu.go,internal/issuer/issuer.go," +
-	"internal/discovery/discovery.go,internal/strictjson/strictjson.go,internal/strictjson/value.go," +
-	"internal/strictjson/number.go,internal/nonce/nonce.go,internal/fetch/fetch.go"
+const defaultFiles = "verifier/gate.go,verifier/policy.go,verifier/verify.go,verifier/claims.go,verifier/signature.go,verifier/confirmation.go," +
+	"verifier/memo.go,verifier/proof.go,verifier/nonce.go,verifier/replay.go,verifier/request.go,verifier/requirement.go," +
+	"internal/keys/source.go,internal/keys/documents.go,internal/keys/host.go,internal/keys/store.go," +
+	"internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go,internal/keyset/key.go,internal/keyset/set.go," +
+	"internal/htu/htu.go,internal/issuer/issuer.go,internal/discovery/discovery.go,internal/strictjson/strictjson.go," +
+	"internal/strictjson/value.go,internal/strictjson/number.go,internal/nonce/nonce.go,internal/fetch/fetch.go"
 
 func main() {
 	files := flag.String("files", defaultFiles, "files to change, separated by commas")

@@ -22,6 +22,8 @@ const (
 	ProofMissing        Reason = "proof_missing"
 	ProofUnexpected     Reason = "proof_unexpected"
 	ForwardedMalformed  Reason = "forwarded_malformed"
+	RequestURL          Reason = "request_url"
+	CrossOrigin         Reason = "cross_origin"
 
 	// The access token.
 	TokenMalformed     Reason = "token_malformed"
@@ -154,7 +156,11 @@ var catalogue = [...]Info{
 	{ProofUnexpected, bad, invalidRequest, 0, "a DPoP proof was sent with the Bearer scheme",
 		"The client sent a good unbound token as Bearer together with a DPoP proof. It must use one method."},
 	{ForwardedMalformed, bad, invalidRequest, 0, "the forwarding headers are not valid",
-		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be read. Check its configuration, or set Config.ExternalURL."},
+		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be used. The error names the field. Check the proxy, name the fields that it writes in Config.ProxyFields, or set Config.ExternalURL."},
+	{RequestURL, bad, invalidRequest, 0, "the URL of the request is not one of this API",
+		"The Host or the request line names no http or https URL, the host is not in Config.ExternalHosts, or the path leads out of Config.ExternalURL."},
+	{CrossOrigin, forbidden, invalidRequest, 0, "the request comes from another site",
+		"A page of another site made a browser send this request with the user's cookie (MiddlewareConfig.Source). Add the site to CrossOrigin if that is wanted."},
 
 	{TokenMalformed, unauthorized, invalidToken, 0, "the access token is malformed",
 		"The token is not a JWS in compact serialisation with strict JSON inside: an opaque token (no audience requested), an encrypted one, or garbage."},
@@ -209,7 +215,7 @@ var catalogue = [...]Info{
 	{BoundTokenAsBearer, unauthorized, invalidToken, 0, "a DPoP-bound access token was sent as Bearer",
 		"RFC 9449, Section 7.2: a bound token must come with a proof. A stolen token, or a client that ignores token_type."},
 	{CertificateMissing, unauthorized, invalidToken, 0, "the access token needs a client certificate",
-		"The token is bound to a certificate (RFC 8705), and none came with the request. Behind a proxy set Config.ClientCertificate."},
+		"The token is bound to a certificate (RFC 8705), and none came with the request. Behind a proxy set Config.ClientCertificate and Config.TrustedProxies."},
 	{Certificate, unauthorized, invalidToken, 0, "the access token is bound to another client certificate",
 		"A stolen token, or a client that renewed its certificate."},
 
@@ -234,7 +240,7 @@ var catalogue = [...]Info{
 	{ProofURL, unauthorized, invalidProof, bad, "the DPoP proof is for another URL",
 		"htu is not the request's URL. Behind a proxy set Config.ExternalURL or Config.TrustedProxies."},
 	{ProofIssuedAt, unauthorized, invalidProof, bad, "the DPoP proof is too old or from the future",
-		"iat is outside DPoPConfig.MaxAge and FutureSkew. The client's clock is wrong; nonces help."},
+		"iat is outside DPoPConfig.MaxAge and FutureSkew, exp has passed, or nbf has not come. The client's clock is wrong; nonces help."},
 	{ProofTokenHash, unauthorized, invalidProof, bad, "the DPoP proof is for another access token",
 		"ath is not the hash of the token that was sent."},
 	{ProofReplayed, unauthorized, invalidProof, bad, "the DPoP proof was used before",

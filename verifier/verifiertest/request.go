@@ -1,6 +1,7 @@
 package verifiertest
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -66,13 +67,28 @@ func (v *RequestVerifier) Calls() int {
 // VerifyHTTPRequest implements verifier.RequestVerifier. It reads the
 // Authorization header alone.
 func (v *RequestVerifier) VerifyHTTPRequest(r *http.Request, _ ...verifier.VerifyOption) (*verifier.Token, error) {
+	return v.verify(r.Header.Get("Authorization"))
+}
+
+// VerifyRequest is VerifyHTTPRequest for other transports, such as gRPC. Names of
+// fields are compared without case.
+func (v *RequestVerifier) VerifyRequest(_ context.Context, req verifier.Request, _ ...verifier.VerifyOption) (*verifier.Token, error) {
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "Authorization") && len(values) > 0 {
+			return v.verify(values[0])
+		}
+	}
+	return v.verify("")
+}
+
+func (v *RequestVerifier) verify(authorization string) (*verifier.Token, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls++
 	if err := v.fail.next(); err != nil {
 		return nil, err
 	}
-	_, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	_, credentials, _ := strings.Cut(authorization, " ")
 	if credentials == "" {
 		return nil, Refusal(reason.NoCredentials)
 	}

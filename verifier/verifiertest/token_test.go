@@ -1,6 +1,7 @@
 package verifiertest_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -124,5 +125,27 @@ func TestRefusal(t *testing.T) {
 	}
 	if e := verifiertest.Refusal("no such reason"); e.Status != 500 {
 		t.Errorf("Refusal of an unknown reason: status %d; want 500", e.Status)
+	}
+}
+
+func TestRequestVerifierOfOtherTransports(t *testing.T) {
+	guard := verifiertest.NewRequestVerifier()
+	guard.Accept("alice", verifiertest.NewToken(t, map[string]any{"sub": "alice"}))
+	for _, c := range []struct {
+		header http.Header
+		want   error
+	}{
+		{http.Header{"authorization": {"Bearer alice"}}, nil},
+		{http.Header{"Authorization": {"DPoP alice"}}, nil},
+		{http.Header{"authorization": {"Bearer bob"}}, verifier.ErrInvalidToken},
+		{nil, verifier.ErrNoCredentials},
+	} {
+		token, err := guard.VerifyRequest(t.Context(), verifier.Request{Header: c.header})
+		if !errors.Is(err, c.want) || c.want == nil && token.Subject != "alice" {
+			t.Errorf("VerifyRequest(%v) = %v, %v; want %v", c.header, token, err, c.want)
+		}
+	}
+	if got := guard.Calls(); got != 4 {
+		t.Errorf("Calls() = %d; want 4", got)
 	}
 }

@@ -144,3 +144,15 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("measure = %v; want the failure of the job", err)
 	}
 }
+
+func TestParseTargets(t *testing.T) {
+	rows, err := parseTargets([]byte("=== RUN   TestTargets\n| Redis Add | 0.47 | <= 0.60 | met |\n| memcached Get | 1.70 | <= 1.60 | missed |\n--- PASS: TestTargets (1.00s)\nPASS\n"))
+	if err != nil || len(rows) != 2 || !rows[0].met || rows[1].met || rows[1].measured != "1.70" || rows[1].budget != "<= 1.60" {
+		t.Errorf("parseTargets() = %+v, %v; want a row that is met and one that is missed", rows, err)
+	}
+	for _, out := range []string{"", "PASS\n", "| Redis Add | 0.47 | met |\n", "| Redis Add | 0.47 | <= 0.60 | perhaps |\n"} {
+		if rows, err := parseTargets([]byte(out)); err == nil {
+			t.Errorf("parseTargets(%q) = %+v; want an error", out, rows)
+		}
+	}
+}

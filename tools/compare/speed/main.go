@@ -24,14 +24,15 @@ func main() {
 	docs := flag.String("docs", filepath.Join("..", "..", "docs"), "folder for performance.md and performance.svg; empty: print only")
 	issuers := flag.Int("issuers", 1000, "how many issuers the many-issuers rows have")
 	soak := flag.Int("soak", 1_000_000, "how many verifications the memory row has")
+	stores := flag.Bool("adapters", true, "whether to measure the adapters of Redis and memcached, whose servers must be installed")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *docs, *issuers, *soak); err != nil {
+	if err := run(context.Background(), os.Stdout, *docs, *issuers, *soak, *stores); err != nil {
 		fmt.Fprintln(os.Stderr, "speed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, docs string, issuers, soak int) error {
+func run(ctx context.Context, out io.Writer, docs string, issuers, soak int, stores bool) error {
 	f, err := newFixture(issuers)
 	if err != nil {
 		return err
@@ -65,6 +66,11 @@ func run(ctx context.Context, out io.Writer, docs string, issuers, soak int) err
 	}
 	if report.growth, err = growth(soak, verify); err != nil {
 		return err
+	}
+	if stores {
+		if report.adapters, err = adapterTargets(ctx); err != nil {
+			return err
+		}
 	}
 	if err := report.print(out); err != nil || docs == "" {
 		return err
