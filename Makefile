@@ -15,7 +15,7 @@ MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go
 
 each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(strip $(1))" && $(1) ); done
 
-.PHONY: check test servers map conformance-table generate tidy lint vuln fuzz soak mutate bench findings
+.PHONY: check test servers map conformance-table generate tidy lint vuln fuzz soak mutate bench interop test-newest findings
 
 check:
 	@GOWORK=off $(GO) run ./tools/ci check
@@ -59,8 +59,19 @@ soak:
 mutate:
 	@GOWORK=off $(GO) run ./tools/mutate $(MUTATE)
 
-bench:
+bench: servers
 	@cd tools/compare && GOWORK=off $(GO) run ./speed
+
+# The released modules with the newest release of everything that they require
+# directly. Needs the network.
+test-newest: servers
+	@GO=$(GO) tools/scripts/test-newest.sh
+
+# The product against real proxies, clients, servers and a browser. Installs
+# Debian packages and npm packages.
+interop:
+	@tools/interop/install.sh
+	@for module in $(filter tools/interop%,$(MODULES)); do ( cd $$module && GOWORK=off $(GO) test -tags interop -count 1 -timeout 20m ./... ); done
 
 # What public libraries do that one would not expect. Needs the network, and is
 # no part of `make test`.

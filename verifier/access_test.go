@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := h.VerifyAccessToken(t.Context(), h.issuer.SignWith(c.header, h.issuer.Claims(audience, c.claims)))
 			e := wantReason(t, err, c.reason)
-			if !errors.Is(err, c.is) || !errors.Is(err, verifier.ErrInvalidToken) || e.Status != 401 || e.Code != verifier.CodeInvalidToken || e.Challenges() != nil {
+			if !errors.Is(err, c.is) || !errors.Is(err, verifier.ErrInvalidToken) || e.Status != 401 || e.Code != verifier.CodeInvalidToken || len(e.Challenges()) != 2 || !strings.HasPrefix(e.Challenges()[0], `Bearer error="invalid_token"`) {
 				t.Errorf("%v: %d %s %v", err, e.Status, e.Code, e.Challenges())
 			}
 		})

@@ -24,6 +24,8 @@ type answers struct {
 	auth0            bool
 }
 
+const defaultRealm = "api"
+
 // newAnswers checks what the configuration says about answers to clients.
 func newAnswers(m *mistakes, cfg *Config, clock Clock, proofAlgorithms algorithmList) *answers {
 	m.quotable("Realm", cfg.Realm)
@@ -36,7 +38,7 @@ func newAnswers(m *mistakes, cfg *Config, clock Clock, proofAlgorithms algorithm
 		}
 	}
 	return &answers{
-		clock: clock, mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, "api"), algorithms: proofAlgorithms.String(),
+		clock: clock, mode: cfg.DPoP.Mode, realm: cmp.Or(cfg.Realm, defaultRealm), algorithms: proofAlgorithms.String(),
 		resourceMetadata: cfg.ResourceMetadataURL, scope: cfg.ChallengeScope, auth0: cfg.Auth0Statuses,
 	}
 }
@@ -74,31 +76,47 @@ func (a *answers) attach(e *Error, used Scheme) *Error {
 		if status := e.Reason.Info().Auth0Status; status != 0 {
 			e.Status = status
 			if e.Code == CodeNone {
-				e.Code = CodeInvalidRequest
+				e.Code, e.bare = CodeInvalidRequest, true
 			}
 		}
 	}
 	return e
 }
 
-// challenges builds one challenge per scheme that the mode allows.
-func (a *answers) challenges(e *Error) []string {
-	// The code for the wire: none without credentials, whatever the status.
-	code := Code(e.Reason.Info().Code)
-	var list []string
-	if a.mode != DPoPRequired {
-		list = append(list, a.challenge(SchemeBearer, code, e))
+// fallback answers for an error that no Verifier has seen: the scheme that it
+// belongs to alone.
+func fallback(e *Error) (*answers, Scheme) {
+	if e.only == SchemeDPoP || e.Code == CodeInvalidDPoPProof || e.Code == CodeUseDPoPNonce {
+		return &answers{mode: DPoPRequired, algorithms: defaultProofAlgorithm}, SchemeDPoP
 	}
-	if a.mode != DPoPDisabled {
-		list = append(list, a.challenge(SchemeDPoP, code, e))
+	return &answers{mode: DPoPDisabled, realm: defaultRealm}, SchemeBearer
+}
+
+// challenges builds one challenge per scheme that the mode allows. The scheme
+// that the request used comes first, for readers of the first line alone; Bearer
+// does without one.
+func (a *answers) challenges(e *Error, used Scheme) []string {
+	order := []Scheme{SchemeBearer, SchemeDPoP}
+	if used == SchemeDPoP {
+		order = []Scheme{SchemeDPoP, SchemeBearer}
+	}
+	var list []string
+	for _, scheme := range order {
+		switch {
+		case e.only != "" && e.only != scheme:
+		case scheme == SchemeBearer && a.mode == DPoPRequired, scheme == SchemeDPoP && a.mode == DPoPDisabled:
+		default:
+			list = append(list, a.challenge(scheme, e, used))
+		}
 	}
 	return list
 }
 
-func (a *answers) challenge(scheme Scheme, code Code, e *Error) string {
+func (a *answers) challenge(scheme Scheme, e *Error, used Scheme) string {
 	var params params
-	if code != CodeNone && e.scheme == scheme {
-		params.add("error", string(code))
+	// No error without credentials, whatever the status (RFC 6750, Section 3.1).
+	if e.Code != CodeNone && !e.bare && used == scheme {
+		params.add("error", string(e.Code))
 		params.add("error_description", e.Description)
 		params.add("acr_values", e.ACRValues)
 		if e.MaxAge > 0 {
@@ -109,7 +127,7 @@ func (a *answers) challenge(scheme Scheme, code Code, e *Error) string {
 		params.add("realm", a.realm)
 	}
 	switch {
-	case e.Scope != "" && e.scheme == scheme:
+	case e.Scope != "" && used == scheme:
 		params.add("scope", e.Scope)
 	case e.Status == http.StatusUnauthorized:
 		params.add("scope", a.scope)
@@ -140,16 +158,31 @@ func (p *params) add(name, value string) {
 }
 
 // Challenges returns the values of the WWW-Authenticate header, one per field
-// line, as RFC 6750, Section 3 and RFC 9449, Sections 7.1 and 7.2 have them:
-// an error is given on the challenge of the scheme that was used, and not at
-// all when there were no credentials. It returns nil when the answer needs
-// none: "could not decide", and errors of VerifyAccessToken, which has no
-// request to challenge.
+// line, as RFC 6750, Section 3 and RFC 9449, Sections 7.1 and 7.2 have them: the
+// scheme that the request used comes first, and has the error; there is none
+// without credentials. An error that has seen no request, of VerifyAccessToken or
+// of the program's own, answers for the scheme that its Code belongs to. Every 401
+// has a challenge (RFC 9110, Section 15.5.2). "Could not decide" and mistakes of
+// the program have none: the result is nil.
 func (e *Error) Challenges() []string {
-	if e.answers == nil || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusInternalServerError {
+	status := e.status()
+	if status >= http.StatusInternalServerError || status != http.StatusUnauthorized && e.answers == nil && e.Code == CodeNone {
 		return nil
 	}
-	return e.answers.challenges(e)
+	a, used := e.answers, e.scheme
+	if a == nil {
+		a, used = fallback(e)
+	}
+	return a.challenges(e, used)
+}
+
+// status is the status of the answer; an error of the program's own may have one
+// that is none.
+func (e *Error) status() int {
+	if e.Status < http.StatusBadRequest || e.Status > 599 {
+		return http.StatusInternalServerError
+	}
+	return e.Status
 }
 
 // WriteHeaders sets what the answer needs besides its status: WWW-Authenticate,
@@ -183,14 +216,14 @@ func WriteError(w http.ResponseWriter, err error) {
 	e.WriteHeaders(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(e.Status)
+	w.WriteHeader(e.status())
 	body := map[string]string{"error_description": e.Description}
 	switch {
 	case e.Code != CodeNone:
 		body["error"] = string(e.Code)
 	case e.Status == http.StatusServiceUnavailable:
 		body["error"] = "temporarily_unavailable"
-	case e.Status >= http.StatusInternalServerError:
+	case e.status() >= http.StatusInternalServerError:
 		body["error"] = "server_error"
 	default:
 		delete(body, "error_description") // RFC 6750, Section 3.1: no error information

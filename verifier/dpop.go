@@ -21,6 +21,8 @@ const (
 	DPoPDisabled                 // Bearer only
 )
 
+const defaultProofAlgorithm = "ES256"
+
 // DPoPConfig says how DPoP proofs (RFC 9449) are treated.
 type DPoPConfig struct {
 	// Mode is DPoPAllowed by default. A token that is bound to a key is refused
@@ -80,7 +82,7 @@ func newProofs(m *mistakes, d *DPoPConfig, known *keyset.Algorithms, clock Clock
 	}
 	names := d.Algorithms
 	if len(names) == 0 {
-		names = []string{"ES256"}
+		names = []string{defaultProofAlgorithm}
 	}
 	algorithms := m.algorithms("DPoP.Algorithms", names, known)
 	p := &proofs{

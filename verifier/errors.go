@@ -67,7 +67,7 @@ var specific = map[Reason]error{
 	reason.NotYetValid:  ErrNotYetValid,
 	reason.Audience:     ErrAudience,
 	reason.ClaimMissing: ErrClaim, reason.ClaimMalformed: ErrClaim, reason.ClaimValue: ErrClaim,
-	reason.Confirmation: ErrBinding, reason.BindingMissing: ErrBinding, reason.BindingMismatch: ErrBinding,
+	reason.Confirmation: ErrBinding, reason.BindingMissing: ErrBinding, reason.CertificateBindingMissing: ErrBinding, reason.BindingMismatch: ErrBinding,
 	reason.BoundTokenAsBearer: ErrBinding, reason.CertificateMissing: ErrBinding, reason.Certificate: ErrBinding,
 	reason.ProofReplayed: ErrReplayed,
 }
@@ -101,8 +101,10 @@ type Error struct {
 	// reasons token_too_large and proof_too_large.
 	Limit int
 
-	scheme  Scheme
-	answers challenger
+	scheme  Scheme // that the request used
+	only    Scheme // that is challenged; "" for those that the mode allows
+	bare    bool   // Code is for the body alone
+	answers *answers
 	cause   error
 }
 
@@ -135,10 +137,15 @@ func (e *Error) umbrella() error {
 	switch {
 	case e.Status == http.StatusServiceUnavailable:
 		return ErrUnavailable
-	case e.Reason == reason.Argument:
+	case e.Reason == reason.Argument || e.Status == http.StatusInternalServerError:
 		return ErrArgument
 	}
-	switch Code(e.Reason.Info().Code) {
+	info := e.Reason.Info()
+	code := Code(info.Code)
+	if info.Description == "" { // a reason of the program's own
+		code = e.Code
+	}
+	switch code {
 	case CodeInvalidRequest:
 		return ErrInvalidRequest
 	case CodeInvalidToken:
@@ -190,12 +197,4 @@ func asError(err error) *Error {
 		return e
 	}
 	return undecided(reason.Keys, err, 0)
-}
-
-// challenger makes the challenges of errors: what the answers of a Verifier have
-// in common.
-type challenger interface {
-	attach(e *Error, used Scheme) *Error
-	challenges(e *Error) []string
-	now() time.Time
 }

@@ -6,11 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/portcullis-go/portcullis/internal/discovery"
-	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
-	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -50,6 +47,16 @@ type Event struct {
 	Scheme Scheme
 	// Problem is the kind of failure; see [Health].
 	Problem string
+	// Detail says in a sentence of our own which document of which issuer could
+	// not be got, from which host, and why. Host is that host or, for the problem
+	// jwks_uri, the one on which the metadata places the keys. Status is that of
+	// the answer, or 0.
+	Detail string
+	Host   string
+	Status int
+	// Permanent says that the problem is a mistake of set-up rather than an
+	// outage: somebody has to change a name, a certificate or a setting.
+	Permanent bool
 	// Err is the failure as the cache, store or fetcher reported it. It may
 	// hold whatever that implementation puts into its errors.
 	Err error
@@ -104,6 +111,10 @@ func (o slogObserver) Observe(e Event) {
 	text("reason", string(e.Reason))
 	text("scheme", string(e.Scheme))
 	text("problem", e.Problem)
+	text("detail", e.Detail)
+	if e.Permanent {
+		attrs = append(attrs, slog.Bool("permanent", true))
+	}
 	if e.Duration > 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
@@ -150,9 +161,11 @@ func (w watcher) documentEvents() func(lifecycle.Event) {
 		return nil
 	}
 	return func(e lifecycle.Event) {
+		t := troubleOf(e.Err)
 		w.tell(Event{
 			Kind: documentEventKinds[e.Kind], Issuer: e.Issuer, Document: e.Document,
-			Problem: problem(e.Err), Err: e.Err, Duration: e.Duration, Age: e.Age,
+			Problem: problem(e.Err), Detail: t.detail, Host: t.host, Status: t.status, Permanent: t.permanent,
+			Err: e.Err, Duration: e.Duration, Age: e.Age,
 		})
 	}
 }
@@ -170,30 +183,24 @@ var documentEventKinds = map[lifecycle.EventKind]EventKind{
 }
 
 // problem puts a failure into one stable word; "" for nil.
-func problem(err error) string {
-	var f *fetch.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &f):
-		return string(f.Kind)
-	case errors.Is(err, discovery.ErrDocument), errors.Is(err, keyset.ErrDocument):
-		return "malformed"
-	case errors.Is(err, discovery.ErrIssuer):
-		return "issuer"
-	case errors.Is(err, keys.ErrKeysHost):
-		return "jwks_uri"
-	case errors.Is(err, keyset.ErrTooMany):
-		return "too_many_keys"
-	case errors.Is(err, keyset.ErrNoUsable):
-		return "no_usable_key"
-	case errors.Is(err, keys.ErrFile):
-		return "file"
-	case errors.Is(err, lifecycle.ErrClosed):
-		return "closed"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	default:
-		return "other"
+func problem(err error) string { return string(keys.ClassOf(err)) }
+
+// trouble is what operators are told about a document that could not be got.
+type trouble struct {
+	detail    string
+	host      string
+	status    int
+	permanent bool
+}
+
+func troubleOf(err error) trouble {
+	var f *keys.Failure
+	if !errors.As(err, &f) {
+		return trouble{}
 	}
+	detail := f.Error()
+	if f.Class == keys.KeysHost && f.Host != "" {
+		detail += "; Config.KeyHosts or the hosts of the issuer's Keys would allow it"
+	}
+	return trouble{detail, f.Host, f.Status, f.Permanent()}
 }

@@ -29,9 +29,15 @@ type Health struct {
 	// network, timeout, no_such_host, connection_refused, blocked_address,
 	// unknown_authority, certificate_name, certificate_invalid, tls, bad_url,
 	// bad_doer. Of the answer: redirect, status, too_large, malformed, issuer,
-	// jwks_uri, too_many_keys, no_usable_key. And closed, other.
+	// jwks_uri, too_many_keys, no_usable_key. And file, panic, closed, other.
 	Failures int
 	Problem  string
+	// Detail, Host, Status and Permanent are those of the last failure; see
+	// [Event]. With Permanent the issuer will not come back by itself.
+	Detail    string
+	Host      string
+	Status    int
+	Permanent bool
 	// FetchedAt is when the document held was fetched. NextRefresh is when the
 	// next request will cause a refresh; no earlier one will.
 	FetchedAt   time.Time
@@ -51,8 +57,10 @@ func (v *Verifier) Health() []Health {
 		case h.Servable:
 			state = StateStale
 		}
+		t := troubleOf(h.LastErr)
 		all[i] = Health{
 			Issuer: h.Issuer, Document: h.Document, State: state, Failures: h.Failures, Problem: problem(h.LastErr),
+			Detail: t.detail, Host: t.host, Status: t.status, Permanent: t.permanent,
 			FetchedAt: h.FetchedAt, NextRefresh: h.NextRefresh,
 		}
 	}

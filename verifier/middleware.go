@@ -117,7 +117,7 @@ func TokenFromContext(ctx context.Context) (*Token, bool) {
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T
 	s := credentialsFrom(ctx)
-	if err := s.meets(nil); err != nil {
+	if err := s.meets(ctx, nil); err != nil {
 		return claims, err
 	}
 	if err := s.token.Decode(&claims); err != nil {

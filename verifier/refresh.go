@@ -25,6 +25,11 @@ type RefreshConfig struct {
 	StaleIfError time.Duration
 	// FetchTimeout bounds one fetch. Default 5 s.
 	FetchTimeout time.Duration
+	// ObeyNoStore keeps documents that their source marks no-store out of
+	// Config.Cache. By default they are shared for no longer than Floor, so that
+	// a fleet fetches them once: metadata and keys are published to everybody.
+	// What a KeyFetcher marks so is never shared.
+	ObeyNoStore bool
 	// MaxMemory bounds, in bytes, the documents of issuers that are not in a
 	// fixed list. An issuer with a key set of 5 KB takes about 4 KiB, and 11 KiB
 	// with Config.Cache. Default 128 MiB: more than 10,000 issuers.
@@ -69,6 +74,7 @@ func newRefreshPolicy(m *mistakes, ttl time.Duration, r *RefreshConfig) lifecycl
 	if r.UnknownKeyAttempts < 0 {
 		p.ForcedMax = 0
 	}
+	p.ShareNoStore = !r.ObeyNoStore
 	return p
 }
 

@@ -100,7 +100,10 @@ func readCredentials(h http.Header, mode DPoPMode) (credentials, error) {
 	}
 	scheme, rest := splitScheme(authorization[0])
 	switch {
-	case scheme == "" || rest == "" && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")):
+	case scheme == "" || rest == "" && strings.EqualFold(scheme, "Bearer"):
+		return c, refuse(reason.NoCredentials)
+	case rest == "" && strings.EqualFold(scheme, "DPoP"):
+		c.scheme = SchemeDPoP
 		return c, refuse(reason.NoCredentials)
 	case strings.EqualFold(scheme, "Bearer") && mode != DPoPRequired:
 		c.scheme = SchemeBearer

@@ -67,6 +67,7 @@ func TestChallengeMatrix(t *testing.T) {
 			both(400, failed("Bearer", "invalid_request", "several credentials were sent"), dpop),
 			answer{400, []string{failed("DPoP", "invalid_request", "several credentials were sent")}},
 			answer{400, []string{failed("Bearer", "invalid_request", "several credentials were sent")}}},
+		{"DPoP only", header("Authorization", "DPoP"), both(401, dpop, bearer), answer{401, []string{dpop}}, answer{401, []string{bearer}}},
 		{"Bearer good", header("Authorization", "Bearer "+free), answer{200, nil}, answer{401, []string{dpop}}, answer{200, nil}},
 		{"Bearer lower case", header("Authorization", "bearer "+free), answer{200, nil}, answer{401, []string{dpop}}, answer{200, nil}},
 		{"Bearer bad", header("Authorization", "Bearer x.y.z"), both(401, failed("Bearer", "invalid_token", "the access token is malformed"), dpop),
@@ -75,11 +76,11 @@ func TestChallengeMatrix(t *testing.T) {
 			answer{401, []string{dpop}}, answer{401, []string{failed("Bearer", "invalid_token", "a DPoP-bound access token was sent as Bearer")}}},
 		{"Bearer and proof", header("Authorization", "Bearer "+free, "DPoP", "x"), both(400, failed("Bearer", "invalid_request", "a DPoP proof was sent with the Bearer scheme"), dpop),
 			answer{401, []string{dpop}}, answer{200, nil}},
-		{"DPoP without proof", header("Authorization", "DPoP "+bound), both(401, bearer, dpop), answer{401, []string{dpop}}, answer{401, []string{bearer}}},
-		{"DPoP two proofs", header("Authorization", "DPoP "+bound, "DPoP", "a", "DPoP", "b"), both(401, bearer, failed("DPoP", "invalid_dpop_proof", "several DPoP proofs were sent")),
+		{"DPoP without proof", header("Authorization", "DPoP "+bound), both(401, dpop, bearer), answer{401, []string{dpop}}, answer{401, []string{bearer}}},
+		{"DPoP two proofs", header("Authorization", "DPoP "+bound, "DPoP", "a", "DPoP", "b"), both(401, failed("DPoP", "invalid_dpop_proof", "several DPoP proofs were sent"), bearer),
 			answer{401, []string{failed("DPoP", "invalid_dpop_proof", "several DPoP proofs were sent")}}, answer{401, []string{bearer}}},
 		{"DPoP unbound", header("Authorization", "DPoP "+free, "DPoP", client.Proof("GET", apiURL, free)),
-			both(401, bearer, failed("DPoP", "invalid_token", "the access token is not bound to a DPoP key")),
+			both(401, failed("DPoP", "invalid_token", "the access token is not bound to a DPoP key"), bearer),
 			answer{401, []string{failed("DPoP", "invalid_token", "the access token is not bound to a DPoP key")}}, answer{401, []string{bearer}}},
 	}
 	modes := map[string]verifier.DPoPMode{"allowed": verifier.DPoPAllowed, "required": verifier.DPoPRequired, "disabled": verifier.DPoPDisabled}

@@ -169,6 +169,9 @@ func directives(f Freshness) cachecontrol.Directives {
 }
 
 func freshness(d cachecontrol.Directives) Freshness {
+	if d.NoCache { // it may be kept, and is not fresh for longer than the floor
+		d.MaxAge, d.HasMaxAge = 0, true
+	}
 	return Freshness{
 		MaxAge: cachecontrol.Duration(d.MaxAge), HasMaxAge: d.HasMaxAge,
 		Age: cachecontrol.Duration(d.Age), NoStore: d.NoStore,

@@ -55,7 +55,7 @@ type Token struct {
 
 	payload string
 	places  *places
-	answers challenger
+	answers *answers
 	leeway  time.Duration // of the issuer
 }
 

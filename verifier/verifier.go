@@ -101,7 +101,8 @@ const maxWarmup = 8
 // StaticDomains, or else by the caller's own knowledge. Without arguments it
 // fetches those of the fixed list; with a resolver that depends on requests there
 // is none, and nothing is done. It returns the errors of all that failed, joined,
-// each with the name of its issuer; the Verifier can be used nevertheless.
+// each with the name of its issuer, the document, the host
+// and the cause; the Verifier can be used nevertheless.
 func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 	var policies []*policy
 	for _, text := range issuers {
@@ -123,6 +124,9 @@ func (v *Verifier) Warmup(ctx context.Context, issuers ...string) error {
 			defer func() { <-slots }()
 			if _, err := v.keysOf(ctx, p, v.clock.Now()); err != nil {
 				failures[i] = fmt.Errorf("%s: %w", p.name, err)
+				if t := troubleOf(err); t.detail != "" {
+					failures[i] = fmt.Errorf("%w: %s", failures[i], t.detail)
+				}
 			}
 		})
 	}

@@ -132,7 +132,9 @@ func (v *Verifier) VerifyAccessToken(ctx context.Context, token string, opts ...
 	t, err := v.verifyToken(ctx, token, &o)
 	v.finish(began, "", err)
 	if err != nil {
-		return nil, err
+		e := asError(err)
+		e.answers, e.scheme = v.answers, preferredScheme(v.answers.mode)
+		return nil, e
 	}
 	return t, nil
 }

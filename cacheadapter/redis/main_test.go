@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -16,6 +17,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	goredis.SetLogger(silence{})
+	if os.Getenv(fleetVariable) != "" {
+		if err := fleetProcess(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 

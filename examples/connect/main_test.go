@@ -126,7 +126,7 @@ const (
 func invalid(scheme, code, description string) []string {
 	failed := scheme + ` error="` + code + `", error_description="` + description + `"`
 	if scheme == "DPoP" {
-		return []string{bearerRealm, failed + `, algs="ES256"`}
+		return []string{failed + `, algs="ES256"`, bearerRealm}
 	}
 	return []string{failed, dpopAlgs}
 }

@@ -51,10 +51,8 @@ func require(requirements ...verifier.Requirement) fiber.Handler {
 		if !ok { // the route is not behind authenticate
 			return fiber.ErrInternalServerError
 		}
-		for _, requirement := range requirements {
-			if err := requirement(token); err != nil {
-				return writeError(c, err)
-			}
+		if err := verifier.Meets(c.UserContext(), token, requirements...); err != nil {
+			return writeError(c, err)
 		}
 		return c.Next()
 	}

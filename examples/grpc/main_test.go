@@ -145,7 +145,7 @@ const (
 // challenges of a refusal with an error on the scheme that was used.
 func challenges(scheme, params string) []string {
 	if scheme == "DPoP" {
-		return []string{bearerRealm, "DPoP " + params + `, algs="ES256"`}
+		return []string{"DPoP " + params + `, algs="ES256"`, bearerRealm}
 	}
 	return []string{"Bearer " + params, dpopAlgs}
 }

@@ -19,6 +19,7 @@ func TestEveryReasonHasOneStep(t *testing.T) {
 		reason.ForwardedMalformed, reason.RequestURL, // of net/http
 		reason.NonceRequired, reason.NonceNotAccepted, reason.NonceSource, // no nonces here
 		reason.Scope, reason.Permission, reason.Forbidden, reason.Authentication, // of routes
+		reason.CertificateBindingMissing, reason.Requirement,
 	}
 	count := make(map[verifier.Reason]int)
 	for _, s := range steps(true) {

@@ -1,5 +1,5 @@
-// Package discovery reads the metadata of issuers (OpenID Connect Discovery 1.0,
-// Section 3; RFC 8414, Section 2).
+// Package discovery finds and reads the metadata of issuers (OpenID Connect
+// Discovery 1.0, Section 3; RFC 8414, Section 2).
 package discovery
 
 import (

@@ -22,8 +22,6 @@ import (
 // What is wrong with documents, beside the errors of packages fetch, discovery
 // and keyset.
 var (
-	// ErrKeysHost says that metadata places the keys where they must not be.
-	ErrKeysHost = errors.New("keys: the key set is not on an allowed host")
 	// ErrForeign says that a FetchFunc returned the keys of another issuer, or
 	// more than fetch.MaxBody bytes.
 	ErrForeign = errors.New("keys: key set of another issuer, or too large")
@@ -31,10 +29,24 @@ var (
 	ErrFile = errors.New("keys: key file")
 )
 
+// KeysHostError says that metadata places the keys where they must not be.
+type KeysHostError struct {
+	// Host on which the keys are, in normal form, or "" when their URL is none
+	// that is ever fetched.
+	Host string
+}
+
+func (e *KeysHostError) Error() string {
+	if e.Host == "" {
+		return "keys: jwks_uri is not a URL that is fetched"
+	}
+	return "keys: the key set is on a host that is not allowed: " + e.Host
+}
+
 // metadata is a parsed metadata document. Its Raw is dropped; the digest is
 // what remains of it.
 type metadata struct {
-	*discovery.Document
+	discovery.Document
 	digest [sha256.Size]byte
 }
 
@@ -49,8 +61,7 @@ type metadataDocument Source
 
 func (d *metadataDocument) Kind() string { return metadataKind }
 
-// MayComeFrom accepts the one URL that is configured, or the two places that the
-// name leads to.
+// MayComeFrom accepts the places where Fetch looks.
 func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
 	if d.kind == byMetadata {
 		return origin == d.url
@@ -59,21 +70,25 @@ func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
 	return slices.Contains(places[:], origin)
 }
 
-// Fetch asks the place where the document was last; see discovery.Fetch.
-func (d *metadataDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {
+func (d *metadataDocument) Private() bool { return false }
+
+func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
 	if d.kind == byMetadata {
-		return s.get(ctx, fetch.AcceptJSON, d.url, held)
+		return s.get(ctx, fetch.Request{URL: d.url, HTTP: s.http()}, held)
 	}
 	request := discovery.Request{Issuer: d.name, HTTP: s.http()}
-	if d.MayComeFrom(before, held.Origin) {
+	if d.MayComeFrom(nil, held.Origin) {
 		request.Place, request.ETag = held.Origin, held.ETag
 	}
-	found, err := discovery.Fetch(ctx, s.doer, request)
+	found, err := discovery.Fetch(ctx, d.doer, request)
 	if err != nil {
 		return lifecycle.Answer{}, err
 	}
-	return answerOf(found.Response, found.Place), nil
+	if found.Place == d.url {
+		found.Place = d.url // one text is kept, not two
+	}
+	return answer(found.Response, found.Place), nil
 }
 
 func (d *metadataDocument) Parse(body []byte, _ string) (any, error) {
@@ -81,15 +96,26 @@ func (d *metadataDocument) Parse(body []byte, _ string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	document.Raw = nil
-	return &metadata{document, sha256.Sum256(body)}, nil
+	m := *document
+	m.Raw = nil
+	// The texts must not hold on to the whole document.
+	for _, text := range [...]*string{
+		&m.Issuer, &m.JWKSURI, &m.TokenEndpoint, &m.IntrospectionEndpoint, &m.MTLSTokenEndpoint, &m.MTLSIntrospectionEndpoint,
+	} {
+		*text = strings.Clone(*text)
+	}
+	for i, method := range m.TokenEndpointAuthMethods {
+		m.TokenEndpointAuthMethods[i] = strings.Clone(method)
+	}
+	return &metadata{m, sha256.Sum256(body)}, nil
 }
 
 func (d *metadataDocument) Same(a, b any) bool { return a.(*metadata).digest == b.(*metadata).digest }
 
 func (d *metadataDocument) Size(value any) int {
 	m := value.(*metadata)
-	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.MTLSTokenEndpoint)
+	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.IntrospectionEndpoint) +
+		len(m.MTLSTokenEndpoint) + len(m.MTLSIntrospectionEndpoint)
 	for _, method := range m.TokenEndpointAuthMethods {
 		size += 16 + len(method)
 	}
@@ -114,20 +140,22 @@ func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
 	}
 }
 
-// origin names a source that has no URL. What is in the process already is not
-// shared.
+// Private is true of what is in the process or on its disk already.
+func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == byStatic }
+
+// origin names a source that has no URL.
 func (d *keySetDocument) origin() string {
 	if d.kind == byFetch {
 		return d.identity
 	}
-	return ""
+	return "" // private
 }
 
 func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
 	switch d.kind {
 	case byURL:
-		return s.get(ctx, fetch.AcceptKeySet, d.url, held)
+		return s.get(ctx, fetch.Request{URL: d.url, Accept: fetch.AcceptKeySet, HTTP: s.http()}, held)
 	case byStatic:
 		return lifecycle.Answer{Body: slices.Clone(d.static)}, ctx.Err()
 	case byFile:
@@ -139,7 +167,7 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 	if err := s.checkKeys(m.JWKSURI); err != nil {
 		return lifecycle.Answer{}, err
 	}
-	answer, err := s.get(ctx, fetch.AcceptKeySet, m.JWKSURI, held)
+	answer, err := s.get(ctx, fetch.Request{URL: m.JWKSURI, Accept: fetch.AcceptKeySet, HTTP: s.http()}, held)
 	answer.Stated = m.Issuer
 	return answer, err
 }
@@ -162,10 +190,10 @@ func (d *keySetDocument) Size(value any) int { return value.(*keyset.Set).Size()
 func (s *Source) checkKeys(raw string) error {
 	u, err := s.policy.checkURL(raw, s.http())
 	if err != nil {
-		return ErrKeysHost
+		return &KeysHostError{}
 	}
 	if host := hostOf(u); hostOnly(host) != hostOnly(s.host) && !slices.Contains(s.policy.keys, host) {
-		return ErrKeysHost
+		return &KeysHostError{Host: host}
 	}
 	return nil
 }
@@ -179,22 +207,19 @@ func (s *Source) http() *fetch.HTTP {
 }
 
 // get asks one URL. An entity tag of another URL means nothing to it.
-func (s *Source) get(ctx context.Context, accept, url string, held lifecycle.Reference) (lifecycle.Answer, error) {
-	request := fetch.Request{URL: url, Accept: accept, HTTP: s.http()}
-	if held.Origin == url {
-		request.ETag = held.ETag
+func (s *Source) get(ctx context.Context, r fetch.Request, held lifecycle.Reference) (lifecycle.Answer, error) {
+	if held.Origin == r.URL {
+		r.ETag = held.ETag
 	}
-	r, err := fetch.Get(ctx, s.doer, request)
+	response, err := fetch.Get(ctx, s.doer, r)
 	if err != nil {
 		return lifecycle.Answer{}, err
 	}
-	return answerOf(r, url), nil
+	return answer(response, r.URL), nil
 }
 
-func answerOf(r fetch.Response, url string) lifecycle.Answer {
-	return lifecycle.Answer{
-		Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness, Origin: url, Public: true,
-	}
+func answer(r fetch.Response, origin string) lifecycle.Answer {
+	return lifecycle.Answer{Body: r.Body, ETag: r.ETag, NotModified: r.NotModified, Freshness: r.Freshness, Origin: origin, Public: true}
 }
 
 // ask calls the FetchFunc.

@@ -163,7 +163,13 @@ func (s *Source) chain(metadataOnly bool) error {
 	return nil
 }
 
+// noHosts is the policy of most sources; it is never changed.
+var noHosts = &hostPolicy{http: fetch.NewHTTP()}
+
 func newHostPolicy(keyHosts, httpHosts []string) (*hostPolicy, error) {
+	if len(keyHosts)+len(httpHosts) == 0 {
+		return noHosts, nil
+	}
 	p := &hostPolicy{}
 	for _, text := range keyHosts {
 		host, err := ParseHost(text)
@@ -262,6 +268,10 @@ func (s *Source) identify(cfg *SourceConfig) {
 		at = hex.EncodeToString(sum[:])
 	case byFetch:
 		at = cfg.Tag
+	}
+	if at == "" && s.policy == noHosts && s.use == "" {
+		s.identity = kindNames[s.kind]
+		return
 	}
 	s.identity = kindNames[s.kind] + " " + at + " " + strings.Join(s.policy.keys, ",") + " " + s.use
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/discovery"
@@ -118,12 +119,19 @@ const (
 	Failed = lifecycle.Failed
 )
 
+// ErrLimited says that a kid was not looked for because too many were looked for
+// before it.
+var ErrLimited = errors.New("keys: too many unknown kids, this one was not looked for")
+
 // Refetch fetches the key set again because a token names a kid that it does
 // not have, and returns what is held then. The attempts are limited per issuer.
 // want reports whether a set has the kid. For a token without kid whose one
 // fitting key does not verify it, kid is any text that tells that token from
 // others. The error is that of ctx.
 func (e *Entry) Refetch(ctx context.Context, kid string, held Held, want func(*keyset.Set) bool) (Held, Outcome, error) {
+	if (*lifecycle.Entry)(e).Last().(*keySetDocument).kind == byStatic {
+		return held, Refreshed, nil // it has all there is
+	}
 	view, outcome, err := (*lifecycle.Entry)(e).Refetch(ctx, kid, held.view, func(value any) bool { return want(value.(*keyset.Set)) })
 	return e.held(view, held.Waited || outcome == Refreshed), outcome, err
 }
@@ -150,7 +158,7 @@ func (e *Entry) Metadata(ctx context.Context, now time.Time, raw bool) (discover
 	if err != nil {
 		return discovery.Document{}, err
 	}
-	document := *snap.Value.(*metadata).Document
+	document := snap.Value.(*metadata).Document
 	document.Raw = snap.Body()
 	return document, nil
 }

@@ -76,7 +76,24 @@ func ParseKey(members []strictjson.Member, known *Algorithms) (*Key, error) {
 	if k.Issuer, _, err = optionalText(members, "issuer"); err != nil {
 		k.Issuer = noIssuer
 	}
+	// The texts must not hold on to the document.
+	for _, text := range [...]*string{&k.KeyType, &k.ID, &k.Algorithm, &k.Curve, &k.Issuer, &k.x, &k.y} {
+		*text = own(*text)
+	}
 	return k, nil
+}
+
+// own returns a text that shares no memory with a document.
+func own(text string) string {
+	for _, known := range [...]string{"", "RSA", "EC", "OKP", "P-256", "P-384", "P-521", "Ed25519"} {
+		if text == known {
+			return known
+		}
+	}
+	if a := AlgorithmByName(text); a != nil {
+		return a.Name
+	}
+	return strings.Clone(text)
 }
 
 // noIssuer stands for a member "issuer" that is no text: it equals no issuer.

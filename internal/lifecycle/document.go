@@ -18,8 +18,12 @@ type Document interface {
 	// of the document before. Documents of another origin are not taken from
 	// the shared cache, and one that is held is fetched again.
 	MayComeFrom(before any, origin string) bool
+	// Private reports that the document never goes through the shared cache.
+	Private() bool
 	// Parse validates a document.
 	Parse(body []byte, stated string) (any, error)
+	// Failed describes why Fetch or Parse failed. The result wraps err.
+	Failed(before any, err error) error
 	// Same reports whether two values have the same content.
 	Same(a, b any) bool
 	// Size estimates the bytes that a value takes in memory.
@@ -36,7 +40,7 @@ type Reference struct {
 type Answer struct {
 	Body        []byte
 	Stated      string // the issuer as the source states it, or ""
-	Origin      string // where the document came from; "" keeps it out of the shared cache
+	Origin      string // where the document came from
 	ETag        string
 	NotModified bool
 	Freshness   cachecontrol.Directives

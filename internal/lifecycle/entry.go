@@ -13,7 +13,6 @@ import (
 type Entry struct {
 	store  *Store
 	key    Key
-	issuer string
 	docs   []Document
 	pinned bool
 
@@ -61,7 +60,7 @@ func (e *Entry) Used() {
 }
 
 // Issuer returns the issuer of the entry's key.
-func (e *Entry) Issuer() string { return e.issuer }
+func (e *Entry) Issuer() string { return e.key.Issuer }
 
 // Get returns all documents of the issuer, which must be allowed. It fetches
 // what is missing, and waits for a refresh of what is no longer fresh, unless
@@ -121,6 +120,24 @@ func (e *Entry) refreshAhead(v *View, now int64) {
 	if e.call == nil && e.view.Load() == v && e.due(v, now) != 0 {
 		e.start(len(e.docs), 0, nil)
 	}
+}
+
+// together adds to a mask the documents that will be due so soon that they are
+// fetched along: documents that were fetched together stay together, in all
+// processes that share them, although chance spreads them.
+func (e *Entry) together(mask uint, v *View, now int64) uint {
+	p := &e.store.cfg.Policy
+	for i := range e.docs {
+		snap := snapshot(v, i)
+		if mask == 0 || snap == nil || e.pausing(i, now) > 0 {
+			continue
+		}
+		chance := int64(p.Jitter * float64(snap.life.until-snap.life.fetched))
+		if now > max(snap.life.refresh-chance, snap.life.fetched+int64(p.Floor)) {
+			mask |= 1 << i
+		}
+	}
+	return mask
 }
 
 // due returns which documents are to be fetched now, one bit each. The lock
@@ -303,7 +320,7 @@ func (e *Entry) serveStale(held *View, stale bool, document int, err error, now 
 func (e *Entry) reportStale(v, held *View, now int64, n int) {
 	for i, snap := range v.docs[:n] {
 		if snap == snapshot(held, i) && !snap.fresh(now) {
-			e.store.observe(Event{Kind: EventStale, Issuer: e.issuer, Document: e.docs[i].Kind(), Age: time.Duration(now - snap.life.fetched)})
+			e.store.observe(Event{Kind: EventStale, Issuer: e.key.Issuer, Document: e.docs[i].Kind(), Age: time.Duration(now - snap.life.fetched)})
 		}
 	}
 }
@@ -340,3 +357,6 @@ func (e *Entry) Documents() int { return len(e.docs) }
 
 // Kind returns the kind of the i-th document.
 func (e *Entry) Kind(i int) string { return e.docs[i].Kind() }
+
+// Last returns the last document of the chain.
+func (e *Entry) Last() Document { return e.docs[len(e.docs)-1] }

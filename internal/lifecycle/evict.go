@@ -66,7 +66,7 @@ func (s *Store) account(e *Entry) {
 		s.entries.CompareAndDelete(victim.key, victim)
 		v := victim.view.Swap(nil)
 		if wasUsed && v.servable(s.now(), len(victim.docs)) {
-			live = append(live, victim.issuer)
+			live = append(live, victim.key.Issuer)
 		}
 	}
 	r.mu.Unlock()

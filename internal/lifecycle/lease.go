@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"strconv"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // What the holder of a lease says in the end. It is written to the shared
@@ -27,7 +29,7 @@ const maxRounds = 3
 func (r *run) awaitLease(ctx context.Context) {
 	e := r.entry
 	s := e.store
-	if s.cfg.Lease == nil || s.shared.cache == nil || r.down {
+	if s.cfg.Lease == nil || s.shared.cache == nil || r.down || e.Last().Private() {
 		return
 	}
 	if err := s.shared.accepts(ctx, s.cfg.Policy.FetchTimeout); err != nil {
@@ -68,7 +70,7 @@ func (r *run) take(ctx context.Context, key string) (bool, error) {
 	s := r.entry.store
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Policy.CacheTimeout)
 	defer cancel()
-	return bounded(ctx, func(ctx context.Context) (bool, error) {
+	return foreign.Within(ctx, func(ctx context.Context) (bool, error) {
 		return s.cfg.Lease.Add(ctx, key, s.cfg.Policy.FetchTimeout)
 	})
 }
@@ -77,7 +79,7 @@ func (r *run) take(ctx context.Context, key string) (bool, error) {
 // at it this is, so that the lease needs no release: what comes after it has
 // another name.
 func (r *run) leaseKey() string {
-	sum := sha256.Sum256([]byte(r.entry.issuer + "\x00" + r.version()))
+	sum := sha256.Sum256([]byte(r.entry.key.Issuer + "\x00" + r.version()))
 	return "lease." + hex.EncodeToString(sum[:]) + "." + strconv.Itoa(r.attempt)
 }
 

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
+)
 
 // EventKind says what happened.
 type EventKind int
@@ -30,12 +34,12 @@ type Event struct {
 
 func (s *Store) observe(e Event) {
 	if s.cfg.Observe != nil {
-		s.cfg.Observe(e)
+		foreign.Tell(func() { s.cfg.Observe(e) })
 	}
 }
 
 func (e *Entry) observe(kind EventKind, document int, err error) {
-	e.store.observe(Event{Kind: kind, Issuer: e.issuer, Document: e.docs[document].Kind(), Err: err})
+	e.store.observe(Event{Kind: kind, Issuer: e.key.Issuer, Document: e.docs[document].Kind(), Err: err})
 }
 
 // Health is the state of one document of an issuer.
@@ -69,7 +73,7 @@ func (e *Entry) health(all []Health, now int64) []Health {
 	view := e.view.Load()
 	for i, d := range e.docs {
 		t := &e.tries[i]
-		h := Health{Issuer: e.issuer, Document: d.Kind(), Failures: t.failures, LastErr: t.err}
+		h := Health{Issuer: e.key.Issuer, Document: d.Kind(), Failures: t.failures, LastErr: t.err}
 		var next int64
 		if view != nil && view.docs[i] != nil {
 			snap := view.docs[i]

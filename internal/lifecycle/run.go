@@ -3,8 +3,11 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // start begins a refresh in a goroutine of its own: its fate does not hang on
@@ -14,7 +17,7 @@ func (e *Entry) start(n int, force uint, want func(any) bool) *call {
 	c := &call{done: make(chan struct{}), forced: want != nil}
 	now := e.store.now()
 	held := e.view.Load()
-	r := &run{entry: e, call: c, held: held, force: force, want: want, due: e.due(held, now)&(1<<n-1) | force}
+	r := &run{entry: e, call: c, held: held, force: force, want: want, due: e.together(e.due(held, now)&(1<<n-1), held, now) | force}
 	for i := range e.docs {
 		r.docs[i] = snapshot(held, i)
 		r.attempt = max(r.attempt, e.tries[i].failures)
@@ -88,10 +91,7 @@ func (r *run) suffices(i int, snap *Snapshot) bool {
 	return r.want != nil && r.want(snap.Value)
 }
 
-var (
-	errPanic  = errors.New("lifecycle: panic in a fetch")
-	errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
-)
+var errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
 
 // fetchAll asks the sources of what is due, within one deadline. A document
 // whose predecessor is held and can be served does not depend on how the fetch
@@ -154,7 +154,10 @@ func (r *run) fetch(ctx context.Context, i int) {
 	r.tried |= 1 << i
 	began, start := s.cfg.Now(), time.Now()
 	snap, err := r.ask(ctx, i, began)
-	event := Event{Kind: EventFetched, Issuer: e.issuer, Document: e.docs[i].Kind(), Duration: time.Since(start)}
+	if err != nil {
+		err = e.docs[i].Failed(r.before(i), err)
+	}
+	event := Event{Kind: EventFetched, Issuer: e.key.Issuer, Document: e.docs[i].Kind(), Duration: time.Since(start)}
 	if err != nil {
 		event.Kind, event.Err = EventFetchFailed, err
 	}
@@ -165,7 +168,7 @@ func (r *run) fetch(ctx context.Context, i int) {
 	r.docs[i] = snap
 	r.due &^= 1 << i
 	r.refused[i] = true
-	if s.shared.cache != nil && snap.share != shareNot {
+	if s.shared.cache != nil && snap.share != shareNot && !e.docs[i].Private() {
 		r.writes.Add(1)
 		s.work.Go(func() { // run is among the work, so that Close waits for it
 			defer r.writes.Done()
@@ -185,16 +188,13 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 			ref.ETag = held.etag
 		}
 	}
-	answer, err := bounded(ctx, func(ctx context.Context) (Answer, error) { return d.Fetch(ctx, before, ref) })
-	if errors.Is(err, errCachePanic) {
-		return nil, errPanic
-	}
+	answer, err := foreign.Within(ctx, func(ctx context.Context) (Answer, error) { return d.Fetch(ctx, before, ref) })
 	if err != nil {
 		return nil, err
 	}
 	p := &r.entry.store.cfg.Policy
 	snap = &Snapshot{
-		Stated: answer.Stated, Origin: answer.Origin, etag: answer.ETag, body: answer.Body,
+		Stated: answer.Stated, Origin: answer.Origin, etag: answer.ETag, body: slices.Clip(slices.Clone(answer.Body)),
 		life: p.lifetime(began, answer.Freshness), share: p.sharing(&answer), look: r.number,
 	}
 	if answer.NotModified {
@@ -211,20 +211,13 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 	return snap, nil
 }
 
-func parse(d Document, body []byte, stated string) (value any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			value, err = nil, errPanic
-		}
-	}()
-	return d.Parse(body, stated)
+func parse(d Document, body []byte, stated string) (any, error) {
+	return foreign.Guard(func() (any, error) { return d.Parse(body, stated) })
 }
 
 // sharing decides whether an answer goes to the shared cache.
 func (p *Policy) sharing(a *Answer) sharing {
 	switch {
-	case a.Origin == "" && !a.NotModified:
-		return shareNot
 	case !a.Freshness.NoStore:
 		return shareForLife
 	case a.Public && p.ShareNoStore:

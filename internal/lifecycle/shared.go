@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // sharedCache is the second level, as far as one store has come to know it.
@@ -47,7 +49,7 @@ func (c *sharedCache) get(ctx context.Context, key string) ([]byte, bool, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := bounded(ctx, func(ctx context.Context) (found, error) {
+	r, err := foreign.Within(ctx, func(ctx context.Context) (found, error) {
 		value, ok, err := c.cache.Get(ctx, key)
 		return found{value, ok}, err
 	})
@@ -57,7 +59,7 @@ func (c *sharedCache) get(ctx context.Context, key string) ([]byte, bool, error)
 func (c *sharedCache) set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	_, err := bounded(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := foreign.Within(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.cache.Set(ctx, key, value, ttl)
 	})
 	if err != nil {
@@ -69,7 +71,7 @@ func (c *sharedCache) set(ctx context.Context, key string, value []byte, ttl tim
 const keyPrefix = "portcullis:1:" // 1 is envelopeVersion
 
 func (e *Entry) cacheKey(i int) string {
-	return "portcullis:" + strconv.Itoa(envelopeVersion) + ":" + e.docs[i].Kind() + ":" + e.issuer
+	return "portcullis:" + strconv.Itoa(envelopeVersion) + ":" + e.docs[i].Kind() + ":" + e.key.Issuer
 }
 
 // load looks for what is due in the shared cache. What can be served replaces
@@ -104,7 +106,7 @@ func (r *run) loadOne(ctx context.Context, i int) {
 func (r *run) read(ctx context.Context, i int) *Snapshot {
 	e := r.entry
 	s := e.store
-	if s.shared.cache == nil || r.down {
+	if s.shared.cache == nil || r.down || e.docs[i].Private() {
 		return nil
 	}
 	value, ok, err := s.shared.get(ctx, e.cacheKey(i))
@@ -143,11 +145,11 @@ func (r *run) fault(i int, err error) {
 func (r *run) open(i int, value []byte) (*Snapshot, error) {
 	s := r.entry.store
 	d := r.entry.docs[i]
-	snap, err := decodeEnvelope(d.Kind(), r.entry.issuer, value, s.cfg.Now())
+	snap, err := decodeEnvelope(d.Kind(), r.entry.key.Issuer, value, s.cfg.Now())
 	if err != nil {
 		return nil, err
 	}
-	if snap.Origin == "" || !d.MayComeFrom(r.before(i), snap.Origin) {
+	if !d.MayComeFrom(r.before(i), snap.Origin) {
 		return nil, errOtherSource
 	}
 	snap.life = s.cfg.Policy.spread(s.cfg.Policy.clamp(snap.life))
@@ -176,7 +178,7 @@ func (e *Entry) save(i int, snap *Snapshot) bool {
 	if ttl <= 0 {
 		return false
 	}
-	value, err := encodeEnvelope(e.docs[i].Kind(), e.issuer, snap)
+	value, err := encodeEnvelope(e.docs[i].Kind(), e.key.Issuer, snap)
 	if err == nil {
 		err = s.shared.set(context.WithoutCancel(s.ctx), e.cacheKey(i), value, ttl)
 	}

@@ -107,7 +107,7 @@ func (s *Store) Entry(key Key, docs []Document, pinned bool) *Entry {
 	}
 	// The name may be a part of a token, which is not to be kept.
 	key.Issuer = strings.Clone(key.Issuer)
-	e := &Entry{store: s, key: key, issuer: key.Issuer, docs: docs, pinned: pinned}
+	e := &Entry{store: s, key: key, docs: docs, pinned: pinned}
 	if v, loaded := s.entries.LoadOrStore(key, e); loaded {
 		return v.(*Entry)
 	}

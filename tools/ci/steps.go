@@ -86,7 +86,11 @@ func (r *run) tidy(module string) error {
 }
 
 func (r *run) vet(module string) error {
-	return r.command(module, r.flags(), "go", "vet", "./...")
+	args := []string{"vet", "./..."}
+	if testedApart(module) {
+		args = []string{"vet", "-tags=interop", "./..."} // what those tests stand behind
+	}
+	return r.command(module, r.flags(), "go", args...)
 }
 
 // build builds the modules of the workspace together, as one who works on the

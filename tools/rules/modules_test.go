@@ -15,11 +15,13 @@ import (
 // modules are those that a released module may depend on, by the folder of its
 // go.mod. Tests count: what a test needs is in the go.mod too.
 var modules = map[string][]string{
-	".":                     {"github.com/go-jose/go-jose/v4", "golang.org/x/sync"},
-	"cacheadapter/memory":   {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/allegro/bigcache/v3"},
-	"cacheadapter/redis":    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "github.com/dgryski/go-rendezvous"},
-	"cacheadapter/memcache": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/bradfitz/gomemcache"},
-	"mocks":                 {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.uber.org/mock"},
+	".":                        {"github.com/go-jose/go-jose/v4", "golang.org/x/sync"},
+	"cacheadapter/memory":      {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/allegro/bigcache/v3"},
+	"cacheadapter/redis":       {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic", "golang.org/x/sys"},
+	"cacheadapter/memcache":    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/bradfitz/gomemcache"},
+	"mocks":                    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.uber.org/mock"},
+	"integration/grpcverifier": {"github.com/go-jose/go-jose/v4", core, "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"},
+	"integration/mcpverifier":  {"github.com/go-jose/go-jose/v4", "github.com/google/jsonschema-go", "github.com/modelcontextprotocol/go-sdk", core, "github.com/segmentio/asm", "github.com/segmentio/encoding", "github.com/yosida95/uritemplate/v3", "golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/time"},
 	"integration/otelverifier": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
 		"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/auto/sdk",
 		"github.com/go-logr/logr", "github.com/go-logr/stdr", "github.com/google/uuid", "github.com/cespare/xxhash/v2", "golang.org/x/sys"},
@@ -34,12 +36,15 @@ var unreleased = map[string][]string{
 	"examples/fiber":      {core, "github.com/gofiber/fiber/v2"},
 	"examples/gin":        {core, "github.com/gin-gonic/gin"},
 	"examples/golang-lru": {core, "github.com/hashicorp/golang-lru/v2"},
-	"examples/grpc":       {core, "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"},
+	"examples/grpc":       {core, core + "/integration/grpcverifier", "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"},
+	"examples/mcp":        {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk"},
 	"examples/otter":      {core, "github.com/maypok86/otter/v2"},
 	"examples/valkey":     {core, "github.com/valkey-io/valkey-go"},
 	"tools/compare": {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3",
 		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3"},
-	"tools/lint": {},
+	"tools/interop":     {core},
+	"tools/interop/mcp": {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk"},
+	"tools/lint":        {},
 }
 
 // inWorkspace are the modules of go.work. The others stay outside, so that what

@@ -26,34 +26,35 @@ const (
 	CrossOrigin         Reason = "cross_origin"
 
 	// The access token.
-	TokenMalformed     Reason = "token_malformed"
-	TokenTooLarge      Reason = "token_too_large"
-	TokenType          Reason = "token_type"
-	TokenCritical      Reason = "token_critical"
-	TokenDecryption    Reason = "token_decryption"
-	TokenNotEncrypted  Reason = "token_not_encrypted"
-	TokenInactive      Reason = "token_inactive"
-	Revoked            Reason = "revoked"
-	Algorithm          Reason = "algorithm"
-	IssuerMissing      Reason = "issuer_missing"
-	IssuerMalformed    Reason = "issuer_malformed"
-	IssuerNotAllowed   Reason = "issuer_not_allowed"
-	IssuerMismatch     Reason = "issuer_mismatch"
-	KeyUnknown         Reason = "key_unknown"
-	NoUsableKey        Reason = "no_usable_key"
-	Signature          Reason = "signature"
-	Expired            Reason = "expired"
-	NotYetValid        Reason = "not_yet_valid"
-	Audience           Reason = "audience"
-	ClaimMissing       Reason = "claim_missing"
-	ClaimMalformed     Reason = "claim_malformed"
-	ClaimValue         Reason = "claim_value"
-	Confirmation       Reason = "confirmation"
-	BindingMissing     Reason = "binding_missing"
-	BindingMismatch    Reason = "binding_mismatch"
-	BoundTokenAsBearer Reason = "bound_token_as_bearer"
-	CertificateMissing Reason = "certificate_missing"
-	Certificate        Reason = "certificate_mismatch"
+	TokenMalformed            Reason = "token_malformed"
+	TokenTooLarge             Reason = "token_too_large"
+	TokenType                 Reason = "token_type"
+	TokenCritical             Reason = "token_critical"
+	TokenDecryption           Reason = "token_decryption"
+	TokenNotEncrypted         Reason = "token_not_encrypted"
+	TokenInactive             Reason = "token_inactive"
+	Revoked                   Reason = "revoked"
+	Algorithm                 Reason = "algorithm"
+	IssuerMissing             Reason = "issuer_missing"
+	IssuerMalformed           Reason = "issuer_malformed"
+	IssuerNotAllowed          Reason = "issuer_not_allowed"
+	IssuerMismatch            Reason = "issuer_mismatch"
+	KeyUnknown                Reason = "key_unknown"
+	NoUsableKey               Reason = "no_usable_key"
+	Signature                 Reason = "signature"
+	Expired                   Reason = "expired"
+	NotYetValid               Reason = "not_yet_valid"
+	Audience                  Reason = "audience"
+	ClaimMissing              Reason = "claim_missing"
+	ClaimMalformed            Reason = "claim_malformed"
+	ClaimValue                Reason = "claim_value"
+	Confirmation              Reason = "confirmation"
+	BindingMissing            Reason = "binding_missing"
+	BindingMismatch           Reason = "binding_mismatch"
+	BoundTokenAsBearer        Reason = "bound_token_as_bearer"
+	CertificateMissing        Reason = "certificate_missing"
+	Certificate               Reason = "certificate_mismatch"
+	CertificateBindingMissing Reason = "certificate_binding_missing"
 
 	// The DPoP proof.
 	ProofMultiple    Reason = "proof_multiple"
@@ -89,6 +90,7 @@ const (
 	Introspection Reason = "introspection_failed"
 	Decryption    Reason = "decryption_failed"
 	Revocation    Reason = "revocation_failed"
+	Requirement   Reason = "requirement_failed"
 
 	// A mistake of the calling program.
 	Argument Reason = "argument"
@@ -214,6 +216,8 @@ var catalogue = [...]Info{
 		"The proof was signed by another key than the token's. A stolen token, or a client that changed its key."},
 	{BoundTokenAsBearer, unauthorized, invalidToken, 0, "a DPoP-bound access token was sent as Bearer",
 		"RFC 9449, Section 7.2: a bound token must come with a proof. A stolen token, or a client that ignores token_type."},
+	{CertificateBindingMissing, unauthorized, invalidToken, 0, "the access token is not bound to a client certificate",
+		"The route demands a token that is bound to a certificate (RFC 8705). The issuer may not have bound it."},
 	{CertificateMissing, unauthorized, invalidToken, 0, "the access token needs a client certificate",
 		"The token is bound to a certificate (RFC 8705), and none came with the request. Behind a proxy set Config.ClientCertificate and Config.TrustedProxies."},
 	{Certificate, unauthorized, invalidToken, 0, "the access token is bound to another client certificate",
@@ -279,6 +283,8 @@ var catalogue = [...]Info{
 		"A KeyDecrypter failed, or more than Decryption.MaxInFlight tokens are being opened."},
 	{Revocation, unavailable, none, 0, "the access token could not be checked for revocation",
 		"Revocation.Checker failed. Revocation.AllowFailure answers otherwise, at a price."},
+	{Requirement, unavailable, none, 0, "the request could not be authorized",
+		"A Requirement of the route returned an error that says nothing about the token, or panicked. The cause is in the error."},
 	{Argument, http.StatusInternalServerError, none, 0, "the request could not be checked",
-		"A mistake of this program: the call lacks the method or URL that a DPoP proof is checked against, or the URL is not absolute."},
+		"A mistake of this program: the call lacks the method or URL that a DPoP proof is checked against, the URL is not absolute, Require stands without Middleware, or a Requirement is one that no token can meet. The cause is in the error."},
 }

@@ -15,8 +15,8 @@ import (
 // handlers send "Authorization: Bearer alice" and say what that means. Nothing
 // is verified, so it is for tests alone. It is safe for concurrent use.
 //
-// Its refusals have no challenges, which depend on the configuration of a
-// Verifier: test those with an [Issuer].
+// Its refusals are challenged for one scheme alone. What else is in challenges
+// depends on the configuration of a Verifier: test those with an [Issuer].
 type RequestVerifier struct {
 	mu      sync.Mutex
 	outcome map[string]outcome // by credentials
@@ -104,8 +104,8 @@ func (v *RequestVerifier) verify(authorization string) (*verifier.Token, error) 
 	return &token, nil
 }
 
-// Refusal returns the error that a Verifier gives for a reason, without
-// challenges.
+// Refusal returns the error that a Verifier gives for a reason. Its challenges
+// are those of an error that no Verifier has seen.
 func Refusal(r verifier.Reason) *verifier.Error {
 	info := r.Info()
 	if info.Description == "" {

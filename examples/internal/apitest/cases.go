@@ -44,7 +44,7 @@ func refused(scheme, code, description string) answer {
 	failed := scheme + ` error="` + code + `", error_description="` + description + `"`
 	body := []string{`"error":"` + code + `"`}
 	if scheme == "DPoP" {
-		return answer{http.StatusUnauthorized, []string{bearerRealm, failed + `, algs="ES256"`}, body}
+		return answer{http.StatusUnauthorized, []string{failed + `, algs="ES256"`, bearerRealm}, body}
 	}
 	return answer{http.StatusUnauthorized, []string{failed, dpopAlgs}, body}
 }
@@ -134,7 +134,7 @@ var cases = []testCase{
 		refused("DPoP", "invalid_dpop_proof", "the DPoP proof is for another method")},
 	{"DPoP, proof missing", func(w *world) request {
 		return request{"GET", "/orders", []string{"Authorization", "DPoP " + w.bound(nil)}}
-	}, answer{http.StatusUnauthorized, []string{bearerRealm, dpopAlgs}, nil}},
+	}, answer{http.StatusUnauthorized, []string{dpopAlgs, bearerRealm}, nil}},
 	{"DPoP, two proofs", func(w *world) request {
 		r := w.proven("GET", "/orders", "GET", w.api+"/orders")
 		r.headers = append(r.headers, "DPoP", r.headers[len(r.headers)-1])
@@ -148,7 +148,7 @@ var cases = []testCase{
 	}, refused("DPoP", "invalid_token", "the access token is bound to another DPoP key")},
 	{"DPoP, scope missing", func(w *world) request { return w.proven("POST", "/orders", "POST", w.api+"/orders") },
 		answer{http.StatusForbidden, []string{
-			bearerRealm,
 			`DPoP error="insufficient_scope", error_description="the access token lacks a scope that is needed", scope="write:orders", algs="ES256"`,
+			bearerRealm,
 		}, []string{`"error":"insufficient_scope"`}}},
 }

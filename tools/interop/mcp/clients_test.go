@@ -3,12 +3,14 @@
 package mcp_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/portcullis-go/portcullis/integration/mcpverifier"
+	"github.com/portcullis-go/portcullis/tools/interop/rig"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -35,7 +37,7 @@ func TestTypeScript(t *testing.T) {
 		{"2", "sessions", unchanged, "mcp offline_access", "mcp write:orders", "2025-11-25"},
 		{"2", "stateless", stateless, "mcp offline_access", "mcp write:orders", "2026-07-28"},
 	} {
-		t.Run(c.major+".x "+c.name, func(t *testing.T) {
+		rig.Row(t, "TypeScript SDK "+c.major+".x, "+c.name+": discovery, authorization code, call, step-up", func(t *testing.T) {
 			url := w.serve(t, "/mcp", func(cfg *mcpverifier.Config) {
 				cfg.Scopes, cfg.Verifier.ChallengeScope = nil, "mcp" // a challenge for less than the token may lose
 				c.change(cfg)
@@ -81,18 +83,20 @@ func TestStepUps(t *testing.T) {
 		union bool
 		want  int // authorizations after the first
 	}{{"1", false, 5}, {"1", true, 2}, {"2", false, 2}, {"2", true, 2}} {
-		url := w.serve(t, "/mcp", func(cfg *mcpverifier.Config) {
-			cfg.Scopes, cfg.Verifier.ChallengeScope, cfg.UnionScopes = nil, "mcp", c.union
+		rig.Row(t, fmt.Sprintf("TypeScript SDK %s.x, union %v: five calls of two tools ask %d times", c.major, c.union, c.want), func(t *testing.T) {
+			url := w.serve(t, "/mcp", func(cfg *mcpverifier.Config) {
+				cfg.Scopes, cfg.Verifier.ChallengeScope, cfg.UnionScopes = nil, "mcp", c.union
+			})
+			client := w.typescript(t, c.major)
+			client.must(map[string]any{"do": "connect", "url": url, "user": "alice"})
+			var r reply
+			for _, tool := range []string{"read", "write", "read", "write", "read"} {
+				r = client.must(map[string]any{"do": "call", "tool": tool})
+			}
+			if got := r.Authorizations - 1; got != c.want {
+				t.Errorf("%d authorizations; want %d", got, c.want)
+			}
 		})
-		client := w.typescript(t, c.major)
-		client.must(map[string]any{"do": "connect", "url": url, "user": "alice"})
-		var r reply
-		for _, tool := range []string{"read", "write", "read", "write", "read"} {
-			r = client.must(map[string]any{"do": "call", "tool": tool})
-		}
-		if got := r.Authorizations - 1; got != c.want {
-			t.Errorf("%s.x, union %v: %d authorizations; want %d", c.major, c.union, got, c.want)
-		}
 	}
 }
 
@@ -100,7 +104,7 @@ func TestStepUps(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	w := newWorld(t)
 	for _, major := range []string{"1", "2"} {
-		t.Run(major+".x", func(t *testing.T) {
+		rig.Row(t, "TypeScript SDK "+major+".x: an expired token is refreshed in the session", func(t *testing.T) {
 			client := w.typescript(t, major)
 			first := client.must(map[string]any{"do": "connect", "url": w.serve(t, "/short/mcp", unchanged), "user": "alice"})
 			time.Sleep(4 * time.Second) // the clock is the provider's
@@ -122,14 +126,13 @@ func TestForeignSession(t *testing.T) {
 	if r := bob.must(map[string]any{"do": "call", "tool": "look"}); r.Result.Subject != "bob" {
 		t.Errorf("bob is %q", r.Result.Subject)
 	}
-	for _, method := range []string{"", "GET", "DELETE"} {
-		command := map[string]any{"do": "raw", "tool": "look", "session": session}
-		if method != "" {
-			command["method"] = method
-		}
-		if r := bob.must(command); r.Status != http.StatusNotFound || strings.Contains(r.Text, "alice") {
-			t.Errorf("%s by bob in the session of alice = %d %s; want 404", method, r.Status, r.Text)
-		}
+	for _, method := range []string{"POST", "GET", "DELETE"} {
+		rig.Row(t, "foreign session: "+method+" is refused", func(t *testing.T) {
+			r := bob.must(map[string]any{"do": "raw", "tool": "look", "session": session, "method": method})
+			if r.Status != http.StatusNotFound || strings.Contains(r.Text, "alice") {
+				t.Errorf("bob in the session of alice = %d %s; want 404", r.Status, r.Text)
+			}
+		})
 	}
 	if r := alice.must(map[string]any{"do": "call", "tool": "look"}); r.Result.Subject != "alice" {
 		t.Errorf("alice is %q", r.Result.Subject)
@@ -155,7 +158,7 @@ func TestDPoP(t *testing.T) {
 		}},
 		{"stateless", stateless},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		rig.Row(t, "TypeScript SDK 2.x: DPoP "+c.name, func(t *testing.T) {
 			client := w.typescript(t, "2")
 			client.must(map[string]any{"do": "connect", "url": w.serve(t, "/mcp", c.change), "user": "alice", "dpop": true})
 			r := client.must(map[string]any{"do": "call", "tool": "look"})
@@ -164,8 +167,10 @@ func TestDPoP(t *testing.T) {
 			}
 		})
 	}
-	url := w.serve(t, "/mcp", func(c *mcpverifier.Config) { c.Verifier.DPoP.Mode = verifier.DPoPRequired })
-	if r := w.typescript(t, "1").tell(map[string]any{"do": "connect", "url": url, "user": "alice"}); r.Error == "" {
-		t.Error("1.x connected to a server that demands DPoP; the documentation says that it cannot")
-	}
+	rig.Row(t, "TypeScript SDK 1.x: finds nothing at a server that demands DPoP, as documented", func(t *testing.T) {
+		url := w.serve(t, "/mcp", func(c *mcpverifier.Config) { c.Verifier.DPoP.Mode = verifier.DPoPRequired })
+		if r := w.typescript(t, "1").tell(map[string]any{"do": "connect", "url": url, "user": "alice"}); r.Error == "" {
+			t.Error("it connected; the documentation says that it cannot")
+		}
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/portcullis-go/portcullis/integration/mcpverifier"
+	"github.com/portcullis-go/portcullis/tools/interop/rig"
 )
 
 const redirectURL = "http://127.0.0.1:9/callback" // never fetched
@@ -116,7 +117,7 @@ func TestGo(t *testing.T) {
 		name   string
 		change func(*mcpverifier.Config)
 	}{{"sessions", unchanged}, {"stateless", stateless}} {
-		t.Run(c.name, func(t *testing.T) {
+		rig.Row(t, "Go SDK, "+c.name+": discovery, authorization code, call, step-up", func(t *testing.T) {
 			endpoint := w.serve(t, "/mcp", func(cfg *mcpverifier.Config) {
 				cfg.Scopes, cfg.Verifier.ChallengeScope = nil, "mcp"
 				c.change(cfg)
@@ -139,12 +140,14 @@ func TestGo(t *testing.T) {
 // TestGoRefresh: a session goes on when its token expires.
 func TestGoRefresh(t *testing.T) {
 	w := newWorld(t)
-	b := w.browser(t, "alice")
-	session := w.connect(t, w.serve(t, "/short/mcp", unchanged), b)
-	time.Sleep(4 * time.Second) // the clock is the provider's
-	if got := see(t, session, "look"); got.Subject != "alice" || len(b.asked) != 1 {
-		t.Errorf("after the end of the token the tool saw %+v with %d authorizations; want alice and 1", got, len(b.asked))
-	}
+	rig.Row(t, "Go SDK: an expired token is refreshed in the session", func(t *testing.T) {
+		b := w.browser(t, "alice")
+		session := w.connect(t, w.serve(t, "/short/mcp", unchanged), b)
+		time.Sleep(4 * time.Second) // the clock is the provider's
+		if got := see(t, session, "look"); got.Subject != "alice" || len(b.asked) != 1 {
+			t.Errorf("after the end of the token the tool saw %+v with %d authorizations; want alice and 1", got, len(b.asked))
+		}
+	})
 }
 
 // TestGoForeignSession: bob's client is told to use the session of alice.
@@ -154,9 +157,12 @@ func TestGoForeignSession(t *testing.T) {
 	alice := w.connect(t, endpoint, w.browser(t, "alice"))
 	bob := w.typescript(t, "1")
 	bob.must(map[string]any{"do": "connect", "url": endpoint, "user": "bob"})
-	if r := bob.must(map[string]any{"do": "raw", "tool": "look", "session": alice.ID()}); r.Status != http.StatusNotFound {
-		t.Errorf("bob in the session of alice = %d %s; want 404", r.Status, r.Text)
-	}
+	rig.Row(t, "foreign session of the Go SDK's client: is refused", func(t *testing.T) {
+		r := bob.must(map[string]any{"do": "raw", "tool": "look", "session": alice.ID(), "method": "POST"})
+		if r.Status != http.StatusNotFound {
+			t.Errorf("bob in the session of alice = %d %s; want 404", r.Status, r.Text)
+		}
+	})
 	if got := see(t, alice, "look"); got.Subject != "alice" {
 		t.Errorf("alice is %q", got.Subject)
 	}

@@ -5,43 +5,28 @@ package mcp_test
 import (
 	"bufio"
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/portcullis-go/portcullis/integration/mcpverifier"
+	"github.com/portcullis-go/portcullis/tools/interop/rig"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-// node returns a folder with the scripts and the packages of their lock file,
-// which are installed into the user's cache.
-var node = sync.OnceValues(func() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "portcullis-interop", "mcp")
-	if err := os.RemoveAll(dir); err != nil {
-		return "", err
-	}
-	if err := os.CopyFS(dir, os.DirFS("node")); err != nil {
-		return "", err
-	}
-	install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
-	install.Dir, install.Stderr = dir, os.Stderr
-	return dir, install.Run()
-})
+func TestMain(m *testing.M) {
+	code := m.Run()
+	rig.Report(os.Stdout)
+	os.Exit(code)
+}
 
 // process is a script that answers lines with lines.
 type process struct {
@@ -50,15 +35,11 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-func start(t *testing.T, env []string, script string, args ...string) *process {
+func (w *world) start(t *testing.T, script string, args ...string) *process {
 	t.Helper()
-	dir, err := node()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), env...), os.Stderr
+	cmd := exec.CommandContext(ctx, rig.Tool(t, "node"), append([]string{script}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stderr = w.dir, append(os.Environ(), w.env...), os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +52,7 @@ func start(t *testing.T, env []string, script string, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = in.Close()
+		_ = in.Close() // at which the scripts end
 		end := time.AfterFunc(5*time.Second, cancel)
 		defer end.Stop()
 		_ = cmd.Wait()
@@ -134,45 +115,33 @@ func (p *process) must(command map[string]any) reply {
 
 // world is a provider, and what reaches it.
 type world struct {
-	t      *testing.T
 	issuer string
 	client *http.Client
+	dir    string   // of scripts
 	env    []string // of scripts
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	temporary := httptest.NewUnstartedServer(nil)
-	temporary.StartTLS()
-	certificate, parsed := temporary.TLS.Certificates[0], temporary.Certificate()
-	temporary.Close()
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
+	authority := rig.NewAuthority(t)
+	certificate := authority.Issue(t, "provider")
+	w := &world{
+		dir:    rig.NPM(t, "node"),
+		client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool}}},
+		env: []string{
+			"NODE_NO_WARNINGS=1", "TLS_KEY=" + certificate.KeyFile, "TLS_CERT=" + certificate.File, "NODE_EXTRA_CA_CERTS=" + authority.File,
+		},
 	}
-	w := &world{t: t, client: temporary.Client()}
-	w.env = []string{
-		"NODE_NO_WARNINGS=1", "TLS_KEY=" + pemFile(t, "PRIVATE KEY", key),
-		"TLS_CERT=" + pemFile(t, "CERTIFICATE", parsed.Raw), "NODE_EXTRA_CA_CERTS=" + pemFile(t, "CERTIFICATE", parsed.Raw),
-	}
+	t.Cleanup(w.client.CloseIdleConnections)
 	var ready struct{ Issuer string }
-	start(t, w.env, "provider.mjs").read(&ready)
+	w.start(t, "provider.mjs").read(&ready)
 	w.issuer = ready.Issuer
 	return w
 }
 
-func pemFile(t *testing.T, kind string, der []byte) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "file.pem")
-	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
 func (w *world) typescript(t *testing.T, major string) *process {
 	t.Helper()
-	return start(t, w.env, "client.mjs", major)
+	return w.start(t, "client.mjs", major)
 }
 
 // seen is what the tools answer with.

@@ -92,12 +92,12 @@ const commands = {
     // raw posts a call in any session, with the token of this client.
     async raw({ tool, session, method }) {
         const response = await fetch(address, {
-            method: method ?? 'POST',
+            method,
             headers: {
                 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-session-id': session,
                 'mcp-protocol-version': '2025-06-18', authorization: `Bearer ${provider.current.access_token}`,
             },
-            ...(method ? {} : { body: JSON.stringify({ jsonrpc: '2.0', id: 99, method: 'tools/call', params: { name: tool, arguments: {} } }) }),
+            ...(method !== 'POST' ? {} : { body: JSON.stringify({ jsonrpc: '2.0', id: 99, method: 'tools/call', params: { name: tool, arguments: {} } }) }),
         });
         return { status: response.status, text: await response.text() };
     },
