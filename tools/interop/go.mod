@@ -5,15 +5,18 @@ go 1.26.0
 replace (
 	github.com/portcullis-go/portcullis => ../..
 	github.com/portcullis-go/portcullis/integration/mcpverifier => ../../integration/mcpverifier
+	github.com/portcullis-go/portcullis/integration/mldsa => ../../integration/mldsa
 )
 
 require (
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/portcullis-go/portcullis v0.1.0
 	github.com/portcullis-go/portcullis/integration/mcpverifier v0.1.0
+	github.com/portcullis-go/portcullis/integration/mldsa v0.1.0
 )
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/segmentio/asm v1.1.3 // indirect
