@@ -163,7 +163,7 @@ type proofKey struct {
 	thumbprint string
 }
 
-// maxProofKeys is how many keys of clients are remembered.
+// maxProofKeys is how many keys of clients are remembered; see jws.Weight.
 const maxProofKeys = 4096
 
 // proofKeys remembers the keys of proofs that were accepted, by the text of
@@ -187,7 +187,7 @@ func (k *proofKeys) remember(segment string, key *proofKey) {
 	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
 		return
 	}
-	if k.count.Add(1) > maxProofKeys {
+	if k.count.Add(jws.Weight(segment)) > maxProofKeys {
 		k.m.Clear()
 		k.count.Store(0)
 	}
