@@ -12,6 +12,7 @@
 //   - verifier: the Verifier, its interfaces, and the middleware for net/http
 //   - verifier/verifiertest: an issuer, DPoP clients, a clock and a cache for
 //     your tests
+//   - providers: issuers for the world's identity providers
 //   - resolver: which issuers a request may come from, when that depends on the
 //     request
 //   - exchange: token exchange (RFC 8693)
@@ -19,5 +20,6 @@
 //     modules below it
 //   - conformance: test suites for your own caches, resolvers and key fetchers
 //   - mocks: generated mocks of every interface
-//   - integration: OpenTelemetry, in a module of its own
+//   - integration: forward authentication; MCP, gRPC and OpenTelemetry, each in
+//     a module of its own
 package portcullis

@@ -14,7 +14,8 @@ import (
 )
 
 // TokenSource gets tokens for one API that this one calls, each on behalf of the
-// caller in the context: see [Client.TokenSource]. It is safe for concurrent use.
+// caller in the context: [Client.TokenSource] makes one, [SubjectFromContext] says
+// which token that is. It is safe for concurrent use.
 type TokenSource struct {
 	hidden
 
@@ -23,8 +24,8 @@ type TokenSource struct {
 }
 
 // TokenSource returns a source of tokens for the API that r describes. Its
-// AccessToken is left empty: it is that of [ContextWithSubject]. The error is that
-// of a request which OnBehalfOf would refuse.
+// AccessToken is left empty: it is that of each caller. The error is that of a
+// request which OnBehalfOf would refuse.
 func (c *Client) TokenSource(r OnBehalfOfRequest) (*TokenSource, error) {
 	if r.AccessToken != "" {
 		return nil, onBehalfOf.argument("the access token is that of each caller")

@@ -366,31 +366,56 @@ func TestTokenSourceArguments(t *testing.T) {
 	}
 }
 
-// TestSubjectMiddleware: the token of a request is taken when it was verified, and
-// only then.
-func TestSubjectMiddleware(t *testing.T) {
+// TestSubjectOfARequest: the token that was verified, wherever it was in the
+// request, and no other one that the request has.
+func TestSubjectOfARequest(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	v, err := verifier.New(issuer.Config(backend))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	var got string
-	var ok bool
-	inner := exchange.Subject(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, ok = exchange.SubjectFromContext(r.Context()) }))
-	token := issuer.Sign(backend, nil)
-	r := httptest.NewRequest(http.MethodGet, backend+"/", nil)
-	r.Header.Set("Authorization", "Bearer "+token)
-	verifier.Middleware(v, verifier.MiddlewareConfig{})(inner).ServeHTTP(httptest.NewRecorder(), r)
-	if !ok || got != token {
-		t.Errorf("behind the middleware: %v", ok)
-	}
-	got, ok = "", false
-	inner.ServeHTTP(httptest.NewRecorder(), r)
-	if ok {
-		t.Error("a token that was not verified is taken")
+	token, other := issuer.Sign(backend, nil), "a.token.of-somebody-else"
+	for name, c := range map[string]struct {
+		cfg    verifier.MiddlewareConfig
+		header http.Header
+		want   string
+	}{
+		"Authorization": {verifier.MiddlewareConfig{}, http.Header{"Authorization": {"Bearer  " + token}}, token},
+		"cookie":        {verifier.MiddlewareConfig{Source: verifier.TokenSource{Cookie: "t"}}, http.Header{"Cookie": {"t=" + token}, "Authorization": {"Bearer " + other}}, token},
+		"field":         {verifier.MiddlewareConfig{Source: verifier.TokenSource{Header: "X-Token"}}, http.Header{"X-Token": {token}, "Authorization": {"Bearer " + other}}, token},
+		"optional":      {verifier.MiddlewareConfig{Optional: true}, http.Header{}, ""},
+	} {
+		served := false
+		handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			served = true
+			got, _ := exchange.SubjectFromContext(r.Context())
+			if got != c.want {
+				t.Errorf("%s: another subject than the verified token", name)
+			}
+			if got, _ := exchange.SubjectToken(r); got != c.want {
+				t.Errorf("%s: SubjectToken is another one than the verified token", name)
+			}
+			// What is put there on purpose counts, as long as nobody else is verified.
+			explicit := exchange.ContextWithSubject(r.Context(), "mine")
+			if got, _ := exchange.SubjectFromContext(explicit); got != "mine" {
+				t.Errorf("%s: an explicit subject does not count", name)
+			}
+			if _, ok := exchange.SubjectFromContext(verifier.ContextWithToken(explicit, &verifier.Token{Subject: "another"})); ok {
+				t.Errorf("%s: the subject of one caller counts for the next", name)
+			}
+		})
+		r := httptest.NewRequest(http.MethodGet, backend+"/", nil)
+		r.Header = c.header
+		verifier.Middleware(v, c.cfg)(handler).ServeHTTP(httptest.NewRecorder(), r)
+		if !served {
+			t.Errorf("%s: refused", name)
+		}
 	}
 	if _, ok := exchange.SubjectFromContext(exchange.ContextWithSubject(t.Context(), "")); ok {
 		t.Error("an empty token is one")
+	}
+	if _, ok := exchange.SubjectFromContext(t.Context()); ok {
+		t.Error("a subject out of nothing")
 	}
 }

@@ -31,12 +31,16 @@ func tokenProblem(token string) string {
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // SubjectToken returns the access token that a request came with, for
-// [OnBehalfOfRequest]. It takes it from the one Authorization header, Bearer or
-// DPoP, and does not verify it: call it behind verifier.Middleware, which has.
+// [OnBehalfOfRequest]. Behind verifier.Middleware it is the token that was verified
+// there. Elsewhere it is that of the one Authorization header, Bearer or DPoP,
+// which this function does not verify.
 //
 // A token that an API was sent is for that API. It is not passed on to another
 // one; exchange it.
 func SubjectToken(r *http.Request) (string, error) {
+	if token, verified := verifier.AccessTokenFromContext(r.Context()); verified {
+		return token, nil
+	}
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
 		return "", missing("one Authorization header")
@@ -54,37 +58,29 @@ func SubjectToken(r *http.Request) (string, error) {
 type subject struct {
 	hidden
 	token string
+	of    *verifier.Token // that the context carried then
 }
 
 type subjectKey struct{}
 
 // ContextWithSubject returns a context that carries the token of the caller on
-// whose behalf APIs are called, for [TokenSource] and its transport. The token is
-// one that was verified: [Subject] does both for HTTP.
+// whose behalf APIs are called, for [TokenSource]. The token is one that was
+// verified. Behind verifier.Middleware it is not needed: the token is found there.
+// Where something else verifies tokens and uses verifier.ContextWithToken, call
+// this one after it: with another verified token in the context, the subject of
+// the earlier one no longer counts.
 func ContextWithSubject(ctx context.Context, accessToken string) context.Context {
-	return context.WithValue(ctx, subjectKey{}, &subject{token: accessToken})
+	verified, _ := verifier.TokenFromContext(ctx)
+	return context.WithValue(ctx, subjectKey{}, &subject{token: accessToken, of: verified})
 }
 
-// SubjectFromContext returns the token of [ContextWithSubject], and false when
-// there is none.
+// SubjectFromContext returns the token of the caller: that of
+// [ContextWithSubject], or the one that verifier.Middleware verified. It returns
+// false when there is none.
 func SubjectFromContext(ctx context.Context) (accessToken string, ok bool) {
-	s, ok := ctx.Value(subjectKey{}).(*subject)
-	if !ok || s.token == "" {
-		return "", false
+	verified, _ := verifier.TokenFromContext(ctx)
+	if s, ok := ctx.Value(subjectKey{}).(*subject); ok && s.token != "" && s.of == verified {
+		return s.token, true
 	}
-	return s.token, true
-}
-
-// Subject is middleware that puts the access token of a request into its
-// context, for [TokenSource]. It goes inside of verifier.Middleware, and takes
-// the token of no request that was not verified there.
-func Subject(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, verified := verifier.TokenFromContext(r.Context()); verified {
-			if token, err := SubjectToken(r); err == nil {
-				r = r.WithContext(ContextWithSubject(r.Context(), token))
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+	return verifier.AccessTokenFromContext(ctx)
 }

@@ -92,6 +92,11 @@ func fallback(e *Error) (*answers, Scheme) {
 	return &answers{mode: DPoPDisabled, realm: defaultRealm}, SchemeBearer
 }
 
+// allows reports whether the mode allows a scheme.
+func (a *answers) allows(scheme Scheme) bool {
+	return scheme == SchemeBearer && a.mode != DPoPRequired || scheme == SchemeDPoP && a.mode != DPoPDisabled
+}
+
 // challenges builds one challenge per scheme that the mode allows. The scheme
 // that the request used comes first, for readers of the first line alone; Bearer
 // does without one.
@@ -102,10 +107,7 @@ func (a *answers) challenges(e *Error, used Scheme) []string {
 	}
 	var list []string
 	for _, scheme := range order {
-		switch {
-		case e.only != "" && e.only != scheme:
-		case scheme == SchemeBearer && a.mode == DPoPRequired, scheme == SchemeDPoP && a.mode == DPoPDisabled:
-		default:
+		if a.allows(scheme) && (e.only == "" || e.only == scheme) {
 			list = append(list, a.challenge(scheme, e, used))
 		}
 	}
@@ -165,15 +167,17 @@ func (p *params) add(name, value string) {
 // has a challenge (RFC 9110, Section 15.5.2). "Could not decide" and mistakes of
 // the program have none: the result is nil.
 func (e *Error) Challenges() []string {
-	status := e.status()
-	if status >= http.StatusInternalServerError || status != http.StatusUnauthorized && e.answers == nil && e.Code == CodeNone {
+	switch status := e.status(); {
+	case status >= http.StatusInternalServerError:
+		return nil
+	case e.answers != nil:
+		return e.answers.challenges(e, e.scheme)
+	case status == http.StatusUnauthorized, e.Code == CodeInsufficientScope:
+		a, used := fallback(e)
+		return a.challenges(e, used)
+	default:
 		return nil
 	}
-	a, used := e.answers, e.scheme
-	if a == nil {
-		a, used = fallback(e)
-	}
-	return a.challenges(e, used)
 }
 
 // status is the status of the answer; an error of the program's own may have one

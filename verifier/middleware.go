@@ -62,7 +62,7 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 				w.Header().Set("DPoP-Nonce", t.Proof.NextNonce)
 				w.Header().Set("Cache-Control", "no-store") // RFC 9449, Section 8.2
 			}
-			ctx := withCredentials(r.Context(), &credentialsState{token: t, fail: fail})
+			ctx := withCredentials(r.Context(), &credentialsState{token: t, sent: source.sent(r), fail: fail})
 			if cfg.EndWithToken {
 				var stop context.CancelFunc
 				ctx, stop = ContextUntilExpiry(ctx, t)
@@ -76,6 +76,7 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 // credentialsState is what the middleware tells the handlers inside it.
 type credentialsState struct {
 	token   *Token
+	sent    string // the token as it was sent, or ""
 	missing *Error // instead of token: the challenge, should a route want one
 	fail    func(http.ResponseWriter, *http.Request, error)
 }
@@ -106,6 +107,16 @@ func ContextWithToken(ctx context.Context, t *Token) context.Context {
 func TokenFromContext(ctx context.Context) (*Token, bool) {
 	t := credentialsFrom(ctx).token
 	return t, t != nil
+}
+
+// AccessTokenFromContext returns the access token of the request as it was sent
+// and verified by [Middleware], wherever it was in the request, and false when
+// there is none, or another middleware put the token there. It is for token
+// exchange (package exchange finds it by itself), and is not to be passed on: it is
+// for this API.
+func AccessTokenFromContext(ctx context.Context) (string, bool) {
+	sent := credentialsFrom(ctx).sent
+	return sent, sent != ""
 }
 
 // ClaimsFromContext decodes the claims of the token of the request into a T, by

@@ -120,7 +120,7 @@ func never(what string) Requirement {
 	return func(context.Context, *Token) error { return mistaken(what) }
 }
 
-// AllScopes demands every one of the scopes.
+// AllScopes demands every one of the scopes; without any, nothing.
 func AllScopes(scopes ...string) Requirement {
 	scopes = slices.Clone(scopes)
 	if what := badScope("AllScopes", scopes); what != "" {
@@ -140,7 +140,11 @@ func AllScopes(scopes ...string) Requirement {
 // narrowest should come first.
 func AnyScope(scopes ...string) Requirement {
 	scopes = slices.Clone(scopes)
-	if what := badScope("AnyScope", scopes); what != "" {
+	what := badScope("AnyScope", scopes)
+	switch {
+	case len(scopes) == 0:
+		return never("AnyScope has no scopes")
+	case what != "":
 		return never(what)
 	}
 	return func(_ context.Context, t *Token) error {
@@ -154,9 +158,6 @@ func AnyScope(scopes ...string) Requirement {
 // badScope finds what is no scope-token (RFC 6749, Section 3.3), and so in no
 // token's list.
 func badScope(function string, scopes []string) string {
-	if len(scopes) == 0 {
-		return function + " has no scopes"
-	}
 	for _, scope := range scopes {
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
 			return fmt.Sprintf("%s has %q, which is not one scope", function, scope)
@@ -165,11 +166,11 @@ func badScope(function string, scopes []string) string {
 	return ""
 }
 
-// AllPermissions demands every one of the permissions.
+// AllPermissions demands every one of the permissions; without any, nothing.
 func AllPermissions(permissions ...string) Requirement {
 	permissions = slices.Clone(permissions)
-	if len(permissions) == 0 || slices.Contains(permissions, "") {
-		return never("AllPermissions has no permissions or an empty one")
+	if slices.Contains(permissions, "") {
+		return never("AllPermissions has an empty permission")
 	}
 	return func(_ context.Context, t *Token) error {
 		have := t.Permissions()
@@ -220,7 +221,7 @@ func BoundToKey() Requirement {
 		switch {
 		case t.Scheme == SchemeDPoP && t.Confirmation.JWKThumbprint != "":
 			return nil
-		case t.answers != nil && t.answers.mode == DPoPDisabled:
+		case t.answers != nil && !t.answers.allows(SchemeDPoP):
 			return mistaken("BoundToKey stands behind a Verifier with DPoPDisabled")
 		}
 		return t.challenged(reason.UnsupportedScheme, SchemeDPoP)

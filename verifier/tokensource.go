@@ -84,6 +84,19 @@ func (s *tokenSource) verify(v RequestVerifier, r *http.Request, opts []VerifyOp
 	return v.VerifyHTTPRequest(s.move(r), opts...)
 }
 
+// sent returns the one token of a request that verify has accepted.
+func (s *tokenSource) sent(r *http.Request) string {
+	if s.Header != "" || s.Cookie != "" {
+		r = s.move(r)
+	}
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return ""
+	}
+	_, token, _ := strings.Cut(strings.Trim(values[0], " \t"), " ")
+	return strings.TrimLeft(token, " ")
+}
+
 // crossOrigin reports whether a page of another site made this request.
 func (s *tokenSource) crossOrigin(r *http.Request) bool {
 	if r.Header.Get("Upgrade") != "" { // a connection that can do anything

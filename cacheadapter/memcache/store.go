@@ -10,7 +10,7 @@ import (
 
 const (
 	defaultPrefix       = "portcullis"
-	defaultMaxInFlight  = 1000
+	defaultMaxInFlight  = 500          // a Get can have two questions under way
 	defaultMaxValueSize = 1<<20 - 1024 // an item of 1 MiB has keys and headers too
 
 	maxPrefix    = 100
@@ -29,7 +29,7 @@ type Config struct {
 	Prefix string
 	// MaxInFlight bounds the calls that wait for memcached; a call beyond it
 	// fails at once with [ErrBusy]. A call that was given up keeps its place
-	// until the client's Timeout ends it. Default 1000.
+	// until the client's Timeout ends it. Default 500.
 	MaxInFlight int
 	// MaxValueSize is the longest value, in bytes, that Set takes. More than
 	// the default needs servers with a larger -I. Default 1 MiB less 1 KiB.

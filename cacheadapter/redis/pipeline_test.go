@@ -258,6 +258,43 @@ func TestPipelines(t *testing.T) {
 		wantAdd(t, store, "given up", time.Minute, true)
 	})
 
+	t.Run("a caller that leaves does not end the calls of the others", func(t *testing.T) {
+		g := newGate("|r|first")
+		sending, left := make(chan struct{}), make(chan struct{})
+		store := start(t, 1, func(ctx context.Context, cmds []goredis.Cmder, next func() error) error {
+			if len(cmds) == 3 && cmds[0].Name() == "set" {
+				close(sending)
+				<-left
+				if ctx.Err() != nil {
+					t.Errorf("the context of the batch: %v; want none of its callers'", ctx.Err())
+				}
+			}
+			return g.pass(ctx, cmds, next)
+		}, redis.Config{})
+		var group sync.WaitGroup
+		group.Go(func() { wantAdd(t, store, "first", time.Minute, true) })
+		g.holds(t, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		leaving := make(chan struct{})
+		group.Go(func() {
+			defer close(leaving)
+			if _, err := store.Add(ctx, "leaves", time.Minute); !errors.Is(err, context.Canceled) {
+				t.Errorf("Add() = %v; want %v", err, context.Canceled)
+			}
+		})
+		waitFor(t, store, 2) // it is the first in the batch
+		for i := range 2 {
+			group.Go(func() { wantAdd(t, store, fmt.Sprint("stays", i), time.Minute, true) })
+		}
+		waitFor(t, store, 4)
+		close(g.opened)
+		<-sending
+		cancel()
+		<-leaving
+		close(left)
+		group.Wait()
+	})
+
 	t.Run("when all callers are gone, the client is told", func(t *testing.T) {
 		told := make(chan struct{})
 		g := newGate("|r|first")

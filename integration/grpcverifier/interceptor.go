@@ -147,10 +147,8 @@ func (i *Interceptor) authenticate(ctx context.Context, method string) (context.
 	if token.Proof != nil && token.Proof.NextNonce != "" {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("dpop-nonce", token.Proof.NextNonce)) // fails only after the first message
 	}
-	for _, requirement := range slices.Concat(i.cfg.Requirements[service(method)], i.cfg.Requirements[method]) {
-		if err := requirement(token); err != nil {
-			return nil, nil, refuse(ctx, err)
-		}
+	if err := verifier.Meets(ctx, token, slices.Concat(i.cfg.Requirements[service(method)], i.cfg.Requirements[method])...); err != nil {
+		return nil, nil, refuse(ctx, err)
 	}
 	return verifier.ContextWithToken(ctx, token), token, nil
 }

@@ -19,7 +19,7 @@ import (
 
 // fixture is a protected MCP server, and the issuer of its tokens.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	issuer   *verifiertest.Issuer
 	handler  *mcpverifier.Handler
 	server   *mcp.Server
@@ -70,7 +70,7 @@ func newServer() *mcp.Server {
 
 func unchanged(*mcpverifier.Config) {}
 
-func newFixture(t *testing.T, change func(*mcpverifier.Config)) *fixture {
+func newFixture(t testing.TB, change func(*mcpverifier.Config)) *fixture {
 	t.Helper()
 	issuer := verifiertest.NewIssuer(t, verifiertest.WithAlgorithm("ES256"))
 	f := &fixture{t: t, issuer: issuer, server: newServer(), proofs: verifiertest.NewDPoPClient(t, nil, "")}

@@ -93,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	token, _ := verifier.TokenFromContext(r.Context())
 	c := &call{token: token, accessToken: sentToken(r.Header)}
-	if err := h.baseline(token); err != nil {
+	if err := verifier.Meets(r.Context(), token, h.baseline); err != nil {
 		h.refuse(w, c, err)
 		return
 	}

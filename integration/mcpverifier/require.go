@@ -34,16 +34,13 @@ func RequireScopes[In, Out any](tool mcp.ToolHandlerFor[In, Out], scopes ...stri
 //     batches, and where an event store lets the SDK begin its answer early;
 //   - a JSON-RPC error, too, where the request did not come through a [Handler].
 func Require(ctx context.Context, req mcp.Request, requirements ...verifier.Requirement) error {
-	_ = ctx
 	c := callOf(req)
 	if c == nil {
 		return &jsonrpc.Error{Code: codeRefused, Message: "no access token was sent"}
 	}
-	for _, requirement := range requirements {
-		if err := requirement(c.token); err != nil {
-			c.refuse(err)
-			return refusal(err)
-		}
+	if err := verifier.Meets(ctx, c.token, requirements...); err != nil {
+		c.refuse(err)
+		return refusal(err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package mcpverifier_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -172,4 +173,27 @@ func TestAnotherIssuer(t *testing.T) {
 	if a := f.do(r); !strings.Contains(a.body, `"authorization_servers":["`+f.issuer.URL()+`","`+other.URL()+`"]`) {
 		t.Errorf("metadata = %s; want both issuers", a.body)
 	}
+}
+
+// FuzzSession: no name but the owner's own opens a session.
+func FuzzSession(f *testing.F) {
+	fx := newFixture(f, unchanged)
+	session := fx.open(fx.token("alice", nil))
+	bearer := "Bearer " + fx.token("alice", nil)
+	for _, seed := range []string{session, session + " ", session[:len(session)-1], "." + session, session + ".", strings.ToUpper(session), "..", "a.b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		r := httptest.NewRequestWithContext(t.Context(), "DELETE", fx.resource, nil)
+		r.Header["Mcp-Session-Id"] = []string{name}
+		r.Header.Set("Authorization", bearer)
+		if name == session {
+			return
+		}
+		w := httptest.NewRecorder()
+		fx.handler.ServeHTTP(w, r)
+		if w.Code != http.StatusNotFound && !(name == "" && w.Code == http.StatusBadRequest) {
+			t.Errorf("session %q = %d; want 404", name, w.Code)
+		}
+	})
 }

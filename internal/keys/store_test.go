@@ -325,6 +325,7 @@ func TestWarmPathAllocatesNothing(t *testing.T) {
 // metadata of 2.6 KB.
 func TestMemoryPerIssuer(t *testing.T) {
 	const issuers = 1000
+	_ = realKeys() // making them takes longer than a fetch may
 	for text, c := range map[string]struct {
 		cache lifecycle.Cache
 		most  int64

@@ -27,7 +27,7 @@ var (
 // Set is an immutable set of keys of one issuer.
 type Set struct {
 	keys []*Key
-	byID map[string][]*Key
+	byID map[string][]*Key // nil for a set of few keys, which are looked through
 
 	skipped []Skipped
 }
@@ -59,7 +59,7 @@ func ParseFor(document []byte, use string, known *Algorithms) (*Set, error) {
 	if len(entries) > MaxKeys {
 		return nil, ErrTooMany
 	}
-	set := &Set{byID: make(map[string][]*Key, len(entries))}
+	set := &Set{}
 	for i, entry := range entries {
 		jwk, key, err := parseEntry(entry, use, known)
 		if err != nil {
@@ -69,14 +69,29 @@ func ParseFor(document []byte, use string, known *Algorithms) (*Set, error) {
 			continue
 		}
 		set.keys = append(set.keys, key)
-		if key.HasID {
-			set.byID[key.ID] = append(set.byID[key.ID], key)
-		}
 	}
 	if len(set.keys) == 0 {
 		return nil, &UnusableError{Skipped: set.skipped}
 	}
+	set.index()
 	return set, nil
+}
+
+// fewKeys is up to how many keys are looked through one by one. An issuer has
+// two or three; a map of them would take as much memory as the keys.
+const fewKeys = 8
+
+// index makes the keys of a large set findable by their kids.
+func (s *Set) index() {
+	if len(s.keys) <= fewKeys {
+		return
+	}
+	s.byID = make(map[string][]*Key, len(s.keys))
+	for _, key := range s.keys {
+		if key.HasID {
+			s.byID[key.ID] = append(s.byID[key.ID], key)
+		}
+	}
 }
 
 // parseEntry reads one key of a set. With an error it returns the members as
@@ -99,7 +114,17 @@ func parseEntry(entry strictjson.Value, use string, known *Algorithms) (jwk []st
 func (s *Set) Skipped() []Skipped { return s.skipped }
 
 // HasID reports whether a key of the set has this kid.
-func (s *Set) HasID(kid string) bool { return len(s.byID[kid]) > 0 }
+func (s *Set) HasID(kid string) bool {
+	if s.byID != nil {
+		return len(s.byID[kid]) > 0
+	}
+	for _, key := range s.keys {
+		if key.HasID && key.ID == kid {
+			return true
+		}
+	}
+	return false
+}
 
 // Len returns how many usable keys the set has.
 func (s *Set) Len() int { return len(s.keys) }
@@ -122,10 +147,13 @@ func (s *Set) Size() int {
 // a candidate only when exactly one key of the set fits it.
 func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*Key {
 	keys := s.keys
-	if hasKID {
+	if hasKID && s.byID != nil {
 		keys = s.byID[kid]
 	}
 	for _, key := range keys {
+		if hasKID && (!key.HasID || key.ID != kid) {
+			continue
+		}
 		if key.Fits(a) && key.Ready(a) {
 			dst = append(dst, key)
 		}
@@ -153,7 +181,7 @@ func (s *Set) SameKeys(other *Set) bool {
 	}
 	seen := make(map[identity]int, len(s.keys))
 	count := func(set *Set, step int) {
-		places := make(map[string]int, len(set.byID))
+		places := make(map[string]int, len(set.keys))
 		for _, key := range set.keys {
 			i := identity{key.ID, key.HasID, key.Algorithm, key.Issuer, key.Thumbprint(), 0}
 			if key.HasID {

@@ -31,7 +31,6 @@ type Entry struct {
 	forced window
 	sights map[sightKey]sight
 	runs   uint64 // how many refreshes were started
-	leased string // the last lease that this process took
 }
 
 // try is what became of the last attempts to fetch a document.

@@ -27,9 +27,8 @@ const maxRounds = 3
 // shared its documents, or when this process is to fetch: it got the lease, or
 // there is nothing to wait for. All its waits end with ctx.
 func (r *run) awaitLease(ctx context.Context) {
-	e := r.entry
-	s := e.store
-	if s.cfg.Lease == nil || s.shared.cache == nil || r.down || e.Last().Private() {
+	s := r.entry.store
+	if s.cfg.Lease == nil || s.shared.cache == nil || r.down || r.entry.Last().Private() {
 		return
 	}
 	if err := s.shared.accepts(ctx, s.cfg.Policy.FetchTimeout); err != nil {
@@ -38,16 +37,13 @@ func (r *run) awaitLease(ctx context.Context) {
 	}
 	for round := 0; round < maxRounds && r.due != 0 && !r.down; round++ {
 		key := r.leaseKey()
-		if key == e.leased {
-			return // nobody waits for itself
-		}
 		added, err := r.take(ctx, key)
 		if err != nil {
 			r.fault(0, err)
 			return
 		}
 		if added {
-			e.leased, r.lease = key, key
+			r.lease = key
 			r.load(ctx) // another process may have finished between our look and the lease
 			return
 		}
@@ -76,8 +72,8 @@ func (r *run) take(ctx context.Context, key string) (bool, error) {
 }
 
 // leaseKey names the fetch that replaces the documents held, and which attempt
-// at it this is, so that the lease needs no release: what comes after it has
-// another name.
+// at it this is. So the lease needs no release, and no process waits for its own:
+// what comes after a success or a failure has another name.
 func (r *run) leaseKey() string {
 	sum := sha256.Sum256([]byte(r.entry.key.Issuer + "\x00" + r.version()))
 	return "lease." + hex.EncodeToString(sum[:]) + "." + strconv.Itoa(r.attempt)

@@ -245,9 +245,6 @@ func (r *run) finish() {
 			*t = try{}
 		}
 	}
-	if r.errs == [maxDocuments]error{} {
-		e.leased = "" // what comes next replaces another version
-	}
 	e.wake.Store(e.nextWake(view))
 	e.mu.Unlock()
 	s.account(e)

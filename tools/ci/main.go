@@ -70,7 +70,7 @@ func (r *run) all() {
 	case r.whole:
 		r.wholeTests()
 	default:
-		r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "./...") })
+		r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "-skip="+slow, "./...") })
 	}
 }
 

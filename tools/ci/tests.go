@@ -21,6 +21,10 @@ import (
 // one goroutine.
 const unraced = "^Test(Budget|Memory|Many)"
 
+// slow are the tests that the quick check leaves out beside those that look at
+// -short.
+const slow = "^Test(Budget|Memory|Many|Soak)"
+
 // silence is how long a run may print nothing; then it says what it is at.
 const silence = 20 * time.Second
 

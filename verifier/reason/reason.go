@@ -161,7 +161,7 @@ var catalogue = [...]Info{
 		"A trusted proxy sent Forwarded or X-Forwarded headers that cannot be used. The error names the field. Check the proxy, name the fields that it writes in Config.ProxyFields, or set Config.ExternalURL."},
 	{RequestURL, bad, invalidRequest, 0, "the URL of the request is not one of this API",
 		"The Host or the request line names no http or https URL, the host is not in Config.ExternalHosts, or the path leads out of Config.ExternalURL."},
-	{CrossOrigin, forbidden, invalidRequest, 0, "the request comes from another site",
+	{CrossOrigin, forbidden, none, 0, "the request comes from another site",
 		"A page of another site made a browser send this request with the user's cookie (MiddlewareConfig.Source). Add the site to CrossOrigin if that is wanted."},
 
 	{TokenMalformed, unauthorized, invalidToken, 0, "the access token is malformed",
