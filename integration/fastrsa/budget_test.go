@@ -24,7 +24,7 @@ func cpuTime(t *testing.T) time.Duration {
 // ratio is the processor time of target for each unit of limit's: the median
 // over pairs of short slices that alternate.
 func ratio(t *testing.T, limit, target func()) float64 {
-	const pairs, slice = 31, 5 * time.Millisecond
+	const pairs, slice = 31, 25 * time.Millisecond
 	measure := func(f func(), n int) float64 {
 		began := cpuTime(t)
 		for range n {
