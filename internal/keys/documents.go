@@ -146,7 +146,7 @@ func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == b
 // origin names a source that has no URL.
 func (d *keySetDocument) origin() string {
 	if d.kind == byFetch {
-		return d.identity
+		return d.tag
 	}
 	return "" // private
 }

@@ -30,8 +30,9 @@ type SourceConfig struct {
 	File     string // path of a key set; read again when it changes
 	Static   []byte // a key set that never changes
 	Fetch    FetchFunc
-	// Tag tells one Fetch from another in a shared cache.
-	Tag string
+	// Tag tells one Fetch from another in a shared cache; "" keeps what it returns
+	// out of that. Instance tells one from another in this process.
+	Tag, Instance string
 
 	// Use is the "use" that keys must have, in place of "sig" or none; "" is that.
 	Use string
@@ -121,6 +122,7 @@ type Source struct {
 	doer       fetch.Doer
 	policy     *hostPolicy
 	identity   string
+	tag        string // origin of what a Fetch returns
 	docs       []lifecycle.Document
 }
 
@@ -267,7 +269,10 @@ func (s *Source) identify(cfg *SourceConfig) {
 		sum := sha256.Sum256(s.static)
 		at = hex.EncodeToString(sum[:])
 	case byFetch:
-		at = cfg.Tag
+		at = cfg.Tag + " " + cfg.Instance
+		if cfg.Tag != "" {
+			s.tag = kindNames[byFetch] + " " + cfg.Tag
+		}
 	}
 	if at == "" && s.policy == noHosts && s.use == "" {
 		s.identity = kindNames[s.kind]

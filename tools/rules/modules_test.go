@@ -42,9 +42,8 @@ var unreleased = map[string][]string{
 	"examples/valkey":     {core, "github.com/valkey-io/valkey-go"},
 	"tools/compare": {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3",
 		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3"},
-	"tools/interop":     {core},
-	"tools/interop/mcp": {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk"},
-	"tools/lint":        {},
+	"tools/interop": {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk"},
+	"tools/lint":    {},
 }
 
 // inWorkspace are the modules of go.work. The others stay outside, so that what
