@@ -68,6 +68,14 @@ func TestOutsideAlgorithm(t *testing.T) {
 	w.refuse(other.SignWith(map[string]any{"kid": kidOf(t, w.issuer)}, w.issuer.Claims(audience, nil)), reason.Signature)
 }
 
+// TestOutsideAlgorithmOfOneIssuer: an issuer may have it though others may not.
+func TestOutsideAlgorithmOfOneIssuer(t *testing.T) {
+	w := newOutsideWorld(t, func(cfg *verifier.Config) {
+		cfg.Issuers, cfg.Domain, cfg.Algorithms = []verifier.Issuer{{Name: cfg.Domain, Algorithms: []string{"TEST-1"}}}, "", nil
+	})
+	w.accept(w.issuer.Sign(audience, nil))
+}
+
 func kidOf(t *testing.T, issuer *verifiertest.Issuer) any {
 	t.Helper()
 	var set struct {
@@ -118,19 +126,22 @@ func TestOutsideAlgorithmIsNotAsked(t *testing.T) {
 		header map[string]any
 		want   verifier.Reason
 	}{
-		"not allowed":                         {func(cfg *verifier.Config) { cfg.Algorithms = []string{"RS256"} }, nil, nil, reason.Algorithm},
-		"not allowed, ML-DSA spelt otherwise": {nil, nil, map[string]any{"alg": "test-1"}, reason.Algorithm},
-		"for encryption":                      {nil, map[string]any{"use": "enc"}, nil, reason.NoUsableKey},
-		"not to verify":                       {nil, map[string]any{"key_ops": []string{"sign"}}, nil, reason.NoUsableKey},
-		"for another algorithm":               {nil, map[string]any{"alg": "TEST-2"}, nil, reason.NoUsableKey},
-		"for no algorithm":                    {nil, map[string]any{"alg": nil}, nil, reason.NoUsableKey},
-		"a private key":                       {nil, map[string]any{"priv": "AAAA"}, nil, reason.NoUsableKey},
-		"too long":                            {nil, map[string]any{"pub": strings.Repeat("A", 44)}, nil, reason.NoUsableKey},
-		"too short":                           {nil, map[string]any{"pub": strings.Repeat("A", 42)}, nil, reason.NoUsableKey},
-		"under another kid":                   {nil, map[string]any{"kid": "another"}, nil, reason.KeyUnknown},
-		"of another issuer":                   {func(cfg *verifier.Config) { cfg.Domain = "other.example" }, nil, nil, reason.IssuerNotAllowed},
-		"expired":                             {func(cfg *verifier.Config) { cfg.Clock = verifiertest.NewClock(time.Now().AddDate(50, 0, 0)) }, nil, nil, reason.Expired},
-		"for another audience":                {func(cfg *verifier.Config) { cfg.Audience = "https://other.example" }, nil, nil, reason.Audience},
+		"not allowed": {func(cfg *verifier.Config) { cfg.Algorithms = []string{"RS256"} }, nil, nil, reason.Algorithm},
+		"not allowed for its issuer": {func(cfg *verifier.Config) {
+			cfg.Issuers, cfg.Domain = []verifier.Issuer{{Name: cfg.Domain, Algorithms: []string{"RS256"}}}, ""
+		}, nil, nil, reason.Algorithm},
+		"not allowed in another case": {nil, nil, map[string]any{"alg": "test-1"}, reason.Algorithm},
+		"for encryption":              {nil, map[string]any{"use": "enc"}, nil, reason.NoUsableKey},
+		"not to verify":               {nil, map[string]any{"key_ops": []string{"sign"}}, nil, reason.NoUsableKey},
+		"for another algorithm":       {nil, map[string]any{"alg": "TEST-2"}, nil, reason.NoUsableKey},
+		"for no algorithm":            {nil, map[string]any{"alg": nil}, nil, reason.NoUsableKey},
+		"a private key":               {nil, map[string]any{"priv": "AAAA"}, nil, reason.NoUsableKey},
+		"too long":                    {nil, map[string]any{"pub": strings.Repeat("A", 44)}, nil, reason.NoUsableKey},
+		"too short":                   {nil, map[string]any{"pub": strings.Repeat("A", 42)}, nil, reason.NoUsableKey},
+		"under another kid":           {nil, map[string]any{"kid": "another"}, nil, reason.KeyUnknown},
+		"of another issuer":           {func(cfg *verifier.Config) { cfg.Domain = "other.example" }, nil, nil, reason.IssuerNotAllowed},
+		"expired":                     {func(cfg *verifier.Config) { cfg.Clock = verifiertest.NewClock(time.Now().AddDate(50, 0, 0)) }, nil, nil, reason.Expired},
+		"for another audience":        {func(cfg *verifier.Config) { cfg.Audience = "https://other.example" }, nil, nil, reason.Audience},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newOutsideWorld(t, c.change)
