@@ -93,6 +93,9 @@ func (c *cached) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 // Check lets verifier.New refuse an inner resolver that cannot work.
 func (c *cached) Check() error { return check(c.inner) }
 
+// Issuers lets verifier.New check those of the inner resolver.
+func (c *cached) Issuers() []*verifier.Issuer { return issuersOf(c.inner) }
+
 type cachedIssuers struct {
 	cached
 	issuers *answers[*verifier.Issuer]
@@ -137,11 +140,13 @@ func (a *answers[T]) get(ctx context.Context, req verifier.ResolveRequest) (valu
 	done := a.calls.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), innerTimeout)
 		defer cancel()
-		value, err := foreign.Guard(func() (T, error) { return a.ask(ctx, req) })
-		if err == nil {
-			a.store(key, value)
-		}
-		return value, err
+		return foreign.Guard(func() (T, error) {
+			value, err := a.ask(ctx, req)
+			if err == nil {
+				a.store(key, value)
+			}
+			return value, err
+		})
 	})
 	select {
 	case r := <-done:

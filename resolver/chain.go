@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/verifier"
@@ -56,6 +57,22 @@ func check(r verifier.DomainResolver) error {
 	return nil
 }
 
+// Issuers lets verifier.New check the Issuers of the members.
+func (c *chain) Issuers() []*verifier.Issuer {
+	var all []*verifier.Issuer
+	for _, r := range c.resolvers {
+		all = append(all, issuersOf(r)...)
+	}
+	return all
+}
+
+func issuersOf(r verifier.DomainResolver) []*verifier.Issuer {
+	if l, ok := r.(interface{ Issuers() []*verifier.Issuer }); ok {
+		return l.Issuers()
+	}
+	return nil
+}
+
 // ResolveDomains implements verifier.DomainResolver.
 func (c *chain) ResolveDomains(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
 	return firstOf(ctx, c.resolvers, func(r verifier.DomainResolver) ([]string, error) { return r.ResolveDomains(ctx, req) })
@@ -91,6 +108,15 @@ func firstOf[T any](ctx context.Context, resolvers []verifier.DomainResolver, as
 
 var errNothing = errors.New("resolver: a member of the chain returned no domain, or an invalid one")
 
+// asDomain returns the Issuer.Name that stands for what a resolver lists: of a
+// host both spellings count, as when the Verifier reads the list.
+func asDomain(normal string) string {
+	if host := strings.TrimSuffix(strings.TrimPrefix(normal, "https://"), "/"); !strings.Contains(host, "/") {
+		return host
+	}
+	return normal
+}
+
 // listed returns the entry of a list that is the issuer asked for. As for the
 // Verifier, a list that is partly garbage says that its resolver is broken.
 func listed(domains []string, unverified string) (*verifier.Issuer, error) {
@@ -101,7 +127,7 @@ func listed(domains []string, unverified string) (*verifier.Issuer, error) {
 			return nil, errNothing
 		}
 		if normal == unverified {
-			found = &verifier.Issuer{Name: domain}
+			found = &verifier.Issuer{Name: asDomain(normal)}
 		}
 	}
 	switch {

@@ -1,0 +1,100 @@
+package verifier_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/resolver"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+// brittle is an error whose methods panic when it is a nil pointer or empty.
+type brittle struct{ text []string }
+
+func (b *brittle) Error() string { return b.text[0] }
+func (b *brittle) Is(error) bool { return b.text[0] == "" }
+
+// looped is an error that wraps one whose Unwrap panics.
+type looped struct{ error }
+
+func (looped) Unwrap() error { panic("no") }
+
+// TestErrorsThatPanic: what the calling program's code returns may be a nil pointer
+// in an error, or panic when it is looked at. That is "could not decide", wherever
+// it comes from, and in goroutines of our own it must not end the process.
+func TestErrorsThatPanic(t *testing.T) {
+	for kind, bad := range map[string]error{
+		"nil *Error": (*verifier.Error)(nil), "nil pointer": (*brittle)(nil), "empty": &brittle{}, "wrapped": looped{errors.New("x")},
+		"joined": errors.Join(errors.New("x"), (*brittle)(nil)),
+	} {
+		one := func(i verifier.Issuer) verifier.Config {
+			i.Name = "https://a.example"
+			return verifier.Config{Issuers: []verifier.Issuer{i}, Audience: "api"}
+		}
+		domains := verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) { return nil, bad })
+		cached, err := resolver.Cached(domains, resolver.CacheConfig{Key: resolver.IssuerKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock, err := resolver.Cached(resolver.Static("a.example"), resolver.CacheConfig{Key: resolver.IssuerKey, Clock: verifier.ClockFunc(func() time.Time { panic("no time") })})
+		if err != nil {
+			t.Fatal(err)
+		}
+		template, err := resolver.Template(resolver.TemplateConfig{
+			Name: "https://a.example/{tenant}", Keys: verifier.KeysURL("https://a.example/keys"),
+			Allowed: func(context.Context, string) (bool, error) { return true, bad },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revoking := one(verifier.Issuer{})
+		revoking.Revocation.Checker = checkerFunc(func() (bool, error) { return false, bad })
+		asking := one(verifier.Issuer{Opaque: verifier.OpaqueTokens{JWTs: true, Introspector: verifier.IntrospectorFunc(
+			func(context.Context, verifier.IntrospectionRequest) (verifier.Introspection, error) {
+				return verifier.Introspection{}, bad
+			})}})
+		fetching := one(verifier.Issuer{Keys: verifier.KeysFrom(verifier.KeyFetcherFunc(
+			func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) { return verifier.KeySet{}, bad }))})
+		doing := one(verifier.Issuer{Keys: verifier.KeysURL("https://a.example/keys"), Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return nil, bad })})
+		caching := doing
+		caching.Cache = badCache{bad}
+		for name, cfg := range map[string]verifier.Config{
+			"resolver": {Domains: domains, Audience: "api"}, "chain": {Domains: resolver.Chain(domains, domains), Audience: "api"},
+			"cached": {Domains: cached, Audience: "api"}, "clock of the cache": {Domains: clock, Audience: "api"}, "template": {Domains: template, Audience: "api"},
+			"issuer resolver": {Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) { return nil, bad }}, Audience: "api"},
+			"revocation":      revoking, "introspector": asking, "fetcher": fetching, "doer": doing, "cache": caching,
+		} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				j := newCourt(t, cfg)
+				_, err := j.VerifyAccessToken(t.Context(), j.token("", claims{"iss": map[bool]string{true: "https://a.example/x", false: "https://a.example"}[name == "template"]}))
+				var e *verifier.Error
+				if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, verifier.ErrInvalidToken) {
+					t.Errorf("%v; want ErrUnavailable", err)
+				}
+			})
+		}
+		t.Run(kind+" requirement", func(t *testing.T) {
+			token := verifiertest.NewToken(t, nil)
+			err := verifier.Meets(t.Context(), token, func(context.Context, *verifier.Token) error { return bad })
+			if !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("%v; want ErrUnavailable", err)
+			}
+			verifier.WriteError(httptest.NewRecorder(), err)
+		})
+	}
+}
+
+type checkerFunc func() (bool, error)
+
+func (f checkerFunc) Revoked(context.Context, verifier.RevocationRequest) (bool, error) { return f() }
+
+type badCache struct{ err error }
+
+func (c badCache) Get(context.Context, string) ([]byte, bool, error)        { return nil, false, c.err }
+func (c badCache) Set(context.Context, string, []byte, time.Duration) error { return c.err }
+func (c badCache) Delete(context.Context, string) error                     { return c.err }
