@@ -93,9 +93,6 @@ func (c *cached) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 // Check lets verifier.New refuse an inner resolver that cannot work.
 func (c *cached) Check() error { return check(c.inner) }
 
-// Issuers lets verifier.New check those of the inner resolver.
-func (c *cached) Issuers() []*verifier.Issuer { return issuersOf(c.inner) }
-
 type cachedIssuers struct {
 	cached
 	issuers *answers[*verifier.Issuer]

@@ -57,22 +57,6 @@ func check(r verifier.DomainResolver) error {
 	return nil
 }
 
-// Issuers lets verifier.New check the Issuers of the members.
-func (c *chain) Issuers() []*verifier.Issuer {
-	var all []*verifier.Issuer
-	for _, r := range c.resolvers {
-		all = append(all, issuersOf(r)...)
-	}
-	return all
-}
-
-func issuersOf(r verifier.DomainResolver) []*verifier.Issuer {
-	if l, ok := r.(interface{ Issuers() []*verifier.Issuer }); ok {
-		return l.Issuers()
-	}
-	return nil
-}
-
 // ResolveDomains implements verifier.DomainResolver.
 func (c *chain) ResolveDomains(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
 	return firstOf(ctx, c.resolvers, func(r verifier.DomainResolver) ([]string, error) { return r.ResolveDomains(ctx, req) })

@@ -3,7 +3,6 @@ package resolver
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -87,8 +86,7 @@ func lookUp[T any](ctx context.Context, byHost map[string]T, req verifier.Resolv
 
 // IssuersByHost is [ByHost] for issuers with rules of their own: for each host
 // those that may sign, with their rules. The result is a
-// verifier.IssuerResolver. A spelling that stands twice in the list of one host is
-// an error; verifier.New checks the rest of each Issuer.
+// verifier.IssuerResolver. An Issuer that is wrong in itself is told by the error.
 //
 // A token that names no issuer, such as an opaque one, is of the one Issuer of its
 // host that has an Introspector or a SubjectPrefix. A host can have one of these
@@ -173,17 +171,6 @@ func (r *issuersByHost) ResolveIssuer(ctx context.Context, req verifier.ResolveR
 		return nil, verifier.ErrNotAllowed
 	}
 	return i, nil
-}
-
-// Issuers lets verifier.New check all Issuers that can be returned.
-func (r *issuersByHost) Issuers() []*verifier.Issuer {
-	var all []*verifier.Issuer
-	for _, host := range slices.Sorted(maps.Keys(r.hosts)) {
-		for _, name := range r.hosts[host].names {
-			all = append(all, r.hosts[host].byISS[name])
-		}
-	}
-	return all
 }
 
 func requestHost(req verifier.ResolveRequest) string {

@@ -64,8 +64,8 @@ func Template(cfg TemplateConfig) (verifier.DomainResolver, error) {
 		return nil, errors.New("resolver: TemplateConfig.Keys is missing; give the shared documents with KeysMetadata or KeysURL")
 	case cfg.Allowed == nil:
 		return nil, errors.New("resolver: TemplateConfig.Allowed is missing; say which tenants may use this API")
-	case cfg.Rules.Name != "" || len(cfg.Rules.Aliases) > 0 || cfg.Rules.Keys != (verifier.Keys{}):
-		return nil, errors.New("resolver: TemplateConfig.Rules has a Name, Aliases or Keys, which the template makes")
+	case cfg.Rules.Name != "" || len(cfg.Rules.Aliases) > 0:
+		return nil, errors.New("resolver: TemplateConfig.Rules has a Name or Aliases, which the template makes")
 	}
 	t := &template{cfg: cfg, before: before, after: after, keys: verifier.KeysShared(cfg.Name, cfg.Keys)}
 	return t, nil
@@ -122,17 +122,7 @@ func (t *template) issuer(tenant, name string) *verifier.Issuer {
 	if i, ok := t.issuers.Load(tenant); ok {
 		return i.(*verifier.Issuer)
 	}
-	tenant = strings.Clone(tenant)
-	i := t.rulesFor(tenant, strings.Clone(name))
-	if t.count.Add(1) > maxTenants {
-		t.count.Store(1)
-		t.issuers.Clear()
-	}
-	kept, _ := t.issuers.LoadOrStore(tenant, i)
-	return kept.(*verifier.Issuer)
-}
-
-func (t *template) rulesFor(tenant, name string) *verifier.Issuer {
+	tenant, name = strings.Clone(tenant), strings.Clone(name)
 	i := t.cfg.Rules
 	i.Name, i.Keys = name, t.keys
 	if t.cfg.TenantClaim != "" {
@@ -143,12 +133,12 @@ func (t *template) rulesFor(tenant, name string) *verifier.Issuer {
 			}
 		}
 	}
-	return &i
-}
-
-// Issuers lets verifier.New check the rules, by a tenant that stands for all.
-func (t *template) Issuers() []*verifier.Issuer {
-	return []*verifier.Issuer{t.rulesFor("tenant", t.before+"tenant"+t.after)}
+	if t.count.Add(1) > maxTenants {
+		t.count.Store(1)
+		t.issuers.Clear()
+	}
+	kept, _ := t.issuers.LoadOrStore(tenant, &i)
+	return kept.(*verifier.Issuer)
 }
 
 // ResolveDomains implements verifier.DomainResolver, for programs that ask it

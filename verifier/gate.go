@@ -187,7 +187,6 @@ func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 		}
 		g.resolver = cfg.Domains
 		g.issuers, _ = cfg.Domains.(IssuerResolver)
-		g.checkReturned(m, cfg.Domains)
 	case len(cfg.Issuers) == 0:
 		m.add("Domain", "or Config.Issuers or Config.Domains must be set")
 	}
@@ -196,20 +195,6 @@ func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 		m.add("Issuers", "has several entries with an Introspector; an opaque token names no issuer, and must not be shown to two servers: let a resolver choose by the request")
 	}
 	return g
-}
-
-// checkReturned checks the Issuers that a resolver says it can return. One that is
-// no more than a Name takes its rules from the configuration.
-func (g *gate) checkReturned(m *mistakes, resolver DomainResolver) {
-	known, ok := resolver.(interface{ Issuers() []*Issuer })
-	if !ok {
-		return
-	}
-	for _, i := range known.Issuers() {
-		if i != nil && (!i.isName() || g.configured(i.Name) == nil) {
-			_ = g.compiled.standard.compile(m, fmt.Sprintf("Domains.Issuer(%q).", i.Name), i)
-		}
-	}
 }
 
 // add makes an issuer known under all of its spellings, none of which may be

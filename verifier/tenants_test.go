@@ -288,28 +288,3 @@ func TestTokensThatNameNoIssuer(t *testing.T) {
 		}
 	}
 }
-
-// TestNewChecksTheIssuersOfResolvers: a mistake in a table of tenants is no outage
-// of one tenant later.
-func TestNewChecksTheIssuersOfResolvers(t *testing.T) {
-	wrong, err := resolver.IssuersByHost(map[string][]verifier.Issuer{"one": {{Name: "https://a.example"}, {Name: "https://b.example", Algorithms: []string{"HS256"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cached, err := resolver.Cached(wrong, resolver.CacheConfig{Key: resolver.HostAndIssuerKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	template, err := resolver.Template(resolver.TemplateConfig{
-		Name: "https://login.example/{tenant}", Keys: verifier.KeysURL("https://login.example/keys"),
-		Allowed: func(context.Context, string) (bool, error) { return true, nil }, Rules: verifier.Issuer{Optional: []string{"exp"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, r := range map[string]verifier.DomainResolver{"by host": wrong, "chain": resolver.Chain(resolver.Static("c.example"), wrong), "cached": cached, "template": template} {
-		if _, err := verifier.New(verifier.Config{Audience: "api", Domains: r}); !errors.Is(err, verifier.ErrConfig) {
-			t.Errorf("%s: New = %v; want ErrConfig", name, err)
-		}
-	}
-}
