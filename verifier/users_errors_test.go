@@ -89,6 +89,29 @@ func TestErrorsThatPanic(t *testing.T) {
 	}
 }
 
+// TestRequestVerifiersThatSayNothing: a mock that was not told what to return lets
+// nobody in, and a nil *Error in an error is one all the same.
+func TestRequestVerifiersThatSayNothing(t *testing.T) {
+	for name, err := range map[string]error{"nothing": nil, "a nil *Error": (*verifier.Error)(nil)} {
+		for _, optional := range []bool{false, true} {
+			reached := false
+			h := verifier.Middleware(requestVerifierFunc(func() (*verifier.Token, error) { return nil, err }), verifier.MiddlewareConfig{Optional: optional})(
+				http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			if w.Code != http.StatusInternalServerError || reached {
+				t.Errorf("%s, optional %v: status %d, handler reached %v; want 500 and not", name, optional, w.Code, reached)
+			}
+		}
+	}
+}
+
+type requestVerifierFunc func() (*verifier.Token, error)
+
+func (f requestVerifierFunc) VerifyHTTPRequest(*http.Request, ...verifier.VerifyOption) (*verifier.Token, error) {
+	return f()
+}
+
 type checkerFunc func() (bool, error)
 
 func (f checkerFunc) Revoked(context.Context, verifier.RevocationRequest) (bool, error) { return f() }
