@@ -155,6 +155,9 @@ func TestModFiles(t *testing.T) {
 		if want := strings.TrimSuffix(core+"/"+module, "/."); file.Module.Path != want {
 			t.Errorf("the module in %s is %s; want %s", module, file.Module.Path, want)
 		}
+		if apart := strings.HasPrefix(module, "examples/") || strings.HasPrefix(module, "tools/"); apart != free {
+			t.Errorf("module %s is on the wrong list: modules under examples and tools are not released, all others are", module)
+		}
 		if file.Go != "1.26.0" || file.Toolchain != "" {
 			t.Errorf("module %s has go %s, toolchain %q; want go 1.26.0 and none", module, file.Go, file.Toolchain)
 		}
