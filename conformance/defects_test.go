@@ -15,7 +15,7 @@ type defect[T any] struct {
 	name  string
 	fails string // names of checks, with spaces between
 	make  T
-	alone bool // it leaves goroutines behind for a while, which others count
+	exact bool // the backend has no resolution
 }
 
 // failed returns the names of the checks that failed, sorted.
@@ -30,7 +30,7 @@ func failed(r conformance.Report) []string {
 
 // testDefects enforces both directions: each defect fails the checks that it
 // declares and no other one, and each check has a defect that fails it alone.
-func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, subject T) conformance.Report) {
+func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, d defect[T]) conformance.Report) {
 	alone := make(map[string]bool)
 	for _, d := range defects {
 		want := strings.Fields(d.fails)
@@ -39,10 +39,8 @@ func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects 
 			alone[want[0]] = true
 		}
 		t.Run(d.name, func(t *testing.T) {
-			if !d.alone {
-				t.Parallel()
-			}
-			report := run(t.Context(), d.make)
+			t.Parallel()
+			report := run(t.Context(), d)
 			if got := failed(report); !slices.Equal(got, want) {
 				t.Errorf("fails %q; want %q", got, want)
 				for _, one := range report.With(conformance.Failed) {

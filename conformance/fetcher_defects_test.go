@@ -19,7 +19,8 @@ import (
 type keyServer struct {
 	*backend
 	lock    sync.Mutex
-	version int // of the first issuer's set
+	version int    // of the first issuer's set
+	name    string // that the first issuer states, if it is another one
 }
 
 const (
@@ -43,6 +44,9 @@ func (s *keyServer) answer(ctx context.Context, req verifier.KeyRequest) (verifi
 	}
 	set := verifier.KeySet{Issuer: req.Issuer, ETag: fmt.Sprintf(`"%s-%d"`, req.Issuer, version)}
 	set.Freshness = verifier.Freshness{MaxAge: 10 * time.Minute, HasMaxAge: true}
+	if req.Issuer == firstIssuer && s.name != "" {
+		set.Issuer = s.name
+	}
 	if req.ETag == set.ETag {
 		set.NotModified = true
 		return set, nil
@@ -72,6 +76,15 @@ func fetcherHarness(change fetching) conformance.KeyFetcherHarness {
 			s.version++
 			return nil
 		},
+		Restate: func() (string, func(), error) {
+			restate := func(name string) {
+				s.lock.Lock()
+				defer s.lock.Unlock()
+				s.name = name
+			}
+			restate("https://c.example/")
+			return "https://c.example/", func() { restate("") }, nil
+		},
 		Break: func(verifier.KeyFetcher) func() { return s.setDown() },
 		Hang:  func(verifier.KeyFetcher) func() { return s.setHang() },
 	}
@@ -85,8 +98,8 @@ func TestReferenceKeyFetcher(t *testing.T) {
 }
 
 func TestKeyFetcherDefects(t *testing.T) {
-	testDefects(t, conformance.KeyFetcherChecks(), fetcherDefects(), func(ctx context.Context, change fetching) conformance.Report {
-		return conformance.RunKeyFetcher(ctx, fetcherHarness(change))
+	testDefects(t, conformance.KeyFetcherChecks(), fetcherDefects(), func(ctx context.Context, d defect[fetching]) conformance.Report {
+		return conformance.RunKeyFetcher(ctx, fetcherHarness(d.make))
 	})
 }
 

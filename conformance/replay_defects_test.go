@@ -25,8 +25,8 @@ func TestReferenceReplayStore(t *testing.T) {
 }
 
 func TestReplayStoreDefects(t *testing.T) {
-	testDefects(t, conformance.ReplayStoreChecks(), replayDefects(), func(ctx context.Context, change func(*altered)) conformance.Report {
-		return conformance.RunReplayStore(ctx, replayHarness(change))
+	testDefects(t, conformance.ReplayStoreChecks(), replayDefects(), func(ctx context.Context, d defect[func(*altered)]) conformance.Report {
+		return conformance.RunReplayStore(ctx, replayHarness(d.make))
 	})
 }
 

@@ -15,6 +15,11 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
+// named are the options of a test that has no others.
+func named(implementation string) conformance.Options {
+	return conformance.Options{Implementation: implementation}
+}
+
 func byIssuer(name string) verifier.ResolveRequest {
 	return verifier.ResolveRequest{UnverifiedIssuer: name}
 }
@@ -32,22 +37,20 @@ var knownHosts = map[string]verifier.ResolveRequest{
 }
 
 func TestStaticResolver(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Static"),
 		New: func(*conformance.Env) (verifier.DomainResolver, error) {
 			return resolver.Static("a.example", "b.example"), nil
 		},
 		Known: map[string]verifier.ResolveRequest{"a.example": byIssuer("https://a.example/"), "b.example": {}},
 	})
-	report.Record(t, "resolver.Static")
 }
 
 func TestByHostResolver(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{New: newByHost, Known: knownHosts})
-	report.Record(t, "resolver.ByHost")
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.ByHost"), New: newByHost, Known: knownHosts})
 }
 
 func TestChainOfResolvers(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Chain"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			first, err := newByHost(env)
 			return resolver.Chain(first, resolver.Static("d.example")), err
@@ -55,7 +58,6 @@ func TestChainOfResolvers(t *testing.T) {
 		Known:   knownHosts,
 		Issuers: []string{"d.example"},
 	})
-	report.Record(t, "resolver.Chain")
 }
 
 // lookup is a resolver that asks elsewhere, as one over a database does.
@@ -81,7 +83,7 @@ func (l *lookup) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 
 func TestCachedResolver(t *testing.T) {
 	var last *lookup // of the resolver that the check at work made last
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Cached"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			inner, err := newByHost(env)
 			if err != nil {
@@ -100,11 +102,10 @@ func TestCachedResolver(t *testing.T) {
 			return func() { close(last.hang) }
 		},
 	})
-	report.Record(t, "resolver.Cached")
 }
 
 // source is a fake issuer as the harness of a fetcher.
-func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Issuer) (verifier.KeyFetcher, error)) conformance.KeyFetcherHarness {
+func source(t *testing.T, name string, newFetcher func(*verifiertest.Issuer, *verifiertest.Issuer) (verifier.KeyFetcher, error)) conformance.KeyFetcherHarness {
 	t.Helper()
 	a, b := verifiertest.NewIssuer(t), verifiertest.NewIssuer(t)
 	recover := func() {
@@ -112,6 +113,7 @@ func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Is
 		b.Recover()
 	}
 	return conformance.KeyFetcherHarness{
+		Options: named(name),
 		New:     func(*conformance.Env) (verifier.KeyFetcher, error) { return newFetcher(a, b) },
 		Issuers: []string{a.URL(), b.URL()},
 		Rotate: func() error {
@@ -141,29 +143,26 @@ func either(a, b *verifiertest.Issuer) verifier.Doer {
 }
 
 func TestDiscoveryKeys(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	conformance.TestKeyFetcher(t, source(t, "verifier.NewDiscoveryKeys", func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return verifier.NewDiscoveryKeys(either(a, b)), nil
 	}))
-	report.Record(t, "verifier.NewDiscoveryKeys")
 }
 
 func TestKeysByIssuer(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	conformance.TestKeyFetcher(t, source(t, "verifier.NewKeysByIssuer", func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
 			a.Domain(): verifier.NewDiscoveryKeys(a.Client()),
 			b.Domain(): verifier.NewJWKSURLKeys(b.URL(), b.URL()+".well-known/jwks.json", b.Client()),
 		})
 	}))
-	report.Record(t, "verifier.NewKeysByIssuer")
 }
 
 func TestJWKSURLKeys(t *testing.T) {
-	h := source(t, func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	h := source(t, "verifier.NewJWKSURLKeys", func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return verifier.NewJWKSURLKeys(a.URL(), a.URL()+".well-known/jwks.json", a.Client()), nil
 	})
 	h.Issuers = h.Issuers[:1]
-	report := conformance.TestKeyFetcher(t, h)
-	report.Record(t, "verifier.NewJWKSURLKeys")
+	conformance.TestKeyFetcher(t, h)
 }
 
 const (
@@ -172,7 +171,7 @@ const (
 )
 
 func TestStaticKeys(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{Options: named("verifier.NewStaticKeys"),
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return verifier.NewKeysByIssuer(map[string]verifier.KeyFetcher{
 				"a.example": verifier.NewStaticKeys("a.example", []byte(p256)), "b.example": verifier.NewStaticKeys("b.example", []byte(okp)),
@@ -180,7 +179,6 @@ func TestStaticKeys(t *testing.T) {
 		},
 		Issuers: []string{"https://a.example/", "https://b.example/"},
 	})
-	report.Record(t, "verifier.NewStaticKeys")
 }
 
 func TestFileKeys(t *testing.T) {
@@ -199,7 +197,7 @@ func TestFileKeys(t *testing.T) {
 	if err := rotate(); err != nil {
 		t.Fatal(err)
 	}
-	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{Options: named("verifier.NewFileKeys"),
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return verifier.NewFileKeys("a.example", path), nil
 		},
@@ -216,7 +214,6 @@ func TestFileKeys(t *testing.T) {
 			}
 		},
 	})
-	report.Record(t, "verifier.NewFileKeys")
 }
 
 func TestClocks(t *testing.T) {
@@ -225,7 +222,10 @@ func TestClocks(t *testing.T) {
 		"verifiertest.Clock": {New: func(*conformance.Env) (verifier.Clock, error) { return fake, nil }},
 		"time.Now":           {New: func(*conformance.Env) (verifier.Clock, error) { return verifier.ClockFunc(time.Now), nil }, Real: true},
 	} {
-		t.Run(name, func(t *testing.T) { conformance.TestClock(t, h).Record(t, name) })
+		t.Run(name, func(t *testing.T) {
+			h.Options = named(name)
+			conformance.TestClock(t, h)
+		})
 	}
 }
 
@@ -236,8 +236,9 @@ func TestDoers(t *testing.T) {
 		"verifier.DoerFunc":      verifier.DoerFunc(verifier.NewHTTPClient(verifier.HTTPClientConfig{}).Do),
 	} {
 		t.Run(name, func(t *testing.T) {
-			conformance.TestDoer(t, conformance.DoerHarness{New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }}).
-				Record(t, name)
+			conformance.TestDoer(t, conformance.DoerHarness{
+				New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }, Options: named(name),
+			})
 		})
 	}
 }

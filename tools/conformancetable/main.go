@@ -1,6 +1,7 @@
-// Conformancetable writes the README's table of shipped implementations and
-// rules from the reports that the modules' conformance tests recorded, or
-// checks that the README has it.
+// Conformancetable writes what the modules' conformance tests recorded into the
+// pages of this repository, or checks that the pages have it: every rule by
+// every implementation into docs/conformance-results.md, and a summary of the
+// shipped caches into the README.
 package main
 
 import (
@@ -20,56 +21,76 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	check := flag.Bool("check", false, "fail when the README is out of date, instead of writing it")
-	readme := flag.String("readme", "README.md", "the file that holds the table")
+	var o options
+	flag.BoolVar(&o.check, "check", false, "fail when a page is out of date, instead of writing it")
+	flag.StringVar(&o.readme, "readme", "README.md", "the page that holds the summary")
+	flag.StringVar(&o.page, "page", "docs/conformance-results.md", "the page that holds the rules")
+	flag.BoolVar(&o.strangers, "strangers", false, "the reports are on adapters for other backends, which may fail")
 	flag.Parse()
 	if flag.NArg() != 1 {
-		log.Fatal("usage: conformancetable [-check] FOLDER")
+		log.Fatal("usage: conformancetable [-check] [-strangers] FOLDER")
 	}
-	if err := run(flag.Arg(0), *readme, *check); err != nil {
+	if err := run(flag.Arg(0), o); err != nil {
 		log.Fatal("conformancetable: ", err)
 	}
 }
 
-func run(dir, readme string, check bool) error {
+type options struct {
+	check, strangers bool
+	readme, page     string
+}
+
+func run(dir string, o options) error {
 	reports, err := read(dir)
 	if err != nil {
 		return err
 	}
+	if o.strangers {
+		return o.put(o.page, "strangers", strangers(reports))
+	}
 	for _, r := range reports {
 		if err := r.Err(); err != nil {
-			return fmt.Errorf("%s: %w", r.Subject, err)
+			return fmt.Errorf("%s: %w", r.Implementation, err)
 		}
-	}
-	page, err := os.ReadFile(readme)
-	if err != nil {
-		return err
 	}
 	rules, err := table(reports)
 	if err != nil {
 		return err
 	}
-	current, err := insert(page, rules)
+	return errors.Join(o.put(o.page, "conformance table", rules), o.put(o.readme, "conformance table", short(reports)))
+}
+
+// put writes a text between its marks in a page, or compares it with what is
+// there.
+func (o options) put(name, mark string, text []byte) error {
+	page, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
+	begin, end := []byte("<!-- "+mark+": begin -->\n"), []byte("<!-- "+mark+": end -->\n")
+	before, rest, ok := bytes.Cut(page, begin)
+	_, after, closed := bytes.Cut(rest, end)
+	if !ok || !closed {
+		return fmt.Errorf("%s: the marks of the table are missing", name)
+	}
+	current := slices.Concat(before, begin, text, end, after)
 	switch {
 	case bytes.Equal(page, current):
 		return nil
-	case check:
-		return errors.New("the table in " + readme + " is not what this run reported: make conformance-table")
+	case o.check:
+		return errors.New("the table in " + name + " is not what this run reported: make conformance-table")
 	default:
-		return os.WriteFile(readme, current, 0o644)
+		return os.WriteFile(name, current, 0o644)
 	}
 }
 
-// read returns the reports of a folder, one per subject, sorted.
+// read returns the reports of a folder, one per implementation, sorted.
 func read(dir string) ([]conformance.Report, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		return nil, fmt.Errorf("no reports in %s", dir)
 	}
-	bySubject := make(map[string][]conformance.Report)
+	byName := make(map[string][]conformance.Report)
 	for _, name := range files {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -79,72 +100,97 @@ func read(dir string) ([]conformance.Report, error) {
 		if err := json.Unmarshal(data, &r); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		bySubject[r.Subject] = append(bySubject[r.Subject], r)
+		byName[r.Implementation] = append(byName[r.Implementation], r)
 	}
 	var merged []conformance.Report
-	for subject, reports := range bySubject {
-		merged = append(merged, conformance.Merge(subject, reports...))
+	for name, reports := range byName {
+		merged = append(merged, merge(name, reports...))
 	}
-	slices.SortFunc(merged, func(a, b conformance.Report) int { return strings.Compare(a.Subject, b.Subject) })
+	slices.SortFunc(merged, func(a, b conformance.Report) int { return strings.Compare(a.Implementation, b.Implementation) })
 	return merged, nil
 }
 
-const begin, end = "<!-- conformance table: begin -->\n", "<!-- conformance table: end -->\n"
+// interfaces in the order of the tables.
+var interfaces = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "StaticDomains", "KeyFetcher", "Clock", "Doer"}
 
-// insert puts the table between its marks.
-func insert(page, table []byte) ([]byte, error) {
-	before, rest, ok := bytes.Cut(page, []byte(begin))
-	_, after, closed := bytes.Cut(rest, []byte(end))
-	if !ok || !closed {
-		return nil, errors.New("the marks of the table are missing")
-	}
-	return slices.Concat(before, []byte(begin), table, []byte(end), after), nil
-}
-
-// interfaces in the order of the table.
-var interfaces = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "KeyFetcher", "Clock", "Doer"}
-
-// table is a summary, with the rules of each interface folded below it.
+// table is a summary of all implementations, and the rules of each interface.
 func table(reports []conformance.Report) ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("What `make test` found on its last run, on real servers where there is one (rules passed, and those a backend has no use for):\n\n")
+	fmt.Fprintf(&b, "Suite %d. Each cell says how many rules passed, and how many the backend has no use for.\n\n", conformance.Version)
+	counts(&b, interfaces, reports)
+	b.WriteString("\n")
+	err := writeTable(&b, reports...)
+	return b.Bytes(), err
+}
+
+// short is what the README has: the shipped caches and replay stores.
+func short(reports []conformance.Report) []byte {
+	var b bytes.Buffer
+	caches, others := []conformance.Report(nil), 0
+	for _, r := range reports {
+		if strings.HasPrefix(r.Implementation, "cacheadapter/") {
+			caches = append(caches, r)
+		} else {
+			others++
+		}
+	}
+	b.WriteString("What `make test` found on its last run, on real servers (rules passed, and those a backend has no use for):\n\n")
+	counts(&b, interfaces[:3], caches)
+	fmt.Fprintf(&b, "\n%d more implementations and every rule: [docs/conformance-results.md](docs/conformance-results.md).\n", others)
+	return b.Bytes()
+}
+
+// strangers lists the rules that an adapter does not keep below the counts.
+func strangers(reports []conformance.Report) []byte {
+	var b bytes.Buffer
+	counts(&b, interfaces[:3], reports)
+	for _, r := range reports {
+		for i, one := range r.With(conformance.Failed) {
+			if i == 0 {
+				fmt.Fprintf(&b, "\n%s does not keep:\n\n", r.Implementation)
+			}
+			fmt.Fprintf(&b, "- `%s/%s`: %s\n", one.Interface, one.Check, cell(one.Rule))
+		}
+	}
+	return b.Bytes()
+}
+
+// counts writes a line for each implementation.
+func counts(b *bytes.Buffer, interfaces []string, reports []conformance.Report) {
 	b.WriteString("| implementation |")
 	for _, name := range interfaces {
 		b.WriteString(" " + name + " |")
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(interfaces)) + "\n")
 	for _, r := range reports {
-		fmt.Fprintf(&b, "| %s |", r.Subject)
+		fmt.Fprintf(b, "| %s |", cell(r.Implementation))
 		for _, name := range interfaces {
 			b.WriteString(" " + summary(r, name) + " |")
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("\n<details><summary>Every rule, and what each implementation does with it</summary>\n\n")
-	if err := conformance.WriteTable(&b, reports...); err != nil {
-		return nil, err
-	}
-	b.WriteString("\n</details>\n")
-	return b.Bytes(), nil
 }
 
 func summary(r conformance.Report, name string) string {
-	passed, skipped := 0, 0
+	counts := make(map[conformance.Status]int)
 	for _, one := range r.Results {
-		switch {
-		case one.Interface != name:
-		case one.Status == conformance.Passed:
-			passed++
-		case one.Status == conformance.Skipped:
-			skipped++
+		if one.Interface == name {
+			counts[one.Status]++
 		}
 	}
+	var notes []string
+	if n := counts[conformance.Failed]; n > 0 {
+		notes = append(notes, fmt.Sprintf("**%d failed**", n))
+	}
+	if n := counts[conformance.Skipped]; n > 0 {
+		notes = append(notes, fmt.Sprintf("%d n/a", n))
+	}
 	switch {
-	case passed+skipped == 0:
+	case len(counts) == 0:
 		return ""
-	case skipped == 0:
-		return fmt.Sprint(passed)
+	case len(notes) == 0:
+		return fmt.Sprint(counts[conformance.Passed])
 	default:
-		return fmt.Sprintf("%d (%d n/a)", passed, skipped)
+		return fmt.Sprintf("%d (%s)", counts[conformance.Passed], strings.Join(notes, ", "))
 	}
 }
