@@ -109,7 +109,7 @@ func (h CacheHarness) plan() plan {
 // isReplayStore makes a cache to see. If that fails, the checks will say so.
 func (h CacheHarness) isReplayStore(ctx context.Context) bool {
 	is := false
-	err := guard(ctx, h.plan(), func(env *Env) error {
+	err := guard(ctx, h.plan(), 1, func(env *Env) error {
 		_, err := h.asReplayStore().New(env)
 		is = err == nil
 		return err
@@ -180,7 +180,7 @@ func newCacheCase(env *Env, h CacheHarness) (*cacheCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cacheCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL}, env: env, h: h, cache: cache}, nil
+	return &cacheCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL, scale: env.scale}, env: env, h: h, cache: cache}, nil
 }
 
 // again is the same check with another cache.

@@ -86,7 +86,7 @@ func whole(value []byte) bool {
 
 // cacheTorn writes values of different sizes to one key while others read it.
 func cacheTorn(c *cacheCase) error {
-	const writers, readers, rounds = 4, 8, 8
+	const writers, readers, rounds = 4, 8, 10
 	sizes := []int{40_000, 130_000, 1_000, 300_000}
 	key := c.key("k")
 	var done atomic.Int64
@@ -276,11 +276,12 @@ func cacheGoroutines(c *cacheCase) error {
 	if err := work(5); err != nil { // connects, and starts what it keeps
 		return err
 	}
-	before := c.env.goroutines()
+	pkg := packageOf(c.cache)
+	before := c.env.goroutines(pkg)
 	if err := work(calls); err != nil {
 		return err
 	}
-	if left := c.env.settled(before+most) - before; left > most {
+	if left := c.env.settled(pkg, before+most) - before; left > most {
 		return doubt(fmt.Errorf("%d calls of each method left %d goroutines behind; want none", calls, left))
 	}
 	return nil

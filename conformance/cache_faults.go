@@ -219,7 +219,7 @@ func cacheBehind(c *cacheCase) error {
 }
 
 // cacheFlight looks at reads, or at writes where only those hang.
-func cacheFlight(c *cacheCase, look func(*Env, string, func(context.Context, int) error) error) error {
+func cacheFlight(c *cacheCase, look func(*Env, string, string, func(context.Context, int) error) error) error {
 	if err := c.hang(false); err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func cacheFlight(c *cacheCase, look func(*Env, string, func(context.Context, int
 	if c.h.Hang == nil {
 		call = setCall
 	}
-	return look(c.env, call.name, func(ctx context.Context, i int) error {
+	return look(c.env, packageOf(c.cache), call.name, func(ctx context.Context, i int) error {
 		return call.do(c, ctx, c.key(fmt.Sprint(i)))
 	})
 }
@@ -258,6 +258,12 @@ func cacheDown(call cacheCall) func(*cacheCase) error {
 		}
 		for what, key := range keys {
 			for _, call := range call.with() {
+				if call.name == getCall.name && what == "present, and was read just before" {
+					if lost, err := c.holds(key, "value"); err == nil && lost { // the value will do, from wherever
+						return fmt.Errorf("Get of a key that is %s, while the backend is down = a miss; want an error", what)
+					}
+					continue
+				}
 				if err := call.do(c, c.ctx, key); err == nil {
 					return fmt.Errorf("%s of a key that is %s, while the backend is down = nil error; want an error", call.name, what)
 				}
@@ -342,6 +348,11 @@ func cacheSilentHang(c *cacheCase) error {
 		return err
 	}
 	for _, end := range []ending{byDeadline, byCancel} {
+		for _, call := range []cacheCall{getCall, setCall, removeCall, deleteCall} {
+			if !heeds(c.env, end, func(ctx context.Context) error { return call.do(c, ctx, key) }) {
+				return skip("%s does not end with its context, which is another check's finding", call.name)
+			}
+		}
 		ctx, cancel := end.new(c.ctx)
 		errs := errorsOf(c, ctx, key, secret)
 		cancel()

@@ -273,9 +273,9 @@ func cacheLate(c *cacheCase) error {
 	if err := c.set(key, "the last value", time.Hour); err != nil {
 		return err
 	}
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(40 * time.Millisecond)
 	if _, err := c.holds(key, "the last value"); err != nil {
-		return fmt.Errorf("20ms after the last of many Sets: %w", err)
+		return fmt.Errorf("40ms after the last of many Sets: %w", err)
 	}
-	return c.unseen(gone, "20ms after Delete")
+	return c.unseen(gone, "40ms after Delete")
 }

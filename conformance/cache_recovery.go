@@ -44,7 +44,7 @@ func (c *cacheCase) standstill() (undo func(), err error) {
 }
 
 // recovery is how long a client may take to find out that its backend is back.
-const recovery = 5 * time.Second
+const recovery = 3 * time.Second
 
 // cacheRecovers calls every method while there is a fault, and wants all to work
 // soon after, and from then on.
@@ -56,7 +56,7 @@ func cacheRecovers(c *cacheCase, fault func(*cacheCase) (func(), error)) error {
 	if err != nil {
 		return err
 	}
-	_ = together(12, func(i int) error { // enough for all that a client counts
+	attack(undo, 12, func(i int) { // enough for all that a client counts
 		for range 6 {
 			ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
 			for _, call := range []cacheCall{getCall, setCall, deleteCall, removeCall} {
@@ -64,9 +64,7 @@ func cacheRecovers(c *cacheCase, fault func(*cacheCase) (func(), error)) error {
 			}
 			cancel()
 		}
-		return nil
 	})
-	undo()
 	return recovers(c.pace, func(round int) error {
 		key := c.key(fmt.Sprint("after-", round))
 		if err := c.set(key, "value", time.Hour); err != nil {
@@ -153,7 +151,7 @@ func cacheLetGo(c *cacheCase) error {
 		_ = c.set(c.key("warm"), "value", time.Hour)
 	}
 	var failed error
-	err := letGo(c.env, "Set", func() func() {
+	err := letGo(c.env, packageOf(c.cache), "Set", func() func() {
 		release, err := c.standstill()
 		failed = err
 		return release

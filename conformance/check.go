@@ -35,8 +35,8 @@ type Check[H any] struct {
 // returned. Run is safe for concurrent use if the functions of the harness are.
 func (c Check[H]) Run(ctx context.Context, h H) error {
 	var err error
-	for range looks {
-		err = guard(ctx, c.plan(h), func(env *Env) error { return c.run(env, h) })
+	for _, scale := range []int{1, 4, 16} {
+		err = guard(ctx, c.plan(h), scale, func(env *Env) error { return c.run(env, h) })
 		var doubtful *doubtError
 		if !errors.As(err, &doubtful) {
 			return err
@@ -45,9 +45,6 @@ func (c Check[H]) Run(ctx context.Context, h H) error {
 	}
 	return err
 }
-
-// looks is how often a doubtful finding is looked at.
-const looks = 3
 
 // doubtError is a finding, or the lack of one, that a busy machine may be the
 // reason of.
@@ -125,5 +122,11 @@ type SkipError struct {
 }
 
 func (s *SkipError) Error() string { return "skipped: " + s.Reason }
+
+// errTooSlow is when this machine was too slow for a short ttl. It is worth
+// another look with a longer one.
+func errTooSlow() error {
+	return doubt(skip("this machine was too slow to look within a ttl, in each of three runs"))
+}
 
 func skip(format string, args ...any) error { return &SkipError{fmt.Sprintf(format, args...)} }

@@ -91,7 +91,10 @@ func (withoutDeadline) Deadline() (time.Time, bool) { return time.Time{}, false 
 func promptly(env *Env, call string, end ending, f func(ctx context.Context) error) error {
 	ctx, cancel := end.new(env.ctx)
 	defer cancel()
-	outcome := spawn(func() error { return &returned{f(ctx)} })
+	outcome := spawn(func() error {
+		err := f(ctx)
+		return &returned{err: err, early: ctx.Err() == nil}
+	})
 	late := time.NewTimer(hungAnswer + patience)
 	defer late.Stop()
 	select {
@@ -103,8 +106,7 @@ func promptly(env *Env, call string, end ending, f func(ctx context.Context) err
 		if back.err == nil {
 			return fmt.Errorf("%s while the backend hangs = nil; want an error that matches %q", call, end.want)
 		}
-		<-ctx.Done() // an answer may come early
-		if !errors.Is(back.err, end.want) {
+		if !back.early && !errors.Is(back.err, end.want) { // an early refusal may have a reason of its own
 			return fmt.Errorf("%s while the backend hangs = %w; want an error that matches %q", call, back.err, end.want)
 		}
 		return nil
@@ -114,7 +116,10 @@ func promptly(env *Env, call string, end ending, f func(ctx context.Context) err
 }
 
 // returned carries what a call returned past the errors of spawn.
-type returned struct{ err error }
+type returned struct {
+	err   error
+	early bool // before the end of its context
+}
 
 func (r *returned) Error() string { return fmt.Sprint(r.err) }
 
@@ -123,7 +128,7 @@ func (r *returned) Error() string { return fmt.Sprint(r.err) }
 func behind(env *Env, first, second string, occupy, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
-	occupied := spawn(func() error { return &returned{occupy(ctx)} })
+	occupied := spawn(func() error { return &returned{err: occupy(ctx)} })
 	time.Sleep(hungAnswer)
 	if err := promptly(env, second+" behind a "+first+" that hangs", byDeadline, f); err != nil {
 		return err
@@ -142,9 +147,45 @@ const (
 	mostFloat = flood / 2
 )
 
+// heeds reports whether a call to a hanging backend ends with its context at
+// all. That it does not is the finding of one check, and others need not wait.
+func heeds(env *Env, end ending, f func(ctx context.Context) error) bool {
+	ctx, cancel := end.new(env.ctx)
+	defer cancel()
+	back := spawn(func() error { return f(ctx) })
+	select {
+	case <-back:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
+
+// attack lets workers call while there is a fault, and ends it when they are
+// done, or soon, if they wait for that.
+func attack(undo func(), workers int, f func(worker int)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = together(workers, func(worker int) error {
+			f(worker)
+			return nil
+		})
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+	}
+	undo()
+	<-done
+}
+
 // flooded makes calls that time out, and counts the goroutines that they leave.
-func flooded(env *Env, call string, f func(ctx context.Context, i int) error) (left int, err error) {
-	before := env.goroutines()
+func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) error) (left int, err error) {
+	if !heeds(env, byDeadline, func(ctx context.Context) error { return f(ctx, 0) }) {
+		return 0, skip("%s does not end with its context while the backend hangs, which is another check's finding", call)
+	}
+	before := env.goroutines(pkg)
 	const at = 100
 	for round := range flood / at {
 		ctx, cancel := context.WithTimeout(env.ctx, time.Millisecond)
@@ -159,12 +200,12 @@ func flooded(env *Env, call string, f func(ctx context.Context, i int) error) (l
 			return 0, err
 		}
 	}
-	return env.settled(before) - before, nil
+	return env.settled(pkg, before) - before, nil
 }
 
 // bounded wants a bound of the calls that are in flight.
-func bounded(env *Env, call string, f func(ctx context.Context, i int) error) error {
-	left, err := flooded(env, call, f)
+func bounded(env *Env, _, call string, f func(ctx context.Context, i int) error) error {
+	left, err := flooded(env, "", call, f)
 	if err != nil {
 		return err
 	}
@@ -175,9 +216,10 @@ func bounded(env *Env, call string, f func(ctx context.Context, i int) error) er
 }
 
 // excessive wants calls beyond the bound to fail at once. A client that has
-// contexts leaves nothing behind, and needs no bound.
-func excessive(env *Env, call string, f func(ctx context.Context, i int) error) error {
-	left, err := flooded(env, call, f)
+// contexts leaves no goroutine of the implementation's package behind, and needs
+// no bound.
+func excessive(env *Env, pkg, call string, f func(ctx context.Context, i int) error) error {
+	left, err := flooded(env, pkg, call, f)
 	if err != nil {
 		return skip("%s while the backend hangs is no error, which is another check's finding", call)
 	}
@@ -205,21 +247,13 @@ func excessive(env *Env, call string, f func(ctx context.Context, i int) error) 
 }
 
 // letGo wants the goroutines of calls to end when the backend answers again.
-func letGo(env *Env, call string, hang func() (release func()), f func(ctx context.Context, i int) error) error {
+func letGo(env *Env, pkg, call string, hang func() (release func()), f func(ctx context.Context, i int) error) error {
 	const most = 20
-	before := env.goroutines()
-	release := hang()
+	before := env.goroutines(pkg)
 	ctx, cancel := context.WithTimeout(env.ctx, hungAnswer)
-	err := together(100, func(i int) error {
-		_ = f(ctx, i) // that it is an error is another check's to say
-		return nil
-	})
-	cancel()
-	release()
-	if err != nil {
-		return err
-	}
-	if left := env.settled(before+most) - before; left > most {
+	defer cancel()
+	attack(hang(), 100, func(i int) { _ = f(ctx, i) }) // that it is an error is another check's to say
+	if left := env.settled(pkg, before+most) - before; left > most {
 		return doubt(fmt.Errorf("100 calls of %s left %d goroutines behind after the backend answered again; want none", call, left))
 	}
 	return nil

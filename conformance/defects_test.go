@@ -41,8 +41,12 @@ func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects 
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			report := run(t.Context(), d)
-			if got := failed(report); !slices.Equal(got, want) {
-				t.Errorf("fails %q; want %q", got, want)
+			got := failed(report)
+			if len(want) > 1 { // what is found by chance may be found or not
+				got, want = slices.DeleteFunc(got, byChance), slices.DeleteFunc(want, byChance)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q fails %q; want %q", d.name, got, want)
 				for _, one := range report.With(conformance.Failed) {
 					t.Logf("%s: %s", one.Check, one.Detail)
 				}
@@ -54,4 +58,14 @@ func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects 
 			t.Errorf("no defect fails only %s", c.Name)
 		}
 	}
+}
+
+// byChance are checks that find many mistakes, each time or now and then. What
+// is theirs alone is theirs each time.
+func byChance(check string) bool {
+	return slices.Contains([]string{
+		"concurrent-calls-keep-to-a-model", "random-calls-keep-to-a-model", "concurrent-values-are-not-torn", "concurrent-deletes-and-sets",
+		"clear-beside-other-calls", "concurrent-calls-do-not-change-what-get-returned", "concurrent-adds-have-an-order", "never-goes-backwards-across-a-second",
+		"calls-are-safe-for-concurrent-use",
+	}, check)
 }

@@ -313,7 +313,7 @@ func doerOthers(c *doerCase) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	given := spawn(func() error {
 		_, err := c.do(ctx, http.MethodGet, base+"/slow", nil)
-		return &returned{err}
+		return &returned{err: err}
 	})
 	kept := spawn(func() error {
 		resp, err := c.get(base + "/slow")
@@ -352,7 +352,9 @@ func doerAfterFault(c *doerCase) error {
 		case !bad.Load():
 			_, _ = io.WriteString(w, "answer")
 		case r.URL.Path == "/hang":
-			<-r.Context().Done()
+			for bad.Load() && r.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
 		case r.URL.Path == "/error":
 			w.WriteHeader(http.StatusInternalServerError)
 		default:
@@ -360,7 +362,7 @@ func doerAfterFault(c *doerCase) error {
 		}
 	})
 	bad.Store(true)
-	_ = together(12, func(i int) error {
+	attack(func() { bad.Store(false) }, 12, func(i int) {
 		for range 3 {
 			ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
 			resp, err := c.do(ctx, http.MethodGet, base+[]string{"/hang", "/error", "/abort"}[i%3], nil)
@@ -369,9 +371,7 @@ func doerAfterFault(c *doerCase) error {
 			}
 			cancel()
 		}
-		return nil
 	})
-	bad.Store(false)
 	return recovers(pace{ctx: c.ctx}, func(int) error {
 		resp, err := c.get(base + "/")
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	randv2 "math/rand/v2"
+	"reflect"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type Env struct {
 	id     string
 	prefix string // of all keys of the check
 	seed   uint64
+	scale  int // of short ttls, when the machine was too slow for shorter ones
 
 	mu       sync.Mutex
 	cleanups []func()
@@ -44,7 +46,7 @@ type flight struct {
 	since time.Time
 }
 
-func newEnv(ctx context.Context, seed uint64) *Env {
+func newEnv(ctx context.Context, seed uint64, scale int) *Env {
 	id := randomHex(8)
 	if seed == 0 {
 		var b [8]byte
@@ -52,7 +54,7 @@ func newEnv(ctx context.Context, seed uint64) *Env {
 		seed = binary.LittleEndian.Uint64(b[:]) | 1
 	}
 	return &Env{
-		Namespace: "conformance-" + id, ctx: ctx, id: id, prefix: randomHex(6) + ":", seed: seed,
+		Namespace: "conformance-" + id, ctx: ctx, id: id, prefix: randomHex(6) + ":", seed: seed, scale: scale,
 		flying: make(map[int]flight), counts: make(map[string]int),
 	}
 }
@@ -85,7 +87,7 @@ func (e *Env) clean() {
 
 // named returns an environment of another namespace that ends with this one.
 func (e *Env) named(namespace string) *Env {
-	other := newEnv(e.ctx, e.seed)
+	other := newEnv(e.ctx, e.seed, e.scale)
 	other.Namespace, other.prefix, other.id = namespace, e.prefix, e.id
 	e.Cleanup(other.clean)
 	return other
@@ -169,33 +171,61 @@ func (e *Env) latency() time.Duration {
 // label of the goroutines of a check.
 const label = "portcullis-conformance"
 
-// goroutines counts those that the check has started, directly or not.
-func (e *Env) goroutines() int {
+// goroutines counts those that the check has started, directly or not, and
+// that run a function of one package, or of any with "".
+func (e *Env) goroutines(pkg string) int {
 	var profile bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&profile, 1) // to memory
-	count, last := 0, 0
-	for line := range strings.Lines(profile.String()) {
-		if n := 0; strings.Contains(line, " @ ") {
+	count := 0
+	for group := range strings.SplitSeq(profile.String(), "\n\n") {
+		n, lines := 0, strings.SplitN(group, "\n", 3)
+		for _, line := range lines[:min(2, len(lines))] { // the first group has a heading
 			if _, err := fmt.Sscanf(line, "%d @", &n); err == nil {
-				last = n
+				break
 			}
-		} else if strings.HasPrefix(line, "# labels:") && strings.Contains(line, e.id) {
-			count += last
 		}
+		if !strings.Contains(group, e.id) || pkg != "" && !strings.Contains(root(group), "\t"+pkg+".") {
+			continue
+		}
+		count += n
 	}
 	return count
 }
 
+// root is the line of the function that a goroutine was started with.
+func root(group string) string {
+	lines := strings.Split(strings.TrimSpace(group), "\n")
+	return lines[len(lines)-1]
+}
+
+// packageOf is the package of an implementation, as functions are named.
+func packageOf(implementation any) string {
+	t := reflect.TypeOf(implementation)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.PkgPath() == "" {
+		return "a package that is not known"
+	}
+	path, name := t.PkgPath(), ""
+	if i := strings.LastIndex(path, "/"); i >= 0 {
+		path, name = path[:i+1], path[i+1:]
+	} else {
+		path, name = "", path
+	}
+	return path + strings.ReplaceAll(name, ".", "%2e")
+}
+
 // settled waits until the number of goroutines is at most what is wanted, or
 // does not get smaller any more, and returns it.
-func (e *Env) settled(want int) int {
-	n := e.goroutines()
-	for range 40 {
+func (e *Env) settled(pkg string, want int) int {
+	n := e.goroutines(pkg)
+	for range 60 {
 		if n <= want {
 			break
 		}
 		time.Sleep(25 * time.Millisecond)
-		n = e.goroutines()
+		n = e.goroutines(pkg)
 	}
 	return n
 }

@@ -104,3 +104,10 @@ func ExampleReport_String() {
 	fmt.Println(totals)
 	// Output: time.Now: Clock: 4 passed, 0 failed, 4 skipped
 }
+
+// BenchmarkMapCache measures what a Verifier asks of a cache.
+func BenchmarkMapCache(b *testing.B) {
+	conformance.BenchCache(b, conformance.CacheHarness{
+		New: func(*conformance.Env) (verifier.Cache, error) { return NewMapCache(), nil },
+	})
+}

@@ -24,12 +24,12 @@ var errCallTooLong = errors.New("conformance: a call took too long")
 // guard runs f with a fresh environment and a deadline. A panic is an error,
 // and so is a call that does not return: its goroutine is then left behind. The
 // end of the check's own time is told apart from both.
-func guard(ctx context.Context, p plan, f func(*Env) error) error {
+func guard(ctx context.Context, p plan, scale int, f func(*Env) error) error {
 	ctx, stop := context.WithTimeout(ctx, p.check())
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	env := newEnv(ctx, p.Seed)
+	env := newEnv(ctx, p.Seed, scale)
 	outcome := env.spawn(func() error {
 		defer env.clean()
 		return f(env)
@@ -68,7 +68,7 @@ func (e *Env) verdict(err error, p plan) error {
 		return err
 	}
 	if call := e.slowest(); call != "" {
-		return fmt.Errorf("%s was not back after %v, without a fault of the backend; want it back promptly, or a larger Timeout in the harness", call, p.call())
+		return doubt(fmt.Errorf("%s was not back after %v, without a fault of the backend; want it back promptly, or a larger Timeout in the harness", call, p.call()))
 	}
 	if errors.Is(e.ctx.Err(), context.Canceled) {
 		return skip("the run was ended: %v", context.Cause(e.ctx))

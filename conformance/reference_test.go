@@ -28,6 +28,8 @@ type backend struct {
 	hang    chan struct{}
 	entries map[string]*entry
 	records map[string]time.Time
+
+	removals map[string]string // how a path was removed last, for near caches
 }
 
 type entry struct {

@@ -100,7 +100,7 @@ func newReplayCase(env *Env, h ReplayStoreHarness) (*replayCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &replayCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL}, env: env, h: h, store: store}, nil
+	return &replayCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL, scale: env.scale}, env: env, h: h, store: store}, nil
 }
 
 // key returns a key of the form that the Verifier's have: the part before the

@@ -242,11 +242,12 @@ func replayGoroutines(c *replayCase) error {
 	if err := work(5, "warm"); err != nil { // connects, and starts what it keeps
 		return err
 	}
-	before := c.env.goroutines()
+	pkg := packageOf(c.store)
+	before := c.env.goroutines(pkg)
 	if err := work(calls, "k"); err != nil {
 		return err
 	}
-	if left := c.env.settled(before+most) - before; left > most {
+	if left := c.env.settled(pkg, before+most) - before; left > most {
 		return doubt(fmt.Errorf("%d Adds left %d goroutines behind; want none", calls, left))
 	}
 	return nil

@@ -413,14 +413,11 @@ func resolverRecovers(c *resolverCase, fault func() func()) error {
 		}
 		want[i] = outcome(fresh.resolve(c.ctx, req))
 	}
-	undo := fault()
-	_ = together(8, func(i int) error {
+	attack(fault(), 8, func(i int) {
 		ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
 		defer cancel()
 		_, _ = c.resolve(ctx, requests[i%len(requests)])
-		return nil
 	})
-	undo()
 	return recovers(pace{ctx: c.ctx}, func(round int) error {
 		i := round % len(requests)
 		if got := outcome(c.resolve(c.ctx, requests[i])); got != want[i] {
