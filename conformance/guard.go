@@ -54,8 +54,11 @@ func guard(ctx context.Context, p plan, scale int, f func(*Env) error) error {
 				continue
 			}
 			go env.clean() // may let the hanging call go
-			if call != "" {
+			if call != "" && since.Before(ended) {
 				return fmt.Errorf("hangs: %s did not return within %v, though its context is done; want it back promptly", call, now.Sub(since).Round(time.Second))
+			}
+			if call != "" { // it goes on, call by call
+				return env.verdict(ctx.Err(), p)
 			}
 			return fmt.Errorf("hangs: the harness did not return within %v", p.check()+patience)
 		}
