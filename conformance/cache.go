@@ -68,7 +68,7 @@ type CacheHarness struct {
 func CacheChecks() []Check[CacheHarness] {
 	checks := slices.Concat(cachePresence(), cacheTime(), cacheLives(), cacheKeys(), cacheValues(), cacheSlices(),
 		cacheConcurrency(), cacheFaults(), cacheRecovery(), cacheShared(), cacheClear())
-	return basis([]string{"Cache/get-finds-what-was-set"}, checks)
+	return founded(cacheFoundations(), basis([]string{"Cache/get-finds-what-was-set"}, checks))
 }
 
 // TestCache tests that a cache keeps the contract of [verifier.Cache], each

@@ -236,7 +236,7 @@ func cacheClearLater(c *cacheCase, clearer verifier.Clearer) error {
 		if err := c.set(key, "after", time.Hour); err != nil {
 			return err
 		}
-		time.Sleep(30 * time.Millisecond)
+		time.Sleep(60 * time.Millisecond)
 		lost, err := c.holds(key, "after")
 		if err != nil {
 			return err
@@ -246,7 +246,7 @@ func cacheClearLater(c *cacheCase, clearer verifier.Clearer) error {
 		}
 	}
 	if found < enough {
-		return fmt.Errorf("Get 30ms after Clear and Set found the entry in %d of %d rounds; want it to stay, as Clear has returned before", found, rounds)
+		return fmt.Errorf("Get 60ms after Clear and Set found the entry in %d of %d rounds; want it to stay, as Clear has returned before", found, rounds)
 	}
 	return nil
 }

@@ -143,11 +143,11 @@ func lifeDefects() []cacheDefect {
 	}
 	return []cacheDefect{
 		{name: "Set writes nothing", fails: "get-finds-what-was-set", make: dropped(func(*altered, string, []byte, time.Duration) bool { return true })},
-		{name: "an empty value over another one is ignored", fails: "empty-value-replaces-and-is-replaced longest-key-with-the-largest-value overwriting-works-at-every-size", make: dropped(func(a *altered, key string, value []byte, _ time.Duration) bool {
+		{name: "an empty value over another one is ignored", fails: "empty-value-replaces-and-is-replaced", make: dropped(func(a *altered, key string, value []byte, _ time.Duration) bool {
 			e, ok := a.liveEntry(key)
 			return ok && len(e.value) > 0 && len(value) == 0
 		})},
-		{name: "Delete does not find what is stored in chunks", fails: "delete-removes-entries-of-any-kind peers-see-deletes", make: deleting(func(a *altered, remove delFunc) delFunc {
+		{name: "Delete does not find what is stored in chunks", fails: "delete-removes-entries-of-any-kind", make: deleting(func(a *altered, remove delFunc) delFunc {
 			return func(ctx context.Context, key string) error {
 				if e, _ := a.liveEntry(key); len(e.value) > 64<<10 && len(e.value) < 400<<10 {
 					return a.begin(ctx)
@@ -234,7 +234,7 @@ func lifeDefects() []cacheDefect {
 				return value, ok, err
 			}
 		})},
-		{name: "Delete of an expired entry is not found", fails: "delete-of-an-expired-key-is-nil random-calls-keep-to-a-model", make: deleting(func(a *altered, remove delFunc) delFunc {
+		{name: "Delete of an expired entry is not found", fails: "delete-of-an-expired-key-is-nil", make: deleting(func(a *altered, remove delFunc) delFunc {
 			return func(ctx context.Context, key string) error {
 				expired := false
 				a.look(key, func(e *entry) { expired = e != nil && !a.live(e) })
@@ -271,7 +271,7 @@ func lifeDefects() []cacheDefect {
 				return value, ok, err
 			}
 		})},
-		{name: "ttls below two hours are microseconds of 32 bits", fails: "ttl-between-two-steps-is-rounded-up ttl-fits-no-small-integer", make: positive(microseconds)},
+		{name: "ttls below two hours are microseconds of 32 bits", fails: "ttl-fits-no-small-integer", make: positive(microseconds)},
 		{name: "the longest ttls are kept for a day", fails: "longest-ttl-lasts", make: positive(aDayOfTheLongest)},
 		{name: "what has expired is kept", fails: "expired-entries-give-their-room-back", make: func(a *altered) { a.size = func() int64 { return a.kept() } }},
 	}
@@ -288,7 +288,7 @@ func microseconds(ttl time.Duration) time.Duration {
 	if ttl >= 2*time.Hour {
 		return ttl
 	}
-	return max(time.Duration(uint32(ttl/time.Microsecond))*time.Microsecond, 1)
+	return max(time.Duration(uint32((ttl+time.Microsecond-1)/time.Microsecond))*time.Microsecond, 1)
 }
 
 func aDayOfTheLongest(ttl time.Duration) time.Duration {
@@ -315,19 +315,7 @@ func sliceDefects() []cacheDefect {
 		})
 	}
 	return []cacheDefect{
-		{name: "Set keeps the slice of a new entry", fails: "set-does-not-retain-the-slice concurrent-calls-do-not-change-what-get-returned", make: retains(false)},
-		{name: "Set keeps the slice of a new entry of up to 64 bytes", fails: "concurrent-calls-do-not-change-what-get-returned set-does-not-retain-the-slice", make: setting(func(a *altered, set setFunc) setFunc {
-			return func(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-				_, had := a.liveEntry(key)
-				err := set(ctx, key, value, ttl)
-				a.look(key, func(e *entry) {
-					if e != nil && err == nil && !had && len(value) == 60 {
-						e.value = value
-					}
-				})
-				return err
-			}
-		})},
+		{name: "Set keeps the slice of a new entry", fails: "set-does-not-retain-the-slice", make: retains(false)},
 		{name: "Set keeps the slice of an overwritten entry", fails: "overwriting-does-not-retain-the-slice", make: retains(true)},
 		{name: "Set masks the caller's slice", fails: "set-does-not-change-the-slice", make: setting(func(_ *altered, set setFunc) setFunc {
 			return func(ctx context.Context, key string, value []byte, ttl time.Duration) error {
@@ -353,7 +341,7 @@ func sliceDefects() []cacheDefect {
 				return value, ok, err
 			}
 		})},
-		{name: "one byte over a large value is ignored", fails: "longest-key-with-the-largest-value overwriting-works-at-every-size", make: dropped(func(a *altered, key string, value []byte, _ time.Duration) bool {
+		{name: "one byte over a large value is ignored", fails: "overwriting-works-at-every-size", make: dropped(func(a *altered, key string, value []byte, _ time.Duration) bool {
 			e, ok := a.liveEntry(key)
 			return ok && len(value) == 1 && len(e.value) > 100_000
 		})},
@@ -406,8 +394,8 @@ func togetherDefects() []cacheDefect {
 			return func(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 				defer flying.Add(-1)
 				n := flying.Add(1)
-				if n > 8 {
-					time.Sleep(200 * time.Microsecond)
+				if n > 3 {
+					time.Sleep(300 * time.Microsecond)
 				}
 				if n > 20 && a.begin(ctx) == nil {
 					return nil
@@ -765,7 +753,7 @@ func moreClearDefects() []cacheDefect {
 			return func(ctx context.Context) error {
 				err := wipe(ctx)
 				if err == nil {
-					time.AfterFunc(12*time.Millisecond, func() { _ = a.reference.Clear(context.Background()) })
+					time.AfterFunc(20*time.Millisecond, func() { _ = a.reference.Clear(context.Background()) })
 				}
 				return err
 			}

@@ -41,7 +41,7 @@ func ClockChecks() []Check[ClockHarness] {
 		clockCheck("spans-are-as-long-as-they-are", spans, clockSpans),
 		clockCheck("calls-are-safe-for-concurrent-use", order, clockTogether),
 	}
-	return basis([]string{"Clock/tells-a-time"}, checks)
+	return founded(clockFoundations(), basis([]string{"Clock/tells-a-time"}, checks))
 }
 
 // TestClock tests that a clock keeps the contract of [verifier.Clock], each

@@ -51,7 +51,7 @@ func DoerChecks() []Check[DoerHarness] {
 		doerCheck("redirects-are-not-followed", redirects, doerRedirects),
 		doerCheck("concurrent-requests", either, doerConcurrent),
 	}
-	return basis([]string{"Doer/a-request-is-answered"}, append(checks, doerManners()...))
+	return founded(doerFoundations(), basis([]string{"Doer/a-request-is-answered"}, append(checks, doerManners()...)))
 }
 
 // TestDoer tests that a Doer keeps the contract of [verifier.Doer], each rule

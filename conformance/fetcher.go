@@ -40,7 +40,7 @@ type KeyFetcherHarness struct {
 // KeyFetcherChecks returns the checks of [verifier.KeyFetcher] as data.
 func KeyFetcherChecks() []Check[KeyFetcherHarness] {
 	checks := slices.Concat(fetcherSets(), fetcherFreshness(), fetcherConditional(), fetcherFaults())
-	return basis([]string{"KeyFetcher/known-issuers-have-keys"}, checks)
+	return founded(fetcherFoundations(), basis([]string{"KeyFetcher/known-issuers-have-keys"}, checks))
 }
 
 // TestKeyFetcher tests that a fetcher keeps the contract of

@@ -545,8 +545,8 @@ func moreClockDefects() []defect[newClock] {
 			return func() time.Time {
 				defer flying.Add(-1)
 				n := flying.Add(1)
-				if n > 8 {
-					time.Sleep(20 * time.Microsecond)
+				if n > 3 {
+					time.Sleep(100 * time.Microsecond)
 				}
 				now := time.Now()
 				if n > 12 && calls.Add(1)%7 == 0 {

@@ -56,7 +56,7 @@ type ReplayStoreHarness struct {
 // ReplayStoreChecks returns the checks of [verifier.ReplayStore] as data.
 func ReplayStoreChecks() []Check[ReplayStoreHarness] {
 	checks := slices.Concat(replayAdds(), replayTime(), replayLives(), replayKeys(), replayFaults(), replayRecovery())
-	return basis([]string{"ReplayStore/first-add-is-added", "ReplayStore/second-add-is-not-added"}, checks)
+	return founded(replayFoundations(), basis([]string{"ReplayStore/first-add-is-added", "ReplayStore/second-add-is-not-added"}, checks))
 }
 
 // TestReplayStore tests that a store keeps the contract of

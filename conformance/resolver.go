@@ -35,7 +35,8 @@ type DomainResolverHarness struct {
 // DomainResolverChecks returns the checks of [verifier.DomainResolver] and
 // [verifier.StaticDomains] as data.
 func DomainResolverChecks() []Check[DomainResolverHarness] {
-	return slices.Concat(resolverAnswers(), resolverHostile(), resolverNeighbours(), resolverFaults(), resolverStatic())
+	checks := slices.Concat(resolverAnswers(), resolverHostile(), resolverNeighbours(), resolverFaults(), resolverStatic())
+	return founded(resolverFoundations(), checks)
 }
 
 // TestDomainResolver tests that a resolver keeps the contract of

@@ -253,7 +253,7 @@ func resolverDefects() []defect[func(d *directory)] {
 			}
 			return domains, err
 		})},
-		{name: "issuers are compared by their beginning", fails: "issuers-that-differ-in-one-character look-alike-issuers-are-not-let-in path-and-case-of-the-issuer", make: answering(func(req verifier.ResolveRequest, domains []string, err error) ([]string, error) {
+		{name: "issuers are compared by their beginning", fails: "look-alike-issuers-are-not-let-in", make: answering(func(req verifier.ResolveRequest, domains []string, err error) ([]string, error) {
 			for _, domain := range domains {
 				if strings.HasPrefix(strings.TrimPrefix(req.UnverifiedIssuer, "https://"), domain) && req.UnverifiedIssuer != "https://"+domain+"/" {
 					return []string{req.UnverifiedIssuer}, nil
@@ -336,7 +336,7 @@ func resolverDefects() []defect[func(d *directory)] {
 				return inner(ctx, req)
 			}
 		}},
-		{name: "the cause replaces the error of the context", fails: "causes-do-not-hide-the-context-error clear-with-a-done-context", make: func(d *directory) {
+		{name: "the cause replaces the error of the context", fails: "causes-do-not-hide-the-context-error", make: func(d *directory) {
 			inner := d.resolve
 			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
 				if ctx.Err() != nil {
@@ -345,7 +345,7 @@ func resolverDefects() []defect[func(d *directory)] {
 				return inner(ctx, req)
 			}
 		}},
-		{name: "the client's time-out does not match", fails: "a-hanging-call-holds-up-no-other canceled-while-the-backend-hangs hanging-backend", make: func(d *directory) {
+		{name: "the client's time-out does not match", fails: "hanging-backend", make: func(d *directory) {
 			inner := d.resolve
 			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
 				domains, err := inner(ctx, req)
