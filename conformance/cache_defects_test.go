@@ -308,7 +308,7 @@ func timeDefects() []cacheDefect {
 		{name: "an expired entry is an error", fails: "entry-expires", make: func(a *altered) {
 			missError(a, func(key string) bool {
 				expired := false
-				a.look(key, func(e *entry) { expired = e != nil })
+				a.look(key, func(e *entry) { expired = e != nil && !a.live(e) })
 				return expired
 			})
 		}},

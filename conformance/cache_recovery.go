@@ -44,7 +44,7 @@ func (c *cacheCase) standstill() (undo func(), err error) {
 }
 
 // recovery is how long a client may take to find out that its backend is back.
-const recovery = 3 * time.Second
+const recovery = 8 * time.Second
 
 // cacheRecovers calls every method while there is a fault, and wants all to work
 // soon after, and from then on.

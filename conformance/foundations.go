@@ -40,7 +40,7 @@ func founded[H any](foundations map[string]string, checks []Check[H]) []Check[H]
 func cacheFoundations() map[string]string {
 	return map[string]string{
 		"a-done-context-harms-no-later-call":               "set-works-after-delete",
-		"a-hanging-call-holds-up-no-other":                 "delete-from-a-hanging-backend get-from-a-hanging-backend set-to-a-hanging-backend",
+		"a-hanging-call-holds-up-no-other":                 "delete-from-a-hanging-backend get-from-a-hanging-backend past-deadlines-are-told-from-cancellation set-to-a-hanging-backend",
 		"a-hanging-clear-holds-up-no-other-call":           "set-to-a-hanging-backend",
 		"calls-beyond-the-bound-fail-at-once":              "calls-in-flight-are-bounded",
 		"calls-on-others-do-not-end-an-entry":              "delete-of-an-absent-key-is-nil ttl-is-not-cut-short",

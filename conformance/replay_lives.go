@@ -173,15 +173,15 @@ func replaySecondLife(c *replayCase) error {
 	if c.advance == nil {
 		long = max(long, 600*time.Millisecond*time.Duration(max(c.scale, 1)))
 	}
-	began := false
+	began, elapsed := false, c.watch()
 	if ok, err := c.until(func() (bool, error) {
+		elapsed = c.watch()
 		added, err := c.add(c.ctx, key, long)
 		began = added && err == nil
 		return began, nil
 	}); err != nil || !ok {
 		return skip("the key did not end, which is another check's finding")
 	}
-	elapsed := c.watch()
 	for range 4 {
 		if err := c.pass(c.justBefore(long) / 4); err != nil {
 			return err

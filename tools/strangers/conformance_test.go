@@ -71,9 +71,10 @@ func TestBadger(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	b := limit(badgerBackend{db})
 	report(t, conformance.CacheHarness{
-		New:    func(env *conformance.Env) (verifier.Cache, error) { return store{newCache(b, env.Namespace)}, nil },
+		New: func(env *conformance.Env) (verifier.Cache, error) {
+			return store{newCache(limit(badgerBackend{db}), env.Namespace)}, nil
+		},
 		Shared: true, MinTTL: time.Millisecond,
 		Options: named("Badger v4"),
 	})
@@ -85,10 +86,9 @@ func TestBolt(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.db.Close() })
-	limited := limit(b)
 	report(t, conformance.CacheHarness{
 		New: func(env *conformance.Env) (verifier.Cache, error) {
-			return store{newCache(limited, env.Namespace)}, nil
+			return store{newCache(limit(b), env.Namespace)}, nil
 		},
 		Shared: true, MinTTL: time.Millisecond,
 		HangWrites: func(verifier.Cache) func() { // one writer at a time; readers go on

@@ -127,7 +127,15 @@ func expiring(key string, value []byte, ttl time.Duration) *badger.Entry {
 	return e
 }
 
+// largest is the most that Badger takes. Its own error shows the value.
+const largest = 1 << 20
+
+var errTooLarge = errors.New("strangers: the value is too large")
+
 func (b badgerBackend) put(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	if len(value) > largest {
+		return errTooLarge
+	}
 	return b.db.Update(func(txn *badger.Txn) error { return txn.SetEntry(expiring(key, value, ttl)) })
 }
 
@@ -203,8 +211,9 @@ func (s sqlBackend) sweep(ctx context.Context) error {
 	return err
 }
 
-// endOf is when a row may be swept, in seconds.
-func endOf(ttl time.Duration) int64 { return time.Now().Unix() + int64(ttl/time.Second) + 1 }
+// endOf is when a row may be swept, in whole seconds: both the time and the ttl
+// were cut.
+func endOf(ttl time.Duration) int64 { return time.Now().Unix() + int64(ttl/time.Second) + 2 }
 
 func (s sqlBackend) put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if err := s.sweep(ctx); err != nil {
