@@ -157,7 +157,7 @@ func fetcherDefects() []defect[fetching] {
 				return set, nil
 			}
 		}},
-		{name: "an unknown issuer gets the keys of the first", fails: "issuers-that-differ-in-one-character look-alike-issuers-are-unknown unknown-issuer-is-an-error unknown-issuers-have-no-etag", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+		{name: "an unknown issuer gets the keys of the first", fails: "look-alike-issuers-are-unknown unknown-issuer-is-an-error", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
 			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				set, err := fetch(ctx, req)
 				if errors.Is(err, verifier.ErrUnknownIssuer) {
@@ -228,7 +228,7 @@ func fetcherDefects() []defect[fetching] {
 				return set, err
 			}
 		}},
-		{name: "every conditional request is not modified", fails: "a-changed-set-is-modified etag-changes-with-the-set every-change-is-seen not-modified-is-for-no-other-etag not-modified-is-for-no-other-issuer not-modified-is-for-the-etag-given", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
+		{name: "every conditional request is not modified", fails: "a-changed-set-is-modified not-modified-is-for-no-other-issuer not-modified-is-for-the-etag-given", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
 			if req.ETag != "" {
 				set.NotModified, set.JWKS = true, nil
 			}
@@ -249,7 +249,7 @@ func fetcherDefects() []defect[fetching] {
 				set.NotModified, set.JWKS = true, nil
 			}
 		})},
-		{name: "the fetcher has a cache of its own", fails: "a-changed-set-is-modified a-changed-statement-is-passed-on every-call-asks-the-source source-that-is-down", make: cachedKeys(func(*keyServer, context.Context, verifier.KeyRequest) error { return nil }, true)},
+		{name: "the fetcher has a cache of its own", fails: "a-changed-set-is-modified every-call-asks-the-source source-that-is-down", make: cachedKeys(func(*keyServer, context.Context, verifier.KeyRequest) error { return nil }, true)},
 		{name: "the fetcher asks the source whether it is there, and answers itself", fails: "every-call-asks-the-source", make: cachedKeys(func(s *keyServer, ctx context.Context, _ verifier.KeyRequest) error { return s.begin(ctx) }, false)},
 		{name: "the last good set stands in for a source that is down", fails: "source-that-is-down", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
 			var mu sync.Mutex

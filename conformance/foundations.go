@@ -101,8 +101,24 @@ func cacheFoundations() map[string]string {
 
 func replayFoundations() map[string]string {
 	return map[string]string{
-		"adds-beyond-the-bound-fail-at-once": "adds-in-flight-are-bounded",
-		"longest-ttl-lasts":                  "ttl-beyond-30-days ttl-beyond-all-bounds",
+		"a-hanging-add-holds-up-no-other":             "add-to-a-hanging-backend",
+		"a-time-out-is-an-error-of-its-own":           "add-with-a-done-context an-error-is-not-added",
+		"add-is-canceled-while-the-backend-hangs":     "add-to-a-hanging-backend",
+		"adds-beyond-the-bound-fail-at-once":          "adds-in-flight-are-bounded",
+		"adds-in-flight-are-bounded":                  "add-with-a-done-context",
+		"each-key-has-a-ttl-of-its-own":               "key-does-not-stay-for-ever",
+		"key-stays-between-two-steps":                 "key-stays-for-its-ttl tiny-ttl-is-rounded-up",
+		"key-stays-under-traffic":                     "key-stays-for-its-ttl",
+		"keys-of-any-form-are-added-once":             "keys-with-control-characters keys-with-spaces",
+		"keys-up-to-64-kib":                           "long-keys-that-differ",
+		"longest-ttl-lasts":                           "ttl-beyond-30-days ttl-beyond-all-bounds",
+		"no-live-key-is-forgotten-under-pressure":     "concurrent-adds-of-many-keys",
+		"one-of-many-adds-after-the-ttl":              "key-can-be-added-after-its-ttl",
+		"records-are-shared":                          "keys-beyond-ascii keys-with-control-characters keys-with-spaces",
+		"repeated-adds-do-not-shorten-the-ttl":        "key-stays-for-its-ttl",
+		"repeated-adds-with-any-ttl-do-not-extend-it": "repeated-add-does-not-extend-the-ttl",
+		"second-life-has-its-full-ttl":                "key-can-be-added-after-its-ttl key-stays-for-its-ttl",
+		"zero-ttl-leaves-the-ttl-of-a-live-key":       "key-stays-for-its-ttl zero-ttl-spares-a-live-key",
 	}
 }
 
