@@ -203,9 +203,10 @@ func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) erro
 	return env.settled(pkg, before) - before, nil
 }
 
-// bounded wants a bound of the calls that are in flight.
-func bounded(env *Env, _, call string, f func(ctx context.Context, i int) error) error {
-	left, err := flooded(env, "", call, f)
+// bounded wants a bound of the calls that are in flight. The goroutines of a
+// server or a proxy that the harness runs do not count.
+func bounded(env *Env, pkg, call string, f func(ctx context.Context, i int) error) error {
+	left, err := flooded(env, pkg, call, f)
 	if err != nil {
 		return err
 	}

@@ -52,9 +52,12 @@ func (c *replayCase) within(name string, ttl, wait time.Duration, between func(k
 		return errTooSlow()
 	}
 	if added || err != nil {
-		return fmt.Errorf("Add(%s) again %v after Add with a ttl of %v = %v, %v; want false, nil", show(key), wait, ttl, added, err)
+		err = fmt.Errorf("Add(%s) again %v after Add with a ttl of %v = %v, %v; want false, nil", show(key), wait, ttl, added, err)
+		if c.advance == nil { // a server's clock may stand still on a busy machine
+			err = doubt(err)
+		}
 	}
-	return nil
+	return err
 }
 
 // just before the end of a ttl, as near as the machine allows.

@@ -44,6 +44,7 @@ func report(t *testing.T, h conformance.CacheHarness, known ...string) {
 }
 
 func TestRistretto(t *testing.T) {
+	t.Parallel()
 	report(t, conformance.CacheHarness{
 		New: func(env *conformance.Env) (verifier.Cache, error) {
 			b, err := newRistretto()
@@ -57,6 +58,7 @@ func TestRistretto(t *testing.T) {
 }
 
 func TestTTLCache(t *testing.T) {
+	t.Parallel()
 	b := newTTLCache()
 	report(t, conformance.CacheHarness{
 		New:    func(env *conformance.Env) (verifier.Cache, error) { return store{newCache(b, env.Namespace)}, nil },
@@ -66,6 +68,7 @@ func TestTTLCache(t *testing.T) {
 }
 
 func TestBadger(t *testing.T) {
+	t.Parallel()
 	db, err := badger.Open(badger.DefaultOptions("").WithInMemory(true).WithLogger(nil).WithMemTableSize(16 << 20))
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +84,7 @@ func TestBadger(t *testing.T) {
 }
 
 func TestBolt(t *testing.T) {
+	t.Parallel()
 	b, err := newBolt(filepath.Join(t.TempDir(), "bolt.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +108,7 @@ func TestBolt(t *testing.T) {
 }
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	b, err := newSQLite(filepath.Join(t.TempDir(), "sqlite.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +140,7 @@ func freePort(t *testing.T) int {
 }
 
 func TestRueidis(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	server := exec.CommandContext(t.Context(), "redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
 	if err := server.Start(); err != nil {
@@ -155,6 +161,7 @@ func TestRueidis(t *testing.T) {
 			for range 100 { // until the server listens
 				client, err = rueidis.NewClient(rueidis.ClientOption{
 					InitAddress: []string{address}, DisableCache: true,
+					DisableRetry: true, // or a call to a server that is down lasts as long as its context
 					DialCtxFn: func(ctx context.Context, address string, _ *net.Dialer, _ *tlsConfig) (net.Conn, error) {
 						return n.dial(ctx, address)
 					},
@@ -180,6 +187,7 @@ func TestRueidis(t *testing.T) {
 }
 
 func TestNATS(t *testing.T) {
+	t.Parallel()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true})
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +223,7 @@ func TestNATS(t *testing.T) {
 }
 
 func TestEtcd(t *testing.T) {
+	t.Parallel()
 	local := func() url.URL { return url.URL{Scheme: "http", Host: fmt.Sprint("127.0.0.1:", freePort(t))} }
 	client, peer := local(), local()
 	config := embed.NewConfig()
