@@ -545,9 +545,7 @@ func moreClockDefects() []defect[newClock] {
 			return func() time.Time {
 				defer flying.Add(-1)
 				n := flying.Add(1)
-				if n > 3 {
-					time.Sleep(100 * time.Microsecond)
-				}
+				time.Sleep(20 * time.Microsecond) // lets others in
 				now := time.Now()
 				if n > 12 && calls.Add(1)%7 == 0 {
 					return now.Add(-time.Second)
