@@ -419,10 +419,10 @@ func togetherDefects() []cacheDefect {
 				return remove(ctx, key)
 			}
 		}},
-		{name: "the seventh value of a key has no ttl", fails: "random-calls-keep-to-a-model", make: func(a *altered) {
+		{name: "the fifth value of a key has no ttl", fails: "random-calls-keep-to-a-model", make: func(a *altered) {
 			var writes tally
 			ends(func(a *altered, key string, _ entry, _ bool, e *entry, _ time.Duration) {
-				if writes.add(key, 1) > 6 {
+				if writes.add(key, 1) > 4 {
 					e.expires = a.clock.Now().Add(forEver)
 				}
 			})(a)
