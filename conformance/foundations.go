@@ -101,11 +101,11 @@ func cacheFoundations() map[string]string {
 
 func replayFoundations() map[string]string {
 	return map[string]string{
-		"a-hanging-add-holds-up-no-other":             "add-to-a-hanging-backend",
-		"a-time-out-is-an-error-of-its-own":           "add-with-a-done-context an-error-is-not-added",
+		"a-hanging-add-holds-up-no-other":             "add-to-a-hanging-backend one-of-many-adds-by-two-stores one-of-many-concurrent-adds",
+		"a-time-out-is-an-error-of-its-own":           "add-with-a-done-context an-error-is-not-added errors-do-not-show-the-key",
 		"add-is-canceled-while-the-backend-hangs":     "add-to-a-hanging-backend",
-		"adds-beyond-the-bound-fail-at-once":          "adds-in-flight-are-bounded",
-		"adds-in-flight-are-bounded":                  "add-with-a-done-context",
+		"adds-beyond-the-bound-fail-at-once":          "add-with-a-done-context adds-in-flight-are-bounded hanging-adds-leave-no-goroutines",
+		"adds-in-flight-are-bounded":                  "add-with-a-done-context hanging-adds-leave-no-goroutines",
 		"each-key-has-a-ttl-of-its-own":               "key-does-not-stay-for-ever",
 		"key-stays-between-two-steps":                 "key-stays-for-its-ttl tiny-ttl-is-rounded-up",
 		"key-stays-under-traffic":                     "key-stays-for-its-ttl",
@@ -113,7 +113,7 @@ func replayFoundations() map[string]string {
 		"keys-up-to-64-kib":                           "long-keys-that-differ",
 		"longest-ttl-lasts":                           "ttl-beyond-30-days ttl-beyond-all-bounds",
 		"no-live-key-is-forgotten-under-pressure":     "concurrent-adds-of-many-keys",
-		"one-of-many-adds-after-the-ttl":              "key-can-be-added-after-its-ttl",
+		"one-of-many-adds-after-the-ttl":              "key-can-be-added-after-its-ttl one-of-many-concurrent-adds",
 		"records-are-shared":                          "keys-beyond-ascii keys-with-control-characters keys-with-spaces",
 		"repeated-adds-do-not-shorten-the-ttl":        "key-stays-for-its-ttl",
 		"repeated-adds-with-any-ttl-do-not-extend-it": "repeated-add-does-not-extend-the-ttl",
