@@ -3,8 +3,13 @@ package verifier_test
 import (
 	"context"
 	"errors"
+	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,3 +126,68 @@ type badCache struct{ err error }
 func (c badCache) Get(context.Context, string) ([]byte, bool, error)        { return nil, false, c.err }
 func (c badCache) Set(context.Context, string, []byte, time.Duration) error { return c.err }
 func (c badCache) Delete(context.Context, string) error                     { return c.err }
+
+// oddBody is a body of a Doer's own making.
+type oddBody struct{ read, close func() }
+
+func (b oddBody) Read([]byte) (int, error) { b.read(); return 0, io.EOF }
+func (b oddBody) Close() error             { b.close(); return nil }
+
+// TestOddAnswers: answers that no server gives, but a Doer, a KeyFetcher or a clock
+// of the calling program can, decide nothing and harm nothing.
+func TestOddAnswers(t *testing.T) {
+	boom, calm := func() { panic("no") }, func() {}
+	responses := map[string]*http.Response{
+		"nothing": nil, "zero": {}, "no header": {StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))},
+		"odd length":    {StatusCode: 200, ContentLength: -5, Body: io.NopCloser(strings.NewReader(`{"keys":[]}`))},
+		"read panics":   {StatusCode: 200, Body: oddBody{boom, calm}},
+		"close panics":  {StatusCode: 200, Body: oddBody{calm, boom}},
+		"both panic":    {StatusCode: 503, Body: oddBody{boom, boom}},
+		"nil body":      {StatusCode: 200, Body: (*os.File)(nil)},
+		"no such state": {StatusCode: -1, Body: http.NoBody}, "redirect to nowhere": {StatusCode: 302, Body: http.NoBody}, "304 unasked": {StatusCode: 304, Body: http.NoBody},
+	}
+	for name, response := range responses {
+		t.Run(name, func(t *testing.T) {
+			j := newCourt(t, verifier.Config{Audience: "api", Issuers: []verifier.Issuer{{Name: "https://a.example", Keys: verifier.KeysURL("https://a.example/keys"),
+				Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return response, nil })}}})
+			_, err := j.VerifyAccessToken(t.Context(), j.token("", nil))
+			if !errors.Is(err, verifier.ErrUnavailable) && name != "odd length" {
+				t.Errorf("%v; want ErrUnavailable", err)
+			}
+		})
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	odd := func() time.Duration {
+		return []time.Duration{0, 1, -1, time.Hour, math.MinInt64, math.MaxInt64, -time.Hour}[r.IntN(7)]
+	}
+	for n := range 200 {
+		var w *fuzzWorld
+		set := verifier.KeySet{
+			Freshness: verifier.Freshness{MaxAge: odd(), HasMaxAge: r.IntN(2) == 0, Age: odd(), NoStore: r.IntN(4) == 0},
+			ETag:      strings.Repeat("e", []int{0, 1, 1 << 20}[r.IntN(3)]), NotModified: r.IntN(8) == 0,
+		}
+		j := newCourt(t, verifier.Config{Audience: "api", Cache: verifiertest.NewCache(nil, 0), Issuers: []verifier.Issuer{{Name: "https://a.example", Keys: verifier.KeysFrom(verifier.KeyFetcherFunc(
+			func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) {
+				set.JWKS = w.jwks()
+				return set, nil
+			}))}}})
+		w = j.w
+		_, err := j.VerifyAccessToken(t.Context(), j.token("", nil))
+		if (err == nil) == set.NotModified || err != nil && !errors.Is(err, verifier.ErrUnavailable) {
+			t.Errorf("%d, %+v: %v; want the token accepted, or 503 for NotModified", n, set.Freshness, err)
+		}
+	}
+	for _, now := range []time.Time{{}, time.Unix(1<<62, 0), time.Unix(-1<<62, 0), time.Unix(9_300_000_000, 0)} {
+		w := newFuzzWorld(t, nil)
+		v, err := verifier.New(verifier.Config{Audience: "api", Algorithms: []string{"EdDSA"}, Clock: verifier.ClockFunc(func() time.Time { return now }),
+			Issuers: []verifier.Issuer{{Name: "https://a.example", Keys: verifier.KeysStatic(w.jwks())}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := &court{t, v, w}
+		if _, err := v.VerifyAccessToken(t.Context(), j.token("", claims{"nbf": issuersNow})); err == nil {
+			t.Errorf("at %v: accepted", now)
+		}
+		_ = v.Close()
+	}
+}
