@@ -71,7 +71,7 @@ test-newest: servers
 # Debian packages and npm packages.
 interop:
 	@tools/interop/install.sh
-	@cd tools/interop && GOWORK=off $(GO) test -tags interop -count 1 -timeout 30m ./...
+	@cd tools/interop && GOWORK=off $(GO) test -tags interop -count 1 -timeout 30m -v ./... | grep -E '^(pass |FAIL|ok |[0-9]+ rows|    *[a-z_]+_test.go)'
 
 # What public libraries do that one would not expect. Needs the network, and is
 # no part of `make test`.
