@@ -4,9 +4,8 @@
 # True:     no lease is shorter than one and a half election time-outs, rounded up:
 #           with the defaults, one second becomes two, and the key is there for
 #           longer than that. Only the answer to the grant tells.
-# Matters:  a store of one's own on etcd keeps a proof for longer than it was
-#           asked for, which is safe; a cache entry too, which is not: cached
-#           documents carry their own end here.
+# Matters:  a store on etcd keeps an entry for longer than it is told. For the
+#           record of a proof that is safe, for a cached document it is not.
 set -euo pipefail
 dir=$(mktemp -d)
 server=

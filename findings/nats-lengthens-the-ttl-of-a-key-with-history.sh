@@ -4,8 +4,8 @@
 #           whatever LimitMarkerTTL says of the marker that is left behind.
 # True:     so it is in a bucket of History 1. With History 2 the server raises
 #           the TTL of the key itself to LimitMarkerTTL, and Create says nothing.
-# Matters:  one bucket of this kind for cached documents and another for proofs
-#           do not behave alike. Cached documents carry their own end here.
+# Matters:  a store on such a bucket keeps entries for longer than it is told.
+#           Cached documents carry their own end here.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -66,7 +66,7 @@ func main() {
 	one, four, eight := life(js, 1, 8*time.Second), life(js, 2, 4*time.Second), life(js, 2, 8*time.Second)
 	fmt.Println("expected: a key of 1 s lives, History 1, LimitMarkerTTL 8 s: 1 s; History 2, 4 s: 1 s; History 2, 8 s: 1 s")
 	fmt.Printf("found:    a key of 1 s lives, History 1, LimitMarkerTTL 8 s: %d s; History 2, 4 s: %d s; History 2, 8 s: %d s\n", one, four, eight)
-	if one > 2 || four < 3 || four > 6 || eight < 7 || eight > 10 {
+	if one > 3 || four < 3 || eight < 7 || eight <= four {
 		site.Shutdown()
 		os.Exit(1)
 	}

@@ -5,8 +5,8 @@
 # True:     the issuer writes cty "at+jwt", the type of what is inside. The reader
 #           takes "JWT" alone, as RFC 7519, Section 5.2 wants it for nested JWTs.
 #           The same text, decrypted as a JWE, holds a good token of that type.
-# Matters:  who lets an issuer encrypt its access tokens must decrypt them before
-#           they get here, and cannot do so with that function.
+# Matters:  encrypted access tokens must be decrypted before the verifier reads
+#           them, and that function cannot do it.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
