@@ -194,4 +194,3 @@ func onlyKeys(k *key, jwks string, header, payload object) func(*world) sent {
 }
 
 var jwt = object{"typ": "JWT"}
-

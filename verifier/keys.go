@@ -121,6 +121,16 @@ func (k Keys) ForUse(use string) Keys {
 	return Keys{of}
 }
 
+// Check says what is wrong with the arguments that a Keys was made with, or nil. New does
+// the same, and more; Check is for resolvers that are given Issuers. The error is a
+// [*ConfigError].
+func (k Keys) Check() error {
+	if k.of == nil || k.of.err == "" {
+		return nil
+	}
+	return invalid("Issuers.Keys", k.of.err)
+}
+
 func blank(text string) string {
 	if text == "" {
 		return "is empty"
