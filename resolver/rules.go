@@ -16,7 +16,7 @@ func checkIssuers(field string, issuers []verifier.Issuer) error {
 	list := slices.Clone(issuers)
 	for i := range list {
 		if err := list[i].Keys.Check(); err != nil {
-			return fmt.Errorf("resolver: %s: the keys of %q: %w", field, list[i].Name, err)
+			return fmt.Errorf("resolver: the keys of %s: %w", field, err)
 		}
 		list[i].Keys, list[i].Encryption = verifier.KeysStatic([]byte(`{"keys":[]}`)), verifier.EncryptionRule{}
 		list[i].Opaque = verifier.OpaqueTokens{} // several are allowed, for different requests
