@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,7 +27,8 @@ type KubernetesConfig struct {
 	// CAFile and TokenFile are the certificate authority of the API server and the
 	// token that the program shows to it. Both are read again when they are older than
 	// a minute, so that projected tokens and certificates rotate. A file that cannot be
-	// read makes the fetch fail: with nothing held that is 503 and an event, never 401.
+	// read makes the fetch fail, with an event that names the file (problem "file"): with
+	// nothing held that is 503, never 401.
 	// Default: those of the program's own service account, under
 	// /var/run/secrets/kubernetes.io/serviceaccount.
 	CAFile, TokenFile string
@@ -114,17 +115,13 @@ func (c *inCluster) current() (*http.Client, string, error) {
 	if age := now.Sub(c.read); c.client != nil && age >= 0 && age < filesAge {
 		return c.client, c.token, nil
 	}
-	token, err := os.ReadFile(c.tokenFile)
+	token, err := readToken(c.tokenFile)
 	if err != nil {
-		return nil, "", fmt.Errorf("providers: the token of the service account: %w", err)
+		return nil, "", err
 	}
-	pem, err := os.ReadFile(c.caFile)
+	roots, err := readRoots(c.caFile)
 	if err != nil {
-		return nil, "", fmt.Errorf("providers: the certificate authority of the API server: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, "", errors.New("providers: the file of the certificate authority has no certificate")
+		return nil, "", err
 	}
 	if c.client != nil {
 		c.client.CloseIdleConnections()
@@ -134,6 +131,33 @@ func (c *inCluster) current() (*http.Client, string, error) {
 		transport.Proxy = nil // the API server is inside of the cluster
 		transport.TLSClientConfig.MinVersion = tls.VersionTLS12
 	}
-	c.token, c.read = strings.TrimSpace(string(token)), now
+	c.token, c.read = token, now
 	return c.client, c.token, nil
+}
+
+// readToken reads one token: what else could be in the file must not become a header
+// field, nor stand in the error of one.
+func readToken(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	token := strings.TrimSpace(string(text))
+	switch {
+	case err != nil:
+		return "", err
+	case token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", &fs.PathError{Op: "use", Path: file, Err: errors.New("what is in the file is no token")}
+	default:
+		return token, nil
+	}
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, &fs.PathError{Op: "use", Path: file, Err: errors.New("the file has no certificate")}
+	}
+	return roots, nil
 }

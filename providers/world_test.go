@@ -342,3 +342,7 @@ func (k *key) signature(input []byte) []byte {
 }
 
 func now() int64 { return time.Now().Unix() }
+
+func newRoots() *x509.CertPool { return x509.NewCertPool() }
+
+func helloFor(name string) *tls.ClientHelloInfo { return &tls.ClientHelloInfo{ServerName: name} }
