@@ -33,7 +33,7 @@ func (d *sourceDefaults) united(m *mistakes, field string, name spellings, i *Is
 // number of sets.
 func unite(ctx context.Context, sources []*keys.Source) (lifecycle.Answer, error) {
 	answer := lifecycle.Answer{}
-	var all []json.RawMessage
+	all := []json.RawMessage{} // not null, if all are empty
 	for n, source := range sources {
 		a, err := source.FetchKeys(ctx, "")
 		if err != nil {
