@@ -1,6 +1,8 @@
 package providers_test
 
 import (
+	"time"
+
 	"github.com/portcullis-go/portcullis/providers"
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -72,16 +74,16 @@ var selfHosted = []setup{
 		issue: onlyKeys(newKey("kc", "RS256"), inside, jwt, object{"iss": realm, "aud": "orders", "typ": "Bearer", "sub": "s"}),
 	},
 	{
-		provider: "Spring Authorization Server", about: "scope is a list; nbf is the moment of issue", source: "spring-authorization-server, JwtGenerator",
-		config: verifier.Config{Domain: "https://auth.shop.example", Audience: "control-room"},
+		provider: "Spring Authorization Server", about: "scope is a list; nbf is the moment of issue, so a clock that is a second behind needs Leeway", source: "spring-authorization-server, JwtGenerator",
+		config: verifier.Config{Domain: "https://auth.shop.example", Audience: "control-room", Leeway: 5 * time.Second},
 		issue: plain("https://auth.shop.example", "https://auth.shop.example/oauth2/jwks", nil, object{
 			"sub": "web", "aud": "control-room", "nbf": now() - 1, "scope": []string{"openid", "orders.read"}, "jti": "1",
 		}),
 		check: scopes("orders.read"),
 	},
 	{
-		provider: "Duende IdentityServer", about: "scope is a list; typ at+jwt", source: "Duende docs, Access tokens",
-		config: verifier.Config{Audience: "orders", Issuers: issuers(providers.IdentityServer("https://id.shop.example"))},
+		provider: "Duende IdentityServer", about: "scope is a list; typ at+jwt; nbf is the moment of issue", source: "Duende docs, Access tokens",
+		config: verifier.Config{Audience: "orders", Leeway: 5 * time.Second, Issuers: issuers(providers.IdentityServer("https://id.shop.example"))},
 		issue: plain("https://id.shop.example", "https://id.shop.example/.well-known/openid-configuration/jwks", object{"typ": "at+jwt"}, object{
 			"sub": "1", "aud": []string{"orders", "https://id.shop.example/resources"}, "nbf": now() - 1, "client_id": "web", "idp": "local", "amr": []string{"pwd"},
 			"scope": []string{"openid", "orders.read"}, "jti": "1",
@@ -204,6 +206,24 @@ var selfHosted = []setup{
 			})
 		},
 		check: permission("orders:read"),
+	},
+	{
+		provider: "Spring Authorization Server", kind: "on localhost", about: "http for development", source: "spring-authorization-server, Getting started",
+		config: verifier.Config{Audience: "control-room", Leeway: 5 * time.Second, Issuers: issuers(verifier.Issuer{Name: "http://localhost:9000"})},
+		issue: plain("http://localhost:9000", "http://localhost:9000/oauth2/jwks", nil, object{
+			"sub": "web", "aud": "control-room", "nbf": now() + 1, "scope": []string{"openid", "orders.read"}, "jti": "1",
+		}),
+		check: scopes("orders.read"),
+	},
+	{
+		provider: "Dex", kind: "on localhost", about: "http for development", source: "Dex docs, Getting started",
+		config: verifier.Config{Audience: "orders", Issuers: issuers(verifier.Issuer{Name: "http://127.0.0.1:5556/dex"})},
+		issue:  plain("http://127.0.0.1:5556/dex", "http://127.0.0.1:5556/dex/keys", nil, object{"aud": "orders", "sub": "CgE3EgVsb2NhbA"}),
+	},
+	{
+		provider: "Dex", kind: "in compose", about: "http between containers, under the name that iss has", source: "Dex docs, Getting started",
+		config: verifier.Config{Audience: "orders", HTTPHosts: []string{"dex:5556"}, Issuers: issuers(verifier.Issuer{Name: "http://dex:5556/dex"})},
+		issue:  plain("http://dex:5556/dex", "http://dex:5556/dex/keys", nil, object{"aud": "orders", "sub": "CgE3EgVsb2NhbA"}),
 	},
 	{
 		provider: "Dex", about: "ID tokens; aud is the client", source: "Dex docs, ID tokens",
