@@ -27,7 +27,7 @@ var order = []struct{ packages, may string }{
 	{"cacheadapter/*", ""},
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
 	{"integration/*", "verifier verifier/reason exchange"},
-	{"examples/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"examples/...", "verifier verifier/... resolver providers exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
 	{"tools/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
