@@ -62,6 +62,7 @@ var parityRules = []recorded.Rule{
 	{Name: "RFC 9111", Quirk: "RFC 9111", Wanted: []string{"accepted"}, Because: "RFC 9111: the grammar of Cache-Control"},
 	{Name: "commas inside quoted strings", Quirk: "commas inside quoted strings", Wanted: []string{"accepted"}, Because: "RFC 9111 5.2: quoted strings are one value"},
 	{Name: "plain mapping", Quirk: "plain mapping", Wanted: []string{"accepted"}, Because: "RFC 9110 5.1: field names have no case"},
+	{Name: "cache_control.header-lowercase-preferred", Wanted: []string{"accepted"}, Because: "RFC 9110 5.1: field names have no case"},
 	{Name: "percent-encoded unreserved", Quirk: "percent-encoded unreserved", Wanted: []string{"accepted"}, Because: "RFC 3986 6.2.2.2: unreserved characters are decoded"},
 	{Name: "raw characters in htu", Wanted: []string{"400 invalid_dpop_proof"}, Because: "DESIGN 5: valid ASCII URLs without repairs"},
 	{Name: "credentials in the URL", Quirk: "credentials in the URL", Wanted: []string{"400 invalid_dpop_proof"}, Because: "RFC 9110 4.2.4: no credentials in http URLs"},
