@@ -18,11 +18,13 @@ type Rule struct {
 	// Wanted are the beginnings of outcomes as [Compare] states them, such as
 	// "401 invalid_token". A step in front and a count are not part of them.
 	Wanted []string
-	// Quirk and Systemic say which vectors without an entry of their own may
-	// differ by this rule: those whose remark has this part or this tag. Vectors
-	// of the project's own have entries, one by one.
+	// Quirk, Systemic and When say which vectors without an entry of their own
+	// may differ by this rule: those whose remark has this part or this tag, or
+	// that are of this kind. Vectors of the project's own have entries, one by
+	// one.
 	Quirk    string
 	Systemic string
+	When     func(*Vector) bool
 }
 
 // An Entry states the outcome of one vector that differs on purpose.
@@ -79,7 +81,7 @@ func NewDifferences(entries []Entry, rules []Rule, own []Vector) (*Differences, 
 		needed[e.Rule] = true
 	}
 	for _, r := range rules {
-		if !needed[r.Name] && r.Quirk == "" && r.Systemic == "" {
+		if !needed[r.Name] && !r.general() {
 			faults = append(faults, fmt.Errorf("rule %q is of no vector", r.Name))
 		}
 		if r.Because == "" || len(r.Wanted) == 0 {
@@ -109,6 +111,14 @@ func (r *Rule) wants(outcome string) bool {
 	return true
 }
 
+// general reports whether a rule is for further vectors, too.
+func (r *Rule) general() bool { return r.Quirk != "" || r.Systemic != "" || r.When != nil }
+
+func (r *Rule) covers(v *Vector) bool {
+	return r.Quirk != "" && strings.Contains(v.Quirk, r.Quirk) || r.Systemic != "" && slices.Contains(v.QuirkSystemic, r.Systemic) ||
+		r.When != nil && r.When(v)
+}
+
 // Judge returns what is wrong with an outcome as [Compare] states it, or "", and
 // whether it differs on purpose.
 func (d *Differences) Judge(v *Vector, outcome string) (problem string, onPurpose bool) {
@@ -126,8 +136,7 @@ func (d *Differences) Judge(v *Vector, outcome string) (problem string, onPurpos
 		return outcome + "; want what was recorded", false
 	}
 	for _, r := range d.rules {
-		byQuirk := r.Quirk != "" && strings.Contains(v.Quirk, r.Quirk) || r.Systemic != "" && slices.Contains(v.QuirkSystemic, r.Systemic)
-		if byQuirk && r.wants(outcome) {
+		if r.covers(v) && r.wants(outcome) {
 			return "", true
 		}
 	}
