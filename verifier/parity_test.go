@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -433,19 +432,6 @@ func parityFailure(err error, request bool) recorded.Outcome {
 	}
 	return recorded.Outcome{Failure: f}
 }
-
-// observedParity is what came out of each vector of the project's own: played
-// once, and judged often.
-var observedParity = sync.OnceValues(func() (map[string]recorded.Observation, error) {
-	own, err := recorded.ReadFile(filepath.Join("testdata", "parity.json"))
-	observed := make(map[string]recorded.Observation)
-	for _, v := range own {
-		if parityElsewhere(&v) == "" {
-			observed[v.ID] = recorded.Play(context.Background(), &v, startParity(&testing.B{}, nil))
-		}
-	}
-	return observed, err
-})
 
 func parityDifferences(t testing.TB, own []recorded.Vector) *recorded.Differences {
 	t.Helper()
