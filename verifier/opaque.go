@@ -64,7 +64,7 @@ func (f IntrospectorFunc) Introspect(ctx context.Context, req IntrospectionReque
 // conformance.TestRevocationChecker.
 //
 //   - revoked == true refuses the token with 401.
-//   - An error means "could not decide": 503, unless Config.AllowRevocationFailure.
+//   - An error means "could not decide": 503, unless RevocationConfig.AllowFailure.
 //   - ctx is honoured as everywhere; the Verifier also bounds each call.
 //   - Errors contain nothing of the token. Safe for concurrent use.
 type RevocationChecker interface {

@@ -391,7 +391,7 @@ func parityHelper(req *recorded.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := keyset.ParseKey(members)
+		key, err := keyset.ParseKey(members, nil)
 		if err != nil {
 			return nil, err
 		}

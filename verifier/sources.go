@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
+	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -54,7 +55,8 @@ var errOtherIssuer = errors.New("verifier: these are keys of another issuer")
 type sourceDefaults struct {
 	doer            fetch.Doer
 	hosts, overHTTP []string
-	dynamic         bool // for Issuers that a resolver returns
+	known           *keyset.Algorithms // whose keys are read
+	dynamic         bool               // for Issuers that a resolver returns
 }
 
 func newSourceDefaults(m *mistakes, doer Doer, keyHosts, httpHosts []string) sourceDefaults {
@@ -86,7 +88,7 @@ func clientOf(doer Doer) fetch.Doer {
 // source says where the documents of an issuer come from.
 func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Issuer) *keys.Source {
 	cfg := keys.SourceConfig{
-		Name: name.name, Spellings: slices.Concat(name.exact, i.Aliases), Hosts: d.hosts, HTTPHosts: d.overHTTP, Doer: d.doer,
+		Name: name.name, Spellings: slices.Concat(name.exact, i.Aliases), Hosts: d.hosts, HTTPHosts: d.overHTTP, Doer: d.doer, Algorithms: d.known,
 	}
 	if i.Doer != nil {
 		if isNil(i.Doer) {

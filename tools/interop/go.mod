@@ -5,16 +5,19 @@ go 1.26.0
 replace (
 	github.com/portcullis-go/portcullis => ../..
 	github.com/portcullis-go/portcullis/integration/mcpverifier => ../../integration/mcpverifier
+	github.com/portcullis-go/portcullis/integration/mldsa => ../../integration/mldsa
 )
 
 require (
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/portcullis-go/portcullis v0.1.0
 	github.com/portcullis-go/portcullis/integration/mcpverifier v0.1.0
+	github.com/portcullis-go/portcullis/integration/mldsa v0.1.0
 	github.com/zitadel/oidc/v3 v3.52.0
 )
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
 	github.com/bmatcuk/doublestar/v4 v4.10.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-chi/chi/v5 v5.5.0 // indirect

@@ -21,6 +21,8 @@ var modules = map[string][]string{
 	"cacheadapter/memcache":    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/bradfitz/gomemcache"},
 	"mocks":                    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.uber.org/mock"},
 	"integration/grpcverifier": {"github.com/go-jose/go-jose/v4", core, "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"},
+	"integration/fastrsa":      {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "filippo.io/bigmod", "golang.org/x/sys"},
+	"integration/mldsa":        {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "filippo.io/mldsa"},
 	"integration/mcpverifier":  {"github.com/go-jose/go-jose/v4", "github.com/google/jsonschema-go", "github.com/modelcontextprotocol/go-sdk", core, "github.com/segmentio/asm", "github.com/segmentio/encoding", "github.com/yosida95/uritemplate/v3", "golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/time"},
 	"integration/otelverifier": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
 		"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/auto/sdk",
@@ -41,9 +43,13 @@ var unreleased = map[string][]string{
 	"examples/otter":      {core, "github.com/maypok86/otter/v2"},
 	"examples/valkey":     {core, "github.com/valkey-io/valkey-go"},
 	"tools/compare": {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3",
-		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3"},
-	"tools/interop": {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk", "github.com/zitadel/oidc/v3"},
+		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3",
+		core + "/integration/fastrsa", core + "/integration/mldsa", "filippo.io/mldsa"},
+	"tools/interop": {core, core + "/integration/mcpverifier", core + "/integration/mldsa", "github.com/modelcontextprotocol/go-sdk", "github.com/zitadel/oidc/v3"},
 	"tools/lint":    {},
+	"tools/strangers": {core, "github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2", "github.com/jellydator/ttlcache/v3", "github.com/nats-io/nats-server/v2",
+		"github.com/nats-io/nats.go", "github.com/redis/rueidis", "go.etcd.io/bbolt", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/server/v3", "modernc.org/sqlite"},
+	"tools/wycheproof": {core, core + "/integration/fastrsa", core + "/integration/mldsa"},
 }
 
 // inWorkspace are the modules of go.work. The others stay outside, so that what
