@@ -64,7 +64,7 @@ func (f IntrospectorFunc) Introspect(ctx context.Context, req IntrospectionReque
 // conformance.TestRevocationChecker.
 //
 //   - revoked == true refuses the token with 401.
-//   - An error means "could not decide": 503, unless Config.AllowRevocationFailure.
+//   - An error means "could not decide": 503, unless RevocationConfig.AllowFailure.
 //   - ctx is honoured as everywhere; the Verifier also bounds each call.
 //   - Errors contain nothing of the token. Safe for concurrent use.
 type RevocationChecker interface {
@@ -137,11 +137,13 @@ type OpaqueTokens struct {
 	// issuers that are allowed for a request, one at most can have an Introspector.
 	Introspector Introspector
 	// JWTs asks about the issuer's JWTs too, after all their other checks: an issuer
-	// that revokes tokens. It costs a question for each token.
+	// that revokes tokens. It costs a question for each token. What the answer
+	// states (iss, sub, aud, exp, nbf, cnf) must agree with the token. An encrypted
+	// token is asked about as it was sent.
 	JWTs bool
 	// Prefix, MinLength and MaxLength are what the issuer's opaque tokens look like;
-	// others are refused unasked. MaxLength is at most Config.MaxTokenSize, which is
-	// its default.
+	// others are refused unasked. Default MaxLength is Config.MaxTokenSize, which
+	// bounds all tokens.
 	Prefix               string
 	MinLength, MaxLength int
 }

@@ -78,6 +78,7 @@ func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Ke
 		return "", nil, ErrOpen
 	}
 	tried := 0
+	var failure error // of a key that might open the token
 	for i := range o.Keys {
 		key := &o.Keys[i]
 		if h.hasKeyID && key.ID != h.keyID || !key.fits(h.algorithm) {
@@ -88,7 +89,8 @@ func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Ke
 		}
 		content, err := key.decrypt(ctx, parsed, h.algorithm)
 		if err != nil {
-			return "", nil, err
+			failure = err
+			continue
 		}
 		if content != nil {
 			if len(content) > o.MaxInner || strings.Count(string(content), ".") != 2 {
@@ -96,6 +98,9 @@ func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Ke
 			}
 			return string(content), key, nil
 		}
+	}
+	if failure != nil {
+		return "", nil, failure
 	}
 	return "", nil, ErrOpen
 }
@@ -189,6 +194,10 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 		if !ok {
 			return h, false
 		}
+	}
+	// RFC 7516, Section 5.2, step 10: with an agreed key there is none to decrypt.
+	if (h.algorithm == "ECDH-ES") != (parts[1] == "") {
+		return h, false
 	}
 	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding) && isJWT(content)
 }

@@ -20,6 +20,8 @@ var order = []struct{ packages, may string }{
 	{"resolver", "internal/... verifier"},
 	{"providers", "verifier resolver"},
 	{"exchange", "internal/... verifier verifier/reason"},
+	{"introspection", "internal/... verifier exchange"},
+	{"verifier/revocation", "internal/... verifier"},
 	{"conformance", "verifier verifier/reason"},
 	{"mocks", "verifier verifier/reason"},
 	{"cacheadapter", "internal/... verifier"},
@@ -27,7 +29,7 @@ var order = []struct{ packages, may string }{
 	{"cacheadapter/*", ""},
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
 	{"integration/*", "verifier verifier/reason exchange"},
-	{"examples/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"examples/...", "verifier verifier/... resolver exchange introspection conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
 	{"tools/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
