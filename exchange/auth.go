@@ -190,7 +190,7 @@ func (a *externalAssertion) authenticate(ctx context.Context, r *tokenRequest) e
 		return err
 	}
 	if tokenProblem(assertion) != "" {
-		return noCredential(ctx, errEmptyCredential)
+		return noCredential(ctx, errCredentialForm)
 	}
 	r.assert(a.kind, assertion)
 	return nil

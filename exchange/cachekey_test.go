@@ -1,7 +1,7 @@
 package exchange_test
 
 import (
-	"fmt"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -265,6 +265,11 @@ func (r *anyRequest) canonical() string {
 	_, parts := r.request()
 	extra := maps.Clone(r.extra)
 	maps.DeleteFunc(extra, func(_ string, values []string) bool { return len(values) == 0 })
-	// %q of a map is sorted and quotes every text; an absent list is an empty one.
-	return strings.ReplaceAll(fmt.Sprintf("%d %d %q %q %q %q", client, r.kind, issuer, parts, extra, r.header), "%!q(<nil>)", "[]")
+	// Maps are written in the order of their names, and every text is quoted; an
+	// absent list is an empty one.
+	data, err := json.Marshal([]any{client, r.kind, issuer, parts, extra, r.header})
+	if err != nil {
+		panic(err)
+	}
+	return strings.ReplaceAll(string(data), "null", "[]")
 }

@@ -43,6 +43,7 @@ const maxCredential = 64 << 10
 
 var (
 	errEmptyCredential = errors.New("exchange: the credential is empty, or longer than 64 KiB")
+	errCredentialForm  = errors.New("exchange: the assertion has white space in it, or a scheme before it")
 	errCredentialFile  = errors.New("exchange: the file does not hold what is expected")
 )
 

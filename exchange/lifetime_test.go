@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/exchange"
+	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -113,6 +115,10 @@ func TestServedResultsAreGood(t *testing.T) {
 		}
 		return time.Unix(seconds, 0), true
 	}
+	// One document for all: a store for each sequence would be most of the work.
+	document := metadataFunc(func(context.Context, string) (verifier.Metadata, error) {
+		return verifier.Metadata{Issuer: "https://tenant.example/", TokenEndpoint: tokenURL}, nil
+	})
 	served, kept := 0, 0
 	for range sequences {
 		clock := verifiertest.NewClock(time.Unix(1_750_000_000, random.Int64N(1e9)))
@@ -142,7 +148,7 @@ func TestServedResultsAreGood(t *testing.T) {
 			return 200, nil, body + "}"
 		}}
 		cfg := exchange.Config{
-			Domain: domain, ClientID: clientID, Auth: exchange.ClientSecretBasic(secret), Doer: e, Clock: clock,
+			Domain: domain, ClientID: clientID, Auth: exchange.ClientSecretBasic(secret), Doer: e, Clock: clock, Metadata: document,
 			Cache: verifiertest.NewCache(clock, 0), CachePrivate: true, CacheSkew: time.Duration(1 + random.Int64N(int64(time.Minute))),
 		}
 		c, err := exchange.New(cfg)

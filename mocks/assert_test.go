@@ -15,17 +15,19 @@ import (
 
 // The mocks are the interfaces.
 var (
-	_ verifier.Cache           = (*mocks.MockCache)(nil)
-	_ verifier.Clearer         = (*mocks.MockClearer)(nil)
-	_ verifier.ReplayStore     = (*mocks.MockReplayStore)(nil)
-	_ verifier.DomainResolver  = (*mocks.MockDomainResolver)(nil)
-	_ verifier.StaticDomains   = (*mocks.MockStaticDomains)(nil)
-	_ verifier.KeyFetcher      = (*mocks.MockKeyFetcher)(nil)
-	_ verifier.Clock           = (*mocks.MockClock)(nil)
-	_ verifier.Doer            = (*mocks.MockDoer)(nil)
-	_ verifier.NonceSource     = (*mocks.MockNonceSource)(nil)
-	_ verifier.Observer        = (*mocks.MockObserver)(nil)
-	_ verifier.RequestVerifier = (*mocks.MockRequestVerifier)(nil)
+	_ verifier.Cache              = (*mocks.MockCache)(nil)
+	_ verifier.Clearer            = (*mocks.MockClearer)(nil)
+	_ verifier.ReplayStore        = (*mocks.MockReplayStore)(nil)
+	_ verifier.DomainResolver     = (*mocks.MockDomainResolver)(nil)
+	_ verifier.StaticDomains      = (*mocks.MockStaticDomains)(nil)
+	_ verifier.KeyFetcher         = (*mocks.MockKeyFetcher)(nil)
+	_ verifier.Clock              = (*mocks.MockClock)(nil)
+	_ verifier.Doer               = (*mocks.MockDoer)(nil)
+	_ verifier.NonceSource        = (*mocks.MockNonceSource)(nil)
+	_ verifier.Observer           = (*mocks.MockObserver)(nil)
+	_ verifier.RequestVerifier    = (*mocks.MockRequestVerifier)(nil)
+	_ verifier.SignatureAlgorithm = (*mocks.MockSignatureAlgorithm)(nil)
+	_ verifier.SignatureKey       = (*mocks.MockSignatureKey)(nil)
 )
 
 // TestEveryInterfaceHasAMock reads the source, as a new interface is easily

@@ -819,3 +819,166 @@ func (c *MockRequestVerifierVerifyHTTPRequestCall) DoAndReturn(f func(*http.Requ
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
+
+// MockSignatureAlgorithm is a mock of SignatureAlgorithm interface.
+type MockSignatureAlgorithm struct {
+	ctrl     *gomock.Controller
+	recorder *MockSignatureAlgorithmMockRecorder
+	isgomock struct{}
+}
+
+// MockSignatureAlgorithmMockRecorder is the mock recorder for MockSignatureAlgorithm.
+type MockSignatureAlgorithmMockRecorder struct {
+	mock *MockSignatureAlgorithm
+}
+
+// NewMockSignatureAlgorithm creates a new mock instance.
+func NewMockSignatureAlgorithm(ctrl *gomock.Controller) *MockSignatureAlgorithm {
+	mock := &MockSignatureAlgorithm{ctrl: ctrl}
+	mock.recorder = &MockSignatureAlgorithmMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockSignatureAlgorithm) EXPECT() *MockSignatureAlgorithmMockRecorder {
+	return m.recorder
+}
+
+// PrepareKey mocks base method.
+func (m *MockSignatureAlgorithm) PrepareKey(members map[string][]byte) (verifier.SignatureKey, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "PrepareKey", members)
+	ret0, _ := ret[0].(verifier.SignatureKey)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// PrepareKey indicates an expected call of PrepareKey.
+func (mr *MockSignatureAlgorithmMockRecorder) PrepareKey(members any) *MockSignatureAlgorithmPrepareKeyCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "PrepareKey", reflect.TypeOf((*MockSignatureAlgorithm)(nil).PrepareKey), members)
+	return &MockSignatureAlgorithmPrepareKeyCall{Call: call}
+}
+
+// MockSignatureAlgorithmPrepareKeyCall wrap *gomock.Call
+type MockSignatureAlgorithmPrepareKeyCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockSignatureAlgorithmPrepareKeyCall) Return(arg0 verifier.SignatureKey, arg1 error) *MockSignatureAlgorithmPrepareKeyCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockSignatureAlgorithmPrepareKeyCall) Do(f func(map[string][]byte) (verifier.SignatureKey, error)) *MockSignatureAlgorithmPrepareKeyCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockSignatureAlgorithmPrepareKeyCall) DoAndReturn(f func(map[string][]byte) (verifier.SignatureKey, error)) *MockSignatureAlgorithmPrepareKeyCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// Spec mocks base method.
+func (m *MockSignatureAlgorithm) Spec() verifier.AlgorithmSpec {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Spec")
+	ret0, _ := ret[0].(verifier.AlgorithmSpec)
+	return ret0
+}
+
+// Spec indicates an expected call of Spec.
+func (mr *MockSignatureAlgorithmMockRecorder) Spec() *MockSignatureAlgorithmSpecCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Spec", reflect.TypeOf((*MockSignatureAlgorithm)(nil).Spec))
+	return &MockSignatureAlgorithmSpecCall{Call: call}
+}
+
+// MockSignatureAlgorithmSpecCall wrap *gomock.Call
+type MockSignatureAlgorithmSpecCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockSignatureAlgorithmSpecCall) Return(arg0 verifier.AlgorithmSpec) *MockSignatureAlgorithmSpecCall {
+	c.Call = c.Call.Return(arg0)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockSignatureAlgorithmSpecCall) Do(f func() verifier.AlgorithmSpec) *MockSignatureAlgorithmSpecCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockSignatureAlgorithmSpecCall) DoAndReturn(f func() verifier.AlgorithmSpec) *MockSignatureAlgorithmSpecCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// MockSignatureKey is a mock of SignatureKey interface.
+type MockSignatureKey struct {
+	ctrl     *gomock.Controller
+	recorder *MockSignatureKeyMockRecorder
+	isgomock struct{}
+}
+
+// MockSignatureKeyMockRecorder is the mock recorder for MockSignatureKey.
+type MockSignatureKeyMockRecorder struct {
+	mock *MockSignatureKey
+}
+
+// NewMockSignatureKey creates a new mock instance.
+func NewMockSignatureKey(ctrl *gomock.Controller) *MockSignatureKey {
+	mock := &MockSignatureKey{ctrl: ctrl}
+	mock.recorder = &MockSignatureKeyMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockSignatureKey) EXPECT() *MockSignatureKeyMockRecorder {
+	return m.recorder
+}
+
+// Verify mocks base method.
+func (m *MockSignatureKey) Verify(input string, signature []byte) bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Verify", input, signature)
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// Verify indicates an expected call of Verify.
+func (mr *MockSignatureKeyMockRecorder) Verify(input, signature any) *MockSignatureKeyVerifyCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Verify", reflect.TypeOf((*MockSignatureKey)(nil).Verify), input, signature)
+	return &MockSignatureKeyVerifyCall{Call: call}
+}
+
+// MockSignatureKeyVerifyCall wrap *gomock.Call
+type MockSignatureKeyVerifyCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockSignatureKeyVerifyCall) Return(arg0 bool) *MockSignatureKeyVerifyCall {
+	c.Call = c.Call.Return(arg0)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockSignatureKeyVerifyCall) Do(f func(string, []byte) bool) *MockSignatureKeyVerifyCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockSignatureKeyVerifyCall) DoAndReturn(f func(string, []byte) bool) *MockSignatureKeyVerifyCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}

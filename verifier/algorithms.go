@@ -28,12 +28,12 @@ func (l algorithmList) String() string {
 	return strings.Join(names, " ")
 }
 
-func (m *mistakes) algorithms(field string, names []string) algorithmList {
+func (m *mistakes) algorithms(field string, names []string, known *keyset.Algorithms) algorithmList {
 	list := make(algorithmList, 0, len(names))
 	for i, name := range names {
-		a := keyset.AlgorithmByName(name)
+		a := known.ByName(name)
 		if a == nil {
-			m.of(fmt.Sprintf("%s[%d]", field, i), name, "is not a supported asymmetric algorithm; names are exact, one per entry: "+strings.Join(keyset.AlgorithmNames(), ", "))
+			m.of(fmt.Sprintf("%s[%d]", field, i), name, "is not a supported asymmetric algorithm, nor one of Config.SignatureAlgorithms; names are exact, one per entry: "+strings.Join(known.Names(), ", "))
 			continue
 		}
 		list = append(list, a)

@@ -51,7 +51,7 @@ func (v *rawVector) keys() string {
 // signedBy reports whether a key of the vector made a signature.
 func (v *rawVector) signedBy(kid string, hasKID bool, input string, signature []byte) bool {
 	algorithm := keyset.AlgorithmByName(v.Algorithm)
-	set, err := keyset.Parse([]byte(v.keys()))
+	set, err := keyset.Parse([]byte(v.keys()), nil)
 	if err != nil || algorithm == nil {
 		return false
 	}
@@ -133,7 +133,7 @@ func (v *rawVector) accepted(t *testing.T) bool {
 		if err != nil {
 			return false
 		}
-		key, err := keyset.ParseKey(members)
+		key, err := keyset.ParseKey(members, nil)
 		return err == nil && key.Thumbprint() == v.Value
 	case "ath":
 		return base64URLSHA256(v.Token) == v.Value

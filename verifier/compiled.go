@@ -96,8 +96,8 @@ type issuerContent struct {
 // contentOf returns what an Issuer says; comparable is false when its Doer
 // or Introspector cannot be compared, such as a function.
 func contentOf(i *Issuer) (content issuerContent, comparable bool) {
-	if i.Doer != nil && !reflect.TypeOf(i.Doer).Comparable() ||
-		i.Opaque.Introspector != nil && !reflect.TypeOf(i.Opaque.Introspector).Comparable() {
+	if i.Doer != nil && !reflect.ValueOf(i.Doer).Comparable() ||
+		i.Opaque.Introspector != nil && !reflect.ValueOf(i.Opaque.Introspector).Comparable() {
 		return content, false
 	}
 	var text []byte

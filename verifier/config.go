@@ -35,9 +35,14 @@ type Config struct {
 
 	// Algorithms are the allowed signature algorithms of tokens, by their exact
 	// names: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
-	// EdDSA, Ed25519. Default RS256. EdDSA and Ed25519 are different names of
-	// the same thing (RFC 9864, Section 2.2); allow the one that is used.
+	// EdDSA, Ed25519, and those of SignatureAlgorithms. Default RS256. EdDSA and
+	// Ed25519 are different names of the same thing (RFC 9864, Section 2.2);
+	// allow the one that is used.
 	Algorithms []string
+	// SignatureAlgorithms check signatures in place of the standard library:
+	// of algorithms that it lacks, or faster. They allow nothing by themselves;
+	// Algorithms, Issuer.Algorithms and DPoP.Algorithms do. Default none.
+	SignatureAlgorithms []SignatureAlgorithm
 	// Leeway is how much exp and nbf may be missed by, 0 to 5 minutes.
 	// Default 0.
 	Leeway time.Duration

@@ -62,6 +62,7 @@
 //   - events.go: what an Observer is told
 //   - metadata.go: what an issuer says about itself
 //   - doer.go: the HTTP client
+//   - signaturealgorithm.go: algorithms from outside of the standard library
 //   - algorithms.go: allow-lists of signature algorithms
 //   - claims.go: how claims are read
 //   - confirmation.go: the cnf claim

@@ -3,6 +3,7 @@ package verifier_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -96,6 +97,41 @@ func TestNullMembersOfKeysAreAbsent(t *testing.T) {
 		issuer.SetJWKS(append([]byte("\ufeff"), body...))
 		if _, err := newVerifier(t, issuer, nil).VerifyAccessToken(t.Context(), issuer.Sign(audience, nil)); err != nil {
 			t.Errorf("%s null: %v", name, err)
+		}
+	}
+}
+
+// TestAccessTokenFromContext: the text that was verified, and nothing where the
+// middleware verified nothing or another party put a token into the context.
+func TestAccessTokenFromContext(t *testing.T) {
+	issuer := verifiertest.NewIssuer(t)
+	v := newVerifier(t, issuer, nil)
+	token := issuer.Sign(audience, nil)
+	for name, c := range map[string]struct {
+		cfg    verifier.MiddlewareConfig
+		header http.Header
+		want   string
+	}{
+		"Authorization": {verifier.MiddlewareConfig{}, http.Header{"Authorization": {"bearer   " + token}}, token},
+		"cookie beside another Authorization": {verifier.MiddlewareConfig{Source: verifier.TokenSource{Cookie: "t"}},
+			http.Header{"Cookie": {"t=" + token}, "Authorization": {"Bearer other"}}, token},
+		"none": {verifier.MiddlewareConfig{Optional: true}, http.Header{}, ""},
+	} {
+		served := false
+		next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			served = true
+			if got, ok := verifier.AccessTokenFromContext(r.Context()); got != c.want || ok != (c.want != "") {
+				t.Errorf("%s: %v, and the token as sent: %v", name, ok, got == c.want)
+			}
+			if _, ok := verifier.AccessTokenFromContext(verifier.ContextWithToken(r.Context(), &verifier.Token{})); ok {
+				t.Errorf("%s: there is one for a token that another party put there", name)
+			}
+		})
+		r := httptest.NewRequest(http.MethodGet, "https://api.example.com/", nil)
+		r.Header = c.header
+		verifier.Middleware(v, c.cfg)(next).ServeHTTP(httptest.NewRecorder(), r)
+		if !served {
+			t.Errorf("%s: refused", name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,9 @@ type DPoPConfig struct {
 	// FutureSkew is how far in the future iat may be. Default 30 s; negative
 	// means none; at most 5 minutes.
 	FutureSkew time.Duration
-	// MaxProofSize in bytes. Default 8 KiB, at most 64 KiB.
+	// MaxProofSize in bytes, at most 64 KiB. Default 8 KiB; 16 KiB when
+	// Algorithms has one that the standard library lacks: a proof holds a public
+	// key and a signature, which are longer there.
 	MaxProofSize int
 	// ReplayStore remembers the proofs that were used. Default: a store of this
 	// process for a million proofs, of which ReplayQuota may be of one key. A
@@ -73,7 +76,7 @@ const (
 )
 
 // newProofs checks a DPoPConfig.
-func newProofs(m *mistakes, d *DPoPConfig, clock Clock, watch watcher) *proofs {
+func newProofs(m *mistakes, d *DPoPConfig, known *keyset.Algorithms, clock Clock, watch watcher) *proofs {
 	if d.Mode < DPoPAllowed || d.Mode > DPoPDisabled {
 		m.add("DPoP.Mode", "is not one of the modes of this package")
 	}
@@ -81,9 +84,11 @@ func newProofs(m *mistakes, d *DPoPConfig, clock Clock, watch watcher) *proofs {
 	if len(names) == 0 {
 		names = []string{defaultProofAlgorithm}
 	}
+	algorithms := m.algorithms("DPoP.Algorithms", names, known)
 	p := &proofs{
-		algorithms: m.algorithms("DPoP.Algorithms", names),
-		maxSize:    m.size("DPoP.MaxProofSize", d.MaxProofSize, defaultMaxProofSize, minMaxProofSize, maxMaxProofSize),
+		known:      known,
+		algorithms: algorithms,
+		maxSize:    m.size("DPoP.MaxProofSize", d.MaxProofSize, algorithms.proofSize(), minMaxProofSize, maxMaxProofSize),
 		maxAge:     m.duration("DPoP.MaxAge", d.MaxAge, bounds{byDefault: defaultProofAge, min: time.Second, max: maxProofAge}),
 		futureSkew: m.duration("DPoP.FutureSkew", d.FutureSkew, bounds{byDefault: defaultFutureSkew, min: leastUnit, max: maxFutureSkew, optional: true}),
 		failOpen:   d.AllowReplayStoreFailure,
@@ -97,6 +102,15 @@ func newProofs(m *mistakes, d *DPoPConfig, clock Clock, watch watcher) *proofs {
 	}
 	p.store, p.storeTimeout = m.replayStore(d, clock)
 	return p
+}
+
+// proofSize is the bound on proofs by default. Keys and signatures of
+// algorithms that the standard library lacks tend to be long.
+func (l algorithmList) proofSize() int {
+	if slices.ContainsFunc(l, (*keyset.Algorithm).OnlyOutside) {
+		return 2 * defaultMaxProofSize
+	}
+	return defaultMaxProofSize
 }
 
 // replayStore returns nil where replays are allowed. The default store does not
@@ -128,6 +142,7 @@ func (m *mistakes) replayStore(d *DPoPConfig, clock Clock) (ReplayStore, time.Du
 
 // proofs checks DPoP proofs: a DPoPConfig, compiled.
 type proofs struct {
+	known              *keyset.Algorithms
 	algorithms         algorithmList
 	maxAge, futureSkew time.Duration
 	maxSize            int
@@ -148,7 +163,7 @@ type proofKey struct {
 	thumbprint string
 }
 
-// maxProofKeys is how many keys of clients are remembered.
+// maxProofKeys is how many keys of clients are remembered; see jws.Weight.
 const maxProofKeys = 4096
 
 // proofKeys remembers the keys of proofs that were accepted, by the text of
@@ -172,7 +187,7 @@ func (k *proofKeys) remember(segment string, key *proofKey) {
 	if _, loaded := k.m.LoadOrStore(segment, key); loaded {
 		return
 	}
-	if k.count.Add(1) > maxProofKeys {
+	if k.count.Add(jws.Weight(segment)) > maxProofKeys {
 		k.m.Clear()
 		k.count.Store(0)
 	}

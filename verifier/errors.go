@@ -3,6 +3,7 @@ package verifier
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier/reason"
@@ -96,6 +97,9 @@ type Error struct {
 	// Claim is the name of the claim that is missing or malformed, when the
 	// name is the configuration's or a registered one.
 	Claim string
+	// Limit in bytes that the token or proof is longer than; only with the
+	// reasons token_too_large and proof_too_large.
+	Limit int
 
 	scheme  Scheme // that the request used
 	only    Scheme // that is challenged; "" for those that the mode allows
@@ -109,6 +113,9 @@ func (e *Error) Error() string {
 	text := "verifier: " + e.Description
 	if e.Claim != "" {
 		text += " (" + e.Claim + ")"
+	}
+	if e.Limit > 0 {
+		text += " (more than " + strconv.Itoa(e.Limit) + " bytes)"
 	}
 	return text
 }
@@ -166,6 +173,13 @@ func refuse(r Reason) *Error {
 func refuseClaim(r Reason, claim string) *Error {
 	e := refuse(r)
 	e.Claim = claim
+	return e
+}
+
+// refuseSize says which bound was met.
+func refuseSize(r reason.Reason, limit int) *Error {
+	e := refuse(r)
+	e.Limit = limit
 	return e
 }
 

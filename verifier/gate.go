@@ -158,7 +158,9 @@ func (g *gate) policyOf(value *Issuer) (*policy, error) {
 // newGate compiles the issuers of a configuration.
 func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 	g := &gate{exact: make(map[string]*policy), normal: make(map[string]*policy)}
-	g.compiled.standard, g.compiled.most = s, maxCompiled
+	dynamic := *s
+	dynamic.sources.dynamic = true
+	g.compiled.standard, g.compiled.most = &dynamic, maxCompiled
 	for i := range cfg.Issuers {
 		field := fmt.Sprintf("Issuers[%d].", i)
 		g.add(m, field+"Name", s.compile(m, field, &cfg.Issuers[i]))

@@ -1,10 +1,13 @@
 package verifier_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/portcullis-go/portcullis/resolver"
 	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/reason"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
 // issuersNow is when the tokens of these tests are good.
@@ -499,3 +503,47 @@ func TestSharedKeySets(t *testing.T) {
 		j.want(claims{"iss": shared}, reason.IssuerMalformed)
 	}
 }
+
+// TestTenantsOfOneName: a resolver may give two tenants one iss and keys of their
+// own. Neither memory, the shared cache nor the memo may mix them up.
+func TestTenantsOfOneName(t *testing.T) {
+	ours, theirs := newFuzzWorld(t, nil), newFuzzWorld(t, nil)
+	theirs.issuer = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
+	fetcher := func(w *fuzzWorld) verifier.KeyFetcher {
+		return verifier.KeyFetcherFunc(func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) {
+			return verifier.KeySet{JWKS: w.jwks()}, nil
+		})
+	}
+	urls := &documents{bodies: map[string]string{"https://one.example/keys": string(ours.jwks()), "https://two.example/keys": string(theirs.jwks())}}
+	for name, keys := range map[string][2]verifier.Keys{
+		"fetchers": {verifier.KeysFrom(fetcher(ours)), verifier.KeysFrom(fetcher(theirs))},
+		"pointers": {verifier.KeysFrom(&oneFetcher{fetcher(ours)}), verifier.KeysFrom(&oneFetcher{fetcher(theirs)})},
+		"values":   {verifier.KeysFrom(oneFetcher{fetcher(ours)}), verifier.KeysFrom(oneFetcher{fetcher(theirs)})},
+		"URLs":     {verifier.KeysURL("https://one.example/keys"), verifier.KeysURL("https://two.example/keys")},
+		"static":   {verifier.KeysStatic(ours.jwks()), verifier.KeysStatic(theirs.jwks())},
+	} {
+		r := &tenants{answer: func(req verifier.ResolveRequest) (*verifier.Issuer, error) {
+			tenant := 0
+			if req.Header().Get("Host") == "two" {
+				tenant = 1
+			}
+			return &verifier.Issuer{Name: "https://a.example", Keys: keys[tenant]}, nil
+		}}
+		j := newCourt(t, verifier.Config{Domains: r, Audience: "api", Doer: urls, Cache: verifiertest.NewCache(nil, 0), TokenMemo: 10})
+		for range 3 {
+			for _, c := range []struct {
+				host string
+				w    *fuzzWorld
+				good bool
+			}{{"one", ours, true}, {"two", ours, false}, {"two", theirs, true}, {"one", theirs, false}} {
+				j.w = c.w
+				_, err := j.VerifyAccessToken(t.Context(), j.token("", nil), verifier.WithRequest("", http.Header{"Host": {c.host}}))
+				if (err == nil) != c.good {
+					t.Errorf("%s: tenant %s: %v; want accepted %v", name, c.host, err, c.good)
+				}
+			}
+		}
+	}
+}
+
+type oneFetcher struct{ verifier.KeyFetcher }

@@ -104,12 +104,21 @@ func blank(text string) string {
 	return ""
 }
 
+// instance tells the KeyFetcher from all others that are in use: a pointer by
+// itself, any other by the Keys that it came in.
+func (k *keysOf) instance() string {
+	if reflect.TypeOf(k.fetcher).Kind() == reflect.Pointer {
+		return fmt.Sprintf("%p", k.fetcher)
+	}
+	return fmt.Sprintf("%p", k)
+}
+
 // identity returns something comparable that tells where the keys come from.
 func (k Keys) identity() any {
 	if k.of == nil {
 		return nil
 	}
-	if f := k.of.fetcher; f != nil && !reflect.TypeOf(f).Comparable() {
+	if f := k.of.fetcher; f != nil && !reflect.ValueOf(f).Comparable() {
 		return k.of
 	}
 	type content struct {

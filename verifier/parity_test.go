@@ -520,7 +520,7 @@ func (r *parityRun) do(t *testing.T, req *parityRequest) parityOutcome {
 		if err != nil {
 			return parityOutcome{err: err}
 		}
-		key, err := keyset.ParseKey(members)
+		key, err := keyset.ParseKey(members, nil)
 		if err != nil {
 			return parityOutcome{err: err}
 		}

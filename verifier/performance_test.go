@@ -224,6 +224,17 @@ func TestBudgetOfBearer(t *testing.T) {
 	}
 }
 
+// TestBudgetOfSignatureAlgorithms counts what is left when the check itself
+// allocates nothing.
+func TestBudgetOfSignatureAlgorithms(t *testing.T) {
+	c := newCourse(t, func(cfg *verifier.Config) {
+		cfg.SignatureAlgorithms = []verifier.SignatureAlgorithm{accelerator{spec: rs256, key: verdict(func() bool { return true })}}
+	})
+	if got := testing.AllocsPerRun(100, c.accepting()); got > 5 {
+		t.Errorf("VerifyAccessToken: %v allocations beside the check; want at most 5", got)
+	}
+}
+
 func TestBudgetOfMemo(t *testing.T) {
 	c := newCourse(t, func(cfg *verifier.Config) { cfg.TokenMemo = 100 })
 	if got := testing.AllocsPerRun(100, c.accepting()); got > 2 {

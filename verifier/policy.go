@@ -177,6 +177,7 @@ func (p *policy) maySign(key *keyset.Key, iss string) bool {
 
 // standard is what Config says for all issuers.
 type standard struct {
+	known      *keyset.Algorithms
 	algorithms algorithmList
 	audiences  []string
 	required   []string
@@ -208,7 +209,7 @@ func (s *standard) compileNamed(m *mistakes, field string, name spellings, i *Is
 	}
 	m.texts(field+"Aliases", i.Aliases)
 	if len(i.Algorithms) > 0 {
-		p.algorithms = m.algorithms(field+"Algorithms", i.Algorithms)
+		p.algorithms = m.algorithms(field+"Algorithms", i.Algorithms, s.known)
 	}
 	if len(i.Audiences) > 0 {
 		m.texts(field+"Audiences", i.Audiences)
@@ -340,7 +341,8 @@ func newStandard(m *mistakes, cfg *Config) *standard {
 	if len(names) == 0 {
 		names = []string{"RS256"}
 	}
-	s.algorithms = m.algorithms("Algorithms", names)
+	s.known = m.known(cfg.SignatureAlgorithms)
+	s.algorithms = m.algorithms("Algorithms", names, s.known)
 	switch {
 	case cfg.Audience != "" && len(cfg.Audiences) > 0:
 		m.add("Audience", "and Config.Audiences are both set; set one")
@@ -360,6 +362,7 @@ func newStandard(m *mistakes, cfg *Config) *standard {
 	s.profile = cfg.Profile
 	s.leeway = m.leeway("Leeway", cfg.Leeway)
 	s.sources = newSourceDefaults(m, cfg.Doer, cfg.KeyHosts, cfg.HTTPHosts)
+	s.sources.known = s.known
 	for _, k := range cfg.Decryption.Keys {
 		s.decryptionKeys = append(s.decryptionKeys, k.ID)
 	}

@@ -32,7 +32,7 @@ type ProofRequest struct {
 // parse reads a proof without checking it.
 func (p *proofs) parse(compact string) (jws.Token, error) {
 	if len(compact) > p.maxSize {
-		return jws.Token{}, refuse(reason.ProofTooLarge)
+		return jws.Token{}, refuseSize(reason.ProofTooLarge, p.maxSize)
 	}
 	if strings.Contains(compact, ",") {
 		return jws.Token{}, refuse(reason.ProofMultiple) // several field lines, joined
@@ -79,7 +79,7 @@ func (p *proofs) checkSignature(parsed *jws.Token) (*proofKey, error) {
 			return nil, err
 		}
 	}
-	if !key.algorithm.Verify(key.key.Public, parsed.SigningInput, parsed.Signature) {
+	if !key.key.Verify(key.algorithm, parsed.SigningInput, parsed.Signature) {
 		return nil, refuse(reason.ProofSignature)
 	}
 	return key, nil
@@ -98,8 +98,8 @@ func (p *proofs) key(h *jws.Header) (*proofKey, error) {
 	if !ok {
 		return nil, refuse(reason.ProofKey)
 	}
-	key, err := keyset.ParseKey(members)
-	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) {
+	key, err := keyset.ParseKey(members, p.known)
+	if err != nil || !key.Fits(algorithm) || !keyset.ForSignatures(members) || !key.Ready(algorithm) {
 		return nil, refuse(reason.ProofKey)
 	}
 	return &proofKey{key: key, algorithm: algorithm, thumbprint: key.Thumbprint()}, nil

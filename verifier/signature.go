@@ -74,7 +74,7 @@ func (p *policy) isSigned(set *keyset.Set, a *keyset.Algorithm, parsed *jws.Toke
 		candidates = slices.DeleteFunc(candidates, func(key *keyset.Key) bool { return !p.maySign(key, iss) })
 	}
 	for _, key := range candidates {
-		if a.Verify(key.Public, parsed.SigningInput, parsed.Signature) {
+		if key.Verify(a, parsed.SigningInput, parsed.Signature) {
 			return true, true
 		}
 	}

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
+	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -53,6 +55,8 @@ var errOtherIssuer = errors.New("verifier: these are keys of another issuer")
 type sourceDefaults struct {
 	doer            fetch.Doer
 	hosts, overHTTP []string
+	known           *keyset.Algorithms // whose keys are read
+	dynamic         bool               // for Issuers that a resolver returns
 }
 
 func newSourceDefaults(m *mistakes, doer Doer, keyHosts, httpHosts []string) sourceDefaults {
@@ -84,7 +88,7 @@ func clientOf(doer Doer) fetch.Doer {
 // source says where the documents of an issuer come from.
 func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Issuer) *keys.Source {
 	cfg := keys.SourceConfig{
-		Name: name.name, Spellings: slices.Concat(name.exact, i.Aliases), Hosts: d.hosts, HTTPHosts: d.overHTTP, Doer: d.doer,
+		Name: name.name, Spellings: slices.Concat(name.exact, i.Aliases), Hosts: d.hosts, HTTPHosts: d.overHTTP, Doer: d.doer, Algorithms: d.known,
 	}
 	if i.Doer != nil {
 		if isNil(i.Doer) {
@@ -106,7 +110,12 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 		cfg.Static = k.static
 	}
 	if k.fetcher != nil {
-		cfg.Fetch, cfg.Tag = fetchFrom(k.fetcher, name.name), "KeyFetcher"
+		cfg.Fetch, cfg.Instance = fetchFrom(k, cmp.Or(k.shared, name.name)), k.instance()
+		if !d.dynamic {
+			// A resolver may know several fetchers for one issuer: what one of them
+			// returned must not come back through the cache as another's.
+			cfg.Tag = "KeyFetcher"
+		}
 	}
 	if k.shared != "" {
 		cfg.Name, cfg.Spellings = k.shared, []string{k.shared}
@@ -146,9 +155,9 @@ func (m *mistakes) source(field string, i *Issuer, err error) {
 }
 
 // fetchFrom makes a FetchFunc of a KeyFetcher.
-func fetchFrom(f KeyFetcher, name string) keys.FetchFunc {
+func fetchFrom(k *keysOf, name string) keys.FetchFunc {
 	return func(ctx context.Context, etag string) (lifecycle.Answer, error) {
-		set, err := foreign.Call(ctx, func() (KeySet, error) { return f.FetchKeys(ctx, KeyRequest{Issuer: name, ETag: etag}) })
+		set, err := foreign.Call(ctx, func() (KeySet, error) { return k.fetcher.FetchKeys(ctx, KeyRequest{Issuer: name, ETag: etag}) })
 		if err != nil {
 			return lifecycle.Answer{}, err
 		}

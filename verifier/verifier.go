@@ -56,14 +56,15 @@ func New(cfg Config) (*Verifier, error) {
 	if v.clock == nil {
 		v.clock = ClockFunc(time.Now)
 	}
-	v.gate = newGate(&m, &cfg, newStandard(&m, &cfg))
+	standard := newStandard(&m, &cfg)
+	v.gate = newGate(&m, &cfg, standard)
 	v.maxToken = m.size("MaxTokenSize", cfg.MaxTokenSize, defaultMaxTokenSize, minMaxTokenSize, maxMaxTokenSize)
 	if entries := m.size("TokenMemo", cfg.TokenMemo, 0, 1, maxTokenMemo); entries > 0 {
 		v.memo = newTokenMemo(entries)
 	}
 	v.opener = newOpener(&m, &cfg.Decryption, v.maxToken)
 	v.revocations = newRevocations(&m, cfg.Revocation, v.watcher)
-	v.proofs = newProofs(&m, &cfg.DPoP, v.clock, v.watcher)
+	v.proofs = newProofs(&m, &cfg.DPoP, standard.known, v.clock, v.watcher)
 	v.edge = newEdge(&m, &cfg)
 	v.answers = newAnswers(&m, &cfg, v.clock, v.proofs.algorithms)
 	refresh := newRefreshPolicy(&m, cfg.CacheTTL, &cfg.Refresh)

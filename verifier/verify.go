@@ -168,7 +168,7 @@ func (v *Verifier) VerifyDPoPProof(ctx context.Context, req ProofRequest) (*Proo
 // *Error.
 func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) (*Token, error) {
 	if len(compact) > v.maxToken {
-		return nil, refuse(reason.TokenTooLarge)
+		return nil, refuseSize(reason.TokenTooLarge, v.maxToken)
 	}
 	t, err := v.verifyAny(ctx, compact, o)
 	if err != nil {

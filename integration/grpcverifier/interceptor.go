@@ -147,10 +147,12 @@ func (i *Interceptor) authenticate(ctx context.Context, method string) (context.
 	if token.Proof != nil && token.Proof.NextNonce != "" {
 		_ = grpc.SetHeader(ctx, metadata.Pairs("dpop-nonce", token.Proof.NextNonce)) // fails only after the first message
 	}
-	if err := verifier.Meets(ctx, token, slices.Concat(i.cfg.Requirements[service(method)], i.cfg.Requirements[method])...); err != nil {
+	ctx = verifier.ContextWithToken(ctx, token)
+	needed := slices.Concat(i.cfg.Requirements[service(method)], i.cfg.Requirements[method])
+	if err := verifier.Meets(ctx, token, needed...); err != nil {
 		return nil, nil, refuse(ctx, err)
 	}
-	return verifier.ContextWithToken(ctx, token), token, nil
+	return ctx, token, nil
 }
 
 // request describes the call as the HTTP request that it is: POST to the path

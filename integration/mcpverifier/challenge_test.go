@@ -298,3 +298,17 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 		})
 	}
 }
+
+// TestUndecided: a requirement that could not decide is no refusal of the token.
+func TestUndecided(t *testing.T) {
+	f := newFixture(t, stateless)
+	broken := func(context.Context, *verifier.Token) error { return errors.New("the database is away") }
+	mcp.AddTool(f.server, &mcp.Tool{Name: "delete"}, func(ctx context.Context, req *mcp.CallToolRequest, _ none) (*mcp.CallToolResult, none, error) {
+		return nil, none{}, mcpverifier.Require(ctx, req, broken)
+	})
+	a := f.send("POST", "", "Bearer "+f.token("alice", nil), callTool("delete"))
+	checkChallenge(t, a, http.StatusServiceUnavailable)
+	if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "database") {
+		t.Errorf("Retry-After %q, body %s; want one, and nothing of the cause", a.header.Get("Retry-After"), a.body)
+	}
+}

@@ -22,7 +22,7 @@ import (
 // handler under the path of the endpoint and under MetadataPath.
 type Handler struct {
 	verifier     *verifier.Verifier
-	baseline     verifier.Requirement
+	baseline     []verifier.Requirement
 	union        bool
 	stateless    bool
 	metadataPath string
@@ -55,8 +55,11 @@ func New(getServer func(*http.Request) *mcp.Server, cfg Config) (*Handler, error
 		return nil, err
 	}
 	h := &Handler{
-		baseline: verifier.AllScopes(cfg.Scopes...), union: cfg.UnionScopes, stateless: cfg.HTTP.Stateless,
+		union: cfg.UnionScopes, stateless: cfg.HTTP.Stateless,
 		sessions: newSessionSealer(), servers: make(map[weak.Pointer[mcp.Server]]bool),
+	}
+	if len(cfg.Scopes) > 0 {
+		h.baseline = []verifier.Requirement{verifier.AllScopes(cfg.Scopes...)}
 	}
 	if h.metadataPath, h.metadata, err = h.newMetadata(&cfg); err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func (h *Handler) Close() error { return h.verifier.Close() }
 
 // ServeHTTP serves the endpoint and the metadata.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.TrimRight(r.URL.Path, "/") == strings.TrimRight(h.metadataPath, "/") {
+	if strings.TrimRight(r.URL.EscapedPath(), "/") == strings.TrimRight(h.metadataPath, "/") {
 		h.metadata.ServeHTTP(w, r)
 		return
 	}
@@ -93,7 +96,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	token, _ := verifier.TokenFromContext(r.Context())
 	c := &call{token: token, accessToken: sentToken(r.Header)}
-	if err := verifier.Meets(r.Context(), token, h.baseline); err != nil {
+	if err := verifier.Meets(r.Context(), token, h.baseline...); err != nil {
 		h.refuse(w, c, err)
 		return
 	}

@@ -15,7 +15,8 @@ type Headers struct {
 	m     sync.Map // string -> *Header
 }
 
-// NewHeaders returns a memory for at most max headers.
+// NewHeaders returns a memory for at most max headers. A header counts once for
+// each KiB that it has begun, so that long ones take no more memory than many.
 func NewHeaders(max int) *Headers { return &Headers{max: int64(max)} }
 
 func (h *Headers) get(segment string) *Header {
@@ -34,12 +35,16 @@ func (h *Headers) Remember(header *Header) {
 	if h == nil || h.get(header.Segment) != nil {
 		return
 	}
-	if h.count.Add(1) > h.max {
+	weight := Weight(header.Segment)
+	if h.count.Add(weight) > h.max {
 		h.m.Clear()
-		h.count.Store(1)
+		h.count.Store(weight)
 	}
 	h.m.Store(header.Segment, header)
 }
+
+// Weight is how much a remembered header counts.
+func Weight(segment string) int64 { return 1 + int64(len(segment)>>10) }
 
 // Len returns how many headers are remembered.
 func (h *Headers) Len() int {

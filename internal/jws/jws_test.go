@@ -110,3 +110,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestLongHeadersCountMore: what is remembered is bounded in bytes too.
+func TestLongHeadersCountMore(t *testing.T) {
+	headers := jws.NewHeaders(8)
+	long := strings.Repeat("x", 2500) // in base64url more than 3 KiB
+	for i := range 9 {
+		parsed, err := jws.Parse(compact(`{"alg":"RS256","kid":"`+string(rune('a'+i))+long+`"}`, `{}`), headers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers.Remember(parsed.Header)
+		if got := headers.Len(); got > 2 {
+			t.Fatalf("%d headers of %d bytes are remembered; want 2 at most", got, len(parsed.Header.Segment))
+		}
+	}
+}

@@ -146,7 +146,7 @@ func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == b
 // origin names a source that has no URL.
 func (d *keySetDocument) origin() string {
 	if d.kind == byFetch {
-		return d.identity
+		return d.tag
 	}
 	return "" // private
 }
@@ -173,7 +173,7 @@ func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.R
 }
 
 func (d *keySetDocument) Parse(body []byte, _ string) (any, error) {
-	set, err := keyset.ParseFor(body, d.use)
+	set, err := keyset.ParseFor(body, d.use, d.algorithms)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (d *keySetDocument) Parse(body []byte, _ string) (any, error) {
 
 func (d *keySetDocument) Same(a, b any) bool { return a.(*keyset.Set).SameKeys(b.(*keyset.Set)) }
 
-func (d *keySetDocument) Size(value any) int { return 128 + 1024*value.(*keyset.Set).Len() }
+func (d *keySetDocument) Size(value any) int { return value.(*keyset.Set).Size() }
 
 // checkKeys allows key sets on the host of the metadata and on those that the
 // configuration names: metadata is data, not authority over our network. A

@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-go/portcullis/internal/discovery"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 )
 
@@ -29,11 +30,15 @@ type SourceConfig struct {
 	File     string // path of a key set; read again when it changes
 	Static   []byte // a key set that never changes
 	Fetch    FetchFunc
-	// Tag tells one Fetch from another in a shared cache.
-	Tag string
+	// Tag tells one Fetch from another in a shared cache; "" keeps what it returns
+	// out of that. Instance tells one from another in this process.
+	Tag, Instance string
 
 	// Use is the "use" that keys must have, in place of "sig" or none; "" is that.
 	Use string
+	// Algorithms whose keys are read, beside those of the standard library; nil
+	// means none.
+	Algorithms *keyset.Algorithms
 
 	// MetadataOnly leaves the key set alone: Entry.Metadata is all that is asked
 	// for.
@@ -104,19 +109,21 @@ var kindNames = [...]string{"discovery", "metadata", "url", "file", "static", "f
 
 // Source says where the documents of one issuer come from. It is immutable.
 type Source struct {
-	name      string
-	spellings []string
-	use       string
-	kind      kind
-	url       string // of the metadata or the key set
-	host      string // of the metadata, in normal form
-	path      string
-	static    []byte
-	fetch     FetchFunc
-	doer      fetch.Doer
-	policy    *hostPolicy
-	identity  string
-	docs      []lifecycle.Document
+	name       string
+	spellings  []string
+	use        string
+	algorithms *keyset.Algorithms
+	kind       kind
+	url        string // of the metadata or the key set
+	host       string // of the metadata, in normal form
+	path       string
+	static     []byte
+	fetch      FetchFunc
+	doer       fetch.Doer
+	policy     *hostPolicy
+	identity   string
+	tag        string // origin of what a Fetch returns
+	docs       []lifecycle.Document
 }
 
 // hostPolicy says which hosts keys are fetched from. Sources share it.
@@ -131,7 +138,7 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{name: strings.Clone(cfg.Name), spellings: slices.Clone(cfg.Spellings), use: cfg.Use, doer: cfg.Doer, policy: policy}
+	s := &Source{name: strings.Clone(cfg.Name), spellings: slices.Clone(cfg.Spellings), use: cfg.Use, algorithms: cfg.Algorithms, doer: cfg.Doer, policy: policy}
 	if err := s.choose(&cfg); err != nil {
 		return nil, err
 	}
@@ -262,7 +269,10 @@ func (s *Source) identify(cfg *SourceConfig) {
 		sum := sha256.Sum256(s.static)
 		at = hex.EncodeToString(sum[:])
 	case byFetch:
-		at = cfg.Tag
+		at = cfg.Tag + " " + cfg.Instance
+		if cfg.Tag != "" {
+			s.tag = kindNames[byFetch] + " " + cfg.Tag
+		}
 	}
 	if at == "" && s.policy == noHosts && s.use == "" {
 		s.identity = kindNames[s.kind]

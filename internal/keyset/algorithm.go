@@ -15,66 +15,87 @@ import (
 
 // Algorithm is a JWS algorithm (RFC 7518, Section 3.1; RFC 8037; RFC 9864).
 type Algorithm struct {
-	Name  string
-	kty   string
-	crv   string
-	hash  crypto.Hash
-	check func(key crypto.PublicKey, hash crypto.Hash, digest, signature []byte) bool
+	Name   string
+	kty    string
+	crv    string
+	hash   crypto.Hash
+	scheme scheme
+
+	outside *Outside // nil: the standard library checks it alone
+	slot    int      // of the keys that outside prepared
 }
 
-// algorithms are those that can be allowed: asymmetric ones only.
+// scheme is how a signature is made.
+type scheme uint8
+
+const (
+	schemeOutside  scheme = iota // the standard library does not have it
+	schemePKCS1v15               // RFC 8017, Section 8.2
+	schemePSS                    // RFC 8017, Section 8.1
+	schemeECDSA                  // FIPS 186-5, Section 6
+	schemeEd25519                // RFC 8032, Section 5.1
+)
+
+// algorithms are those of the standard library that can be allowed: asymmetric
+// ones only.
 var algorithms = [...]Algorithm{
-	{"RS256", "RSA", "", crypto.SHA256, checkPKCS1v15},
-	{"RS384", "RSA", "", crypto.SHA384, checkPKCS1v15},
-	{"RS512", "RSA", "", crypto.SHA512, checkPKCS1v15},
-	{"PS256", "RSA", "", crypto.SHA256, checkPSS},
-	{"PS384", "RSA", "", crypto.SHA384, checkPSS},
-	{"PS512", "RSA", "", crypto.SHA512, checkPSS},
-	{"ES256", "EC", "P-256", crypto.SHA256, checkECDSA},
-	{"ES384", "EC", "P-384", crypto.SHA384, checkECDSA},
-	{"ES512", "EC", "P-521", crypto.SHA512, checkECDSA},
-	{"EdDSA", "OKP", "Ed25519", 0, checkEd25519},
-	{"Ed25519", "OKP", "Ed25519", 0, checkEd25519},
+	{Name: "RS256", kty: "RSA", hash: crypto.SHA256, scheme: schemePKCS1v15},
+	{Name: "RS384", kty: "RSA", hash: crypto.SHA384, scheme: schemePKCS1v15},
+	{Name: "RS512", kty: "RSA", hash: crypto.SHA512, scheme: schemePKCS1v15},
+	{Name: "PS256", kty: "RSA", hash: crypto.SHA256, scheme: schemePSS},
+	{Name: "PS384", kty: "RSA", hash: crypto.SHA384, scheme: schemePSS},
+	{Name: "PS512", kty: "RSA", hash: crypto.SHA512, scheme: schemePSS},
+	{Name: "ES256", kty: "EC", crv: "P-256", hash: crypto.SHA256, scheme: schemeECDSA},
+	{Name: "ES384", kty: "EC", crv: "P-384", hash: crypto.SHA384, scheme: schemeECDSA},
+	{Name: "ES512", kty: "EC", crv: "P-521", hash: crypto.SHA512, scheme: schemeECDSA},
+	{Name: "EdDSA", kty: "OKP", crv: "Ed25519", scheme: schemeEd25519},
+	{Name: "Ed25519", kty: "OKP", crv: "Ed25519", scheme: schemeEd25519},
 }
 
-// AlgorithmByName returns the algorithm of exactly this name, or nil.
-func AlgorithmByName(name string) *Algorithm {
-	for i := range algorithms {
-		if algorithms[i].Name == name {
-			return &algorithms[i]
-		}
-	}
-	return nil
-}
+// AlgorithmByName returns the algorithm of the standard library of exactly this
+// name, or nil.
+func AlgorithmByName(name string) *Algorithm { return (*Algorithms)(nil).ByName(name) }
 
-// Verify checks signature over input with key, which must be of the
-// algorithm's type. This is the one place where signatures are checked.
+// Verify is the standard library's answer to whether signature is one over
+// input by key. It is false for a key of another type.
+//
+// The checks are called by name, not through a variable, so that the compiler
+// sees that they keep nothing and leaves input and hash on the stack.
 func (a *Algorithm) Verify(key crypto.PublicKey, input string, signature []byte) bool {
-	if a.hash == 0 {
-		return a.check(key, 0, []byte(input), signature)
-	}
+	var space [stackInput]byte
+	message := append(space[:0], input...)
 	var sum [sha512.Size]byte
-	return a.check(key, a.hash, digest(sum[:0], a.hash, input), signature)
+	switch a.scheme {
+	case schemePKCS1v15:
+		return checkPKCS1v15(key, a.hash, digest(&sum, a.hash, message), signature)
+	case schemePSS:
+		var kept [sha512.Size]byte // for the heap: what crypto/rsa does with it, the compiler cannot see
+		return checkPSS(key, a.hash, digest(&kept, a.hash, message), signature)
+	case schemeECDSA:
+		return checkECDSA(key, a.hash, digest(&sum, a.hash, message), signature)
+	case schemeEd25519:
+		return checkEd25519(key, message, signature)
+	default:
+		return false
+	}
 }
 
-// stackInput is up to which length a signing input is hashed without a buffer
+// stackInput is up to which length a signing input is checked without a buffer
 // from the heap.
 const stackInput = 2048
 
-// digest appends the hash of input to dst.
-func digest(dst []byte, hash crypto.Hash, input string) []byte {
-	var space [stackInput]byte
-	message := append(space[:0], input...)
+// digest returns the hash of a message, in space.
+func digest(space *[sha512.Size]byte, hash crypto.Hash, message []byte) []byte {
 	switch hash {
 	case crypto.SHA256:
 		sum := sha256.Sum256(message)
-		return append(dst, sum[:]...)
+		return append(space[:0], sum[:]...)
 	case crypto.SHA384:
 		sum := sha512.Sum384(message)
-		return append(dst, sum[:]...)
+		return append(space[:0], sum[:]...)
 	default:
 		sum := sha512.Sum512(message)
-		return append(dst, sum[:]...)
+		return append(space[:0], sum[:]...)
 	}
 }
 
@@ -151,7 +172,7 @@ func curveHash(curve elliptic.Curve) crypto.Hash {
 	}
 }
 
-func checkEd25519(key crypto.PublicKey, _ crypto.Hash, message, signature []byte) bool {
+func checkEd25519(key crypto.PublicKey, message, signature []byte) bool {
 	public, ok := key.(ed25519.PublicKey)
 	return ok && len(public) == ed25519.PublicKeySize && ed25519.Verify(public, message, signature)
 }

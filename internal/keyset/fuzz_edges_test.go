@@ -29,7 +29,7 @@ func TestSizesOfRSAKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keyset.ParseKey(members); (err == nil) != c.want {
+		if _, err := keyset.ParseKey(members, nil); (err == nil) != c.want {
 			t.Errorf("%d bits, e %q: %v; want it taken: %v", c.bits, c.e, err, c.want)
 		}
 	}
@@ -38,7 +38,7 @@ func TestSizesOfRSAKeys(t *testing.T) {
 func TestNumberOfKeys(t *testing.T) {
 	const key = `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"a"}`
 	for count, want := range map[int]bool{1: true, keyset.MaxKeys: true, keyset.MaxKeys + 1: false} {
-		set, err := keyset.Parse([]byte(`{"keys":[` + strings.Repeat(key+",", count-1) + key + `]}`))
+		set, err := keyset.Parse([]byte(`{"keys":[`+strings.Repeat(key+",", count-1)+key+`]}`), nil)
 		if (err == nil) != want || err == nil && set.Len() != count {
 			t.Errorf("%d keys: %v; want them taken: %v", count, err, want)
 		}
@@ -76,7 +76,7 @@ func TestKeysOfOtherNames(t *testing.T) {
 		{`"alg":"ES256","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "EdDSA", 0},
 		{`"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, "ES256", 0},
 	} {
-		set, err := keyset.Parse([]byte(`{"keys":[{` + c.key + `}]}`))
+		set, err := keyset.Parse([]byte(`{"keys":[{`+c.key+`}]}`), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestOneSpellingOfAKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keyset.ParseKey(members); (err == nil) != want {
+		if _, err := keyset.ParseKey(members, nil); (err == nil) != want {
 			t.Errorf("x %q: %v; want it taken: %v", x, err, want)
 		}
 	}

@@ -24,7 +24,7 @@ func FuzzKey(f *testing.F) {
 		if err != nil {
 			return
 		}
-		key, err := keyset.ParseKey(members)
+		key, err := keyset.ParseKey(members, nil)
 		if err != nil {
 			return
 		}

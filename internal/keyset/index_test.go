@@ -17,7 +17,7 @@ func TestLargeAndSmallSetsFindAlike(t *testing.T) {
 			all = append(all, fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"k%d"}`, i/2))
 		}
 		all[n-1] = strings.Replace(all[n-1], `,"kid":"k`+fmt.Sprint((n-1)/2)+`"`, "", 1)
-		set, err := keyset.Parse([]byte(`{"keys":[` + strings.Join(all, ",") + `]}`))
+		set, err := keyset.Parse([]byte(`{"keys":[`+strings.Join(all, ",")+`]}`), nil)
 		if err != nil || set.Len() != n {
 			t.Fatalf("%d keys: %v, %v", n, set, err)
 		}

@@ -22,7 +22,7 @@ func TestUseOfASetThatIsForSomethingElse(t *testing.T) {
 		{``, "jwt-svid", 0}, {`,"use":"sig"`, "jwt-svid", 0}, {`,"use":"x509-svid"`, "jwt-svid", 0}, {`,"use":"jwt-svid"`, "jwt-svid", 1},
 	} {
 		got := 0
-		if s, err := keyset.ParseFor(oneKey(c.extra), c.use); err == nil {
+		if s, err := keyset.ParseFor(oneKey(c.extra), c.use, nil); err == nil {
 			got = s.Len()
 		}
 		if got != c.want {
@@ -33,7 +33,7 @@ func TestUseOfASetThatIsForSomethingElse(t *testing.T) {
 
 func TestIssuersOfKeysTellSetsApart(t *testing.T) {
 	parse := func(extra string) *keyset.Set {
-		s, err := keyset.Parse(oneKey(extra))
+		s, err := keyset.Parse(oneKey(extra), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

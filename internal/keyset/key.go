@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -29,24 +30,27 @@ var ErrKey = errors.New("keyset: unusable key")
 type Key struct {
 	ID        string
 	HasID     bool
-	Algorithm string // the key's "alg", or ""
-	Issuer    string // the member "issuer" that some sets of several issuers have, or ""
-	KeyType   string // "RSA", "EC" or "OKP"
-	Curve     string // "P-256", "P-384", "P-521", "Ed25519" or ""
-	Public    crypto.PublicKey
+	Algorithm string           // the key's "alg", or ""
+	Issuer    string           // the member "issuer" that some sets of several issuers have, or ""
+	KeyType   string           // "RSA", "EC", "OKP" or that of an outside algorithm
+	Curve     string           // "P-256", "P-384", "P-521", "Ed25519", that of an outside algorithm, or ""
+	Public    crypto.PublicKey // nil for a key that outside algorithms alone read
 
 	x, y string // the coordinates as given, for the thumbprint
+
+	outsideKey
 }
 
 // privateMembers are the members of private and symmetric keys (RFC 7518,
-// Section 6). One of them in a place for public keys spoils the key.
-var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+// Section 6; RFC 9964). One of them in a place for public keys spoils the key.
+var privateMembers = [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 // ParseKey reads a public JSON Web Key. Members must have the types and the
 // canonical base64url form of RFC 7518, Section 6; a member that is null is
 // absent; "x5u", "x5c" and the like are ignored, never fetched and never
-// trusted. The error is a *KeyError.
-func ParseKey(members []strictjson.Member) (*Key, error) {
+// trusted. A key of another type is read for the outside algorithms of known.
+// The error is a *KeyError.
+func ParseKey(members []strictjson.Member, known *Algorithms) (*Key, error) {
 	for _, name := range privateMembers {
 		if strictjson.Present(members, name).Kind() != strictjson.Invalid {
 			return nil, &KeyError{name, FaultPrivate}
@@ -63,8 +67,11 @@ func ParseKey(members []strictjson.Member) (*Key, error) {
 	if k.Algorithm, _, err = optionalText(members, "alg"); err != nil {
 		return nil, err
 	}
-	if err := k.parsePublic(members); err != nil {
+	if err := k.parsePublic(members, known); err != nil {
 		return nil, err
+	}
+	if known != nil {
+		k.slots = make([]atomic.Pointer[preparedSlot], known.slots)
 	}
 	if k.Issuer, _, err = optionalText(members, "issuer"); err != nil {
 		k.Issuer = noIssuer
@@ -138,16 +145,16 @@ func requiredText(members []strictjson.Member, name string) (string, error) {
 	return text, err
 }
 
-func (k *Key) parsePublic(members []strictjson.Member) error {
+func (k *Key) parsePublic(members []strictjson.Member, known *Algorithms) error {
 	switch k.KeyType {
 	case "RSA":
 		return k.parseRSA(members)
 	case "EC":
-		return k.parseEC(members)
+		return k.parseEC(members, known)
 	case "OKP":
-		return k.parseOKP(members)
+		return k.parseOKP(members, known)
 	default:
-		return &KeyError{"kty", FaultUnknown}
+		return k.parseOutside(members, "kty", known)
 	}
 }
 
@@ -172,12 +179,12 @@ func (k *Key) parseRSA(members []strictjson.Member) error {
 	return checkRSA(k.Public)
 }
 
-func (k *Key) parseEC(members []strictjson.Member) (err error) {
+func (k *Key) parseEC(members []strictjson.Member, known *Algorithms) (err error) {
 	if k.Curve, err = requiredText(members, "crv"); err != nil {
 		return err
 	}
 	if k.Curve != "P-256" && k.Curve != "P-384" && k.Curve != "P-521" {
-		return &KeyError{"crv", FaultUnknown}
+		return k.parseOutside(members, "crv", known)
 	}
 	if k.x, _, err = octets(members, "x"); err != nil {
 		return err
@@ -190,12 +197,12 @@ func (k *Key) parseEC(members []strictjson.Member) (err error) {
 	return k.parse("x", `{"kty":"EC","crv":"`+k.Curve+`","x":"`+k.x+`","y":"`+k.y+`"}`)
 }
 
-func (k *Key) parseOKP(members []strictjson.Member) (err error) {
+func (k *Key) parseOKP(members []strictjson.Member, known *Algorithms) (err error) {
 	if k.Curve, err = requiredText(members, "crv"); err != nil {
 		return err
 	}
 	if k.Curve != "Ed25519" {
-		return &KeyError{"crv", FaultUnknown}
+		return k.parseOutside(members, "crv", known)
 	}
 	var bytes []byte
 	if k.x, bytes, err = octets(members, "x"); err != nil {
@@ -260,6 +267,8 @@ func (k *Key) Thumbprint() string {
 		input = `{"crv":"` + k.Curve + `","kty":"EC","x":"` + k.x + `","y":"` + k.y + `"}`
 	case ed25519.PublicKey:
 		input = `{"crv":"Ed25519","kty":"OKP","x":"` + k.x + `"}`
+	default:
+		return k.thumbprint
 	}
 	h := crypto.SHA256.New()
 	h.Write([]byte(input))

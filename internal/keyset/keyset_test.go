@@ -180,15 +180,15 @@ func TestParseSkipsWhatItCannotUse(t *testing.T) {
 		"certificate chain":    {"kty": "RSA", "x5c": []string{"AAAA"}},
 		"certificate location": {"kty": "RSA", "x5u": "https://evil.example/"},
 	} {
-		parsed, err := keyset.Parse(set(t, bad, jwk(t, rsaKey, good)))
+		parsed, err := keyset.Parse(set(t, bad, jwk(t, rsaKey, good)), nil)
 		if name == "members as an array" {
-			parsed, err = keyset.Parse([]byte(`{"keys":[[],"x",1,null,` + string(set(t, jwk(t, rsaKey, good)))[len(`{"keys":[`):]))
+			parsed, err = keyset.Parse([]byte(`{"keys":[[],"x",1,null,`+string(set(t, jwk(t, rsaKey, good)))[len(`{"keys":[`):]), nil)
 		}
 		if err != nil || parsed.Len() != 1 || !parsed.HasID("good") {
 			t.Errorf("%s: %v; want the good key alone", name, err)
 		}
 		if bad != nil {
-			if _, err := keyset.Parse(set(t, bad)); !errors.Is(err, keyset.ErrNoUsable) {
+			if _, err := keyset.Parse(set(t, bad), nil); !errors.Is(err, keyset.ErrNoUsable) {
 				t.Errorf("%s alone: %v; want ErrNoUsable", name, err)
 			}
 		}
@@ -198,7 +198,7 @@ func TestParseSkipsWhatItCannotUse(t *testing.T) {
 		`<html>`: keyset.ErrDocument, `{"keys":[],"keys":[]}`: keyset.ErrDocument, `{"Keys":[]}`: keyset.ErrDocument, `{"keys":[]}`: keyset.ErrNoUsable,
 		`{"keys":[{}` + strings.Repeat(",{}", keyset.MaxKeys) + `]}`: keyset.ErrTooMany,
 	} {
-		if _, err := keyset.Parse([]byte(text)); !errors.Is(err, want) {
+		if _, err := keyset.Parse([]byte(text), nil); !errors.Is(err, want) {
 			t.Errorf("%.40q: %v; want %v", text, err, want)
 		}
 	}
@@ -209,7 +209,7 @@ func TestCandidates(t *testing.T) {
 	rs256, es256 := keyset.AlgorithmByName("RS256"), keyset.AlgorithmByName("ES256")
 	parse := func(keys ...map[string]any) *keyset.Set {
 		t.Helper()
-		s, err := keyset.Parse(set(t, keys...))
+		s, err := keyset.Parse(set(t, keys...), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +296,7 @@ func TestECDSAIntegers(t *testing.T) {
 func TestSameKeys(t *testing.T) {
 	one, two := newKey(t, "ES256"), newKey(t, "ES256")
 	parse := func(keys ...map[string]any) *keyset.Set {
-		s, err := keyset.Parse(set(t, keys...))
+		s, err := keyset.Parse(set(t, keys...), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,7 @@ func TestThumbprint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := keyset.ParseKey(members)
+	key, err := keyset.ParseKey(members, nil)
 	if err != nil || key.Thumbprint() != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
 		t.Errorf("%v", err)
 	}
@@ -350,7 +350,7 @@ func TestThumbprint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := keyset.ParseKey(members)
+		parsed, err := keyset.ParseKey(members, nil)
 		if err != nil || parsed.Thumbprint() != base64.RawURLEncoding.EncodeToString(sum) {
 			t.Errorf("%s: thumbprint differs from go-jose's, %v", name, err)
 		}
@@ -365,7 +365,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"","y":""}]}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
-		s, err := keyset.Parse(document)
+		s, err := keyset.Parse(document, nil)
 		if err != nil {
 			return
 		}

@@ -35,16 +35,18 @@ type Set struct {
 // Parse reads a key set. Keys of unknown type, for other uses, weak, private
 // or malformed ones are skipped (RFC 7517, Section 5): one odd key does not
 // spoil the others, not even one with a member twice. Skipped says which. Of
-// the document itself only "keys" is read, which must be there once.
+// the document itself only "keys" is read, which must be there once. Keys of
+// types that only outside algorithms read are kept if known has such an
+// algorithm.
 //
 // The error matches ErrDocument, ErrTooMany or ErrNoUsable; in the last case it
 // is an *UnusableError.
-func Parse(document []byte) (*Set, error) { return ParseFor(document, "") }
+func Parse(document []byte, known *Algorithms) (*Set, error) { return ParseFor(document, "", known) }
 
 // ParseFor is Parse for sets whose keys for signatures have another value of
 // "use" than "sig", which each of them must have then; "" stands for "sig" or no
 // such member.
-func ParseFor(document []byte, use string) (*Set, error) {
+func ParseFor(document []byte, use string, known *Algorithms) (*Set, error) {
 	members, err := strictjson.ParseDocument(string(document), nil)
 	if err != nil {
 		return nil, ErrDocument
@@ -59,7 +61,7 @@ func ParseFor(document []byte, use string) (*Set, error) {
 	}
 	set := &Set{}
 	for i, entry := range entries {
-		jwk, key, err := parseEntry(entry, use)
+		jwk, key, err := parseEntry(entry, use, known)
 		if err != nil {
 			if len(set.skipped) < maxSkipped {
 				set.skipped = append(set.skipped, skip(i, jwk, err))
@@ -94,7 +96,7 @@ func (s *Set) index() {
 
 // parseEntry reads one key of a set. With an error it returns the members as
 // far as they can be read, to describe the key by.
-func parseEntry(entry strictjson.Value, use string) (jwk []strictjson.Member, key *Key, err error) {
+func parseEntry(entry strictjson.Value, use string, known *Algorithms) (jwk []strictjson.Member, key *Key, err error) {
 	jwk, ok := entry.Members(nil)
 	if !ok {
 		jwk, _ = entry.DocumentMembers(nil)
@@ -103,7 +105,7 @@ func parseEntry(entry strictjson.Value, use string) (jwk []strictjson.Member, ke
 	if err := checkUse(jwk, use); err != nil {
 		return jwk, nil, err
 	}
-	key, err = ParseKey(jwk)
+	key, err = ParseKey(jwk, known)
 	return jwk, key, err
 }
 
@@ -127,6 +129,18 @@ func (s *Set) HasID(kid string) bool {
 // Len returns how many usable keys the set has.
 func (s *Set) Len() int { return len(s.keys) }
 
+// Size is about how many bytes of memory the set takes.
+func (s *Set) Size() int {
+	size := 128
+	for _, key := range s.keys {
+		size += 1024
+		for _, octets := range key.members {
+			size += 3 * len(octets) // here, prepared, and what preparing adds
+		}
+	}
+	return size
+}
+
 // Candidates appends to dst the keys that may have signed a token with this
 // kid and algorithm. Several keys may share a kid: those that fit by type,
 // curve and alg are all candidates, a few at the most. A token without kid has
@@ -140,7 +154,7 @@ func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*K
 		if hasKID && (!key.HasID || key.ID != kid) {
 			continue
 		}
-		if key.Fits(a) {
+		if key.Fits(a) && key.Ready(a) {
 			dst = append(dst, key)
 		}
 	}

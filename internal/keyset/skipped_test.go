@@ -40,7 +40,7 @@ func TestOneBadKeyBesideGoodOnes(t *testing.T) {
 		{`null`, keyset.Skipped{KeyError: keyset.KeyError{Fault: keyset.FaultMalformed}}},
 		{`"x"`, keyset.Skipped{KeyError: keyset.KeyError{Fault: keyset.FaultMalformed}}},
 	} {
-		set, err := keyset.Parse([]byte(`{"keys":[` + c.key + `,` + goodKey + `]}`))
+		set, err := keyset.Parse([]byte(`{"keys":[`+c.key+`,`+goodKey+`]}`), nil)
 		if err != nil || set.Len() != 1 || !set.HasID("good") {
 			t.Errorf("%.60s: %v; want the good key alone", c.key, err)
 			continue
@@ -48,7 +48,7 @@ func TestOneBadKeyBesideGoodOnes(t *testing.T) {
 		if got := set.Skipped(); !reflect.DeepEqual(got, []keyset.Skipped{c.want}) {
 			t.Errorf("%.60s: %+v; want %+v", c.key, got, c.want)
 		}
-		_, err = keyset.Parse([]byte(`{"keys":[` + c.key + `]}`))
+		_, err = keyset.Parse([]byte(`{"keys":[`+c.key+`]}`), nil)
 		var unusable *keyset.UnusableError
 		if !errors.As(err, &unusable) || !errors.Is(err, keyset.ErrNoUsable) || len(unusable.Skipped) != 1 {
 			t.Errorf("%.60s alone: %v; want an *UnusableError of one key", c.key, err)
@@ -62,7 +62,7 @@ func TestOneBadKeyBesideGoodOnes(t *testing.T) {
 }
 
 func TestManySkippedKeysAreNotAllKept(t *testing.T) {
-	_, err := keyset.Parse([]byte(`{"keys":[{}` + strings.Repeat(",{}", 99) + `]}`))
+	_, err := keyset.Parse([]byte(`{"keys":[{}`+strings.Repeat(",{}", 99)+`]}`), nil)
 	var unusable *keyset.UnusableError
 	if !errors.As(err, &unusable) || len(unusable.Skipped) != 16 || unusable.Skipped[15].Index != 15 {
 		t.Errorf("%v; want the first 16 keys", err)
@@ -79,7 +79,7 @@ func TestSetsAsTheyCome(t *testing.T) {
 		`{"x":{"a":1,"a":2},"keys":[` + goodKey + `]}`,
 		`{"x":"\ud800","keys":[` + goodKey + `]}`,
 	} {
-		if set, err := keyset.Parse([]byte(document)); err != nil || set.Len() != 1 {
+		if set, err := keyset.Parse([]byte(document), nil); err != nil || set.Len() != 1 {
 			t.Errorf("%.40q: %v; want one key", document, err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestSetsAsTheyCome(t *testing.T) {
 		"\ufeff\ufeff" + `{"keys":[` + goodKey + `]}`, `{"keys":[` + goodKey + `]}` + "\ufeff", `{"keys":[` + goodKey + `]}x`, `{"keys":[` + goodKey, `{"keys":[` + goodKey + `,]}`,
 		`{"keys":[` + goodKey + `],"x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
 	} {
-		if _, err := keyset.Parse([]byte(document)); !errors.Is(err, keyset.ErrDocument) {
+		if _, err := keyset.Parse([]byte(document), nil); !errors.Is(err, keyset.ErrDocument) {
 			t.Errorf("%.60q: %v; want ErrDocument", document, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestSetsAsTheyCome(t *testing.T) {
 func TestNullMembersAreAbsent(t *testing.T) {
 	for _, member := range []string{"kid", "use", "alg", "key_ops", "d", "p", "q", "dp", "dq", "qi", "oth", "k", "n", "e", "y", "x5c"} {
 		key := strings.TrimSuffix(strings.Replace(goodKey, `,"kid":"good"`, "", 1), "}") + `,"` + member + `":null}`
-		set, err := keyset.Parse([]byte(`{"keys":[` + key + `]}`))
+		set, err := keyset.Parse([]byte(`{"keys":[`+key+`]}`), nil)
 		if err != nil || set.Len() != 1 {
 			t.Errorf("%s null: %v; want the key", member, err)
 			continue

@@ -40,7 +40,7 @@ type Reference struct {
 type Answer struct {
 	Body        []byte
 	Stated      string // the issuer as the source states it, or ""
-	Origin      string // where the document came from
+	Origin      string // where the document came from; "" keeps it out of the shared cache
 	ETag        string
 	NotModified bool
 	Freshness   cachecontrol.Directives

@@ -162,7 +162,10 @@ func TestHostileHolders(t *testing.T) {
 type wildcard struct{ *memory }
 
 func (w wildcard) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	if _, ok := w.values["*"]; ok && strings.Contains(key, "lease.") {
+	w.mu.Lock()
+	_, all := w.values["*"]
+	w.mu.Unlock()
+	if all && strings.Contains(key, "lease.") {
 		key = "*"
 	}
 	return w.memory.Get(ctx, key)

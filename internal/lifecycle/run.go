@@ -218,6 +218,8 @@ func parse(d Document, body []byte, stated string) (any, error) {
 // sharing decides whether an answer goes to the shared cache.
 func (p *Policy) sharing(a *Answer) sharing {
 	switch {
+	case a.Origin == "":
+		return shareNot // another source without a name could not be told from it
 	case !a.Freshness.NoStore:
 		return shareForLife
 	case a.Public && p.ShareNoStore:

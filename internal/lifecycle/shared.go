@@ -149,7 +149,7 @@ func (r *run) open(i int, value []byte) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.MayComeFrom(r.before(i), snap.Origin) {
+	if snap.Origin == "" || !d.MayComeFrom(r.before(i), snap.Origin) {
 		return nil, errOtherSource
 	}
 	snap.life = s.cfg.Policy.spread(s.cfg.Policy.clamp(snap.life))

@@ -185,3 +185,31 @@ func TestOneModule(t *testing.T) {
 		t.Error(r.verdict())
 	}
 }
+
+// TestWholeRun runs everything over a repository of three modules: one is
+// tested under the race detector, one is only vetted, and the core's budget is
+// tested without the race detector. The conformance table is a program that
+// wants the report of the core's test.
+func TestWholeRun(t *testing.T) {
+	const test = "package m\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\n"
+	files := map[string]string{
+		"go.mod": mod, "go.work": "go 1.26.0\n\nuse .\n", "tools/x/go.mod": mod, "a/go.mod": mod,
+		"m_test.go": test + "func TestReport(t *testing.T) {\n\tif err := os.WriteFile(os.Getenv(\"PORTCULLIS_REPORTS\")+\"/r\", nil, 0o600); err != nil || !raced {\n\t\tt.Error(raced, err)\n\t}\n}\n\n" +
+			"func TestBudget(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n",
+		"race_test.go":                     "//go:build race\n\npackage m\n\nconst raced = true\n",
+		"norace_test.go":                   "//go:build !race\n\npackage m\n\nconst raced = false\n",
+		"a/a_test.go":                      "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\n",
+		"tools/x/x_test.go":                "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Error(\"has a target of its own\") }\n",
+		"tools/conformancetable/main.go":   "package main\n\nimport \"os\"\n\nfunc main() {\n\tif _, err := os.Stat(os.Args[2] + \"/r\"); err != nil {\n\t\tpanic(err)\n\t}\n}\n",
+		"tools/conformancetable/x_test.go": "package main\n",
+	}
+	repository(t, files)
+	r, err := newRun(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.all()
+	if want := (counts{packages: 4, tests: 3}); len(r.failures) > 0 || r.counts != want {
+		t.Errorf("%s; counts %+v; want %+v", r.verdict(), r.counts, want)
+	}
+}

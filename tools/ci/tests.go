@@ -62,7 +62,7 @@ func (r *run) withoutRace() error {
 	if len(folders) == 0 {
 		return errors.New("there are none")
 	}
-	return r.test(".", nil, append([]string{"-vet=off", "-count=1", "-p=1", "-run=" + unraced}, folders...)...)
+	return r.test(".", nil, append([]string{"-race=false", "-vet=off", "-count=1", "-p=1", "-run=" + unraced}, folders...)...)
 }
 
 var declared = regexp.MustCompile(`(?m)^func ` + strings.TrimPrefix(unraced, "^"))

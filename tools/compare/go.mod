@@ -3,6 +3,7 @@ module github.com/portcullis-go/portcullis/tools/compare
 go 1.26.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/MicahParks/keyfunc/v3 v3.9.1
 	github.com/auth0/go-jwt-middleware/v3 v3.1.0
 	github.com/coreos/go-oidc/v3 v3.21.0
@@ -11,10 +12,13 @@ require (
 	github.com/lestrrat-go/httprc/v3 v3.0.6
 	github.com/lestrrat-go/jwx/v3 v3.4.0
 	github.com/portcullis-go/portcullis v0.1.0
+	github.com/portcullis-go/portcullis/integration/fastrsa v0.1.0
+	github.com/portcullis-go/portcullis/integration/mldsa v0.1.0
 	github.com/zitadel/oidc/v3 v3.51.17
 )
 
 require (
+	filippo.io/bigmod v0.1.0 // indirect
 	github.com/MicahParks/jwkset v0.11.4 // indirect
 	github.com/bmatcuk/doublestar/v4 v4.10.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
@@ -42,9 +46,13 @@ require (
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
-	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 )
 
-replace github.com/portcullis-go/portcullis => ../..
+replace (
+	github.com/portcullis-go/portcullis => ../..
+	github.com/portcullis-go/portcullis/integration/fastrsa => ../../integration/fastrsa
+	github.com/portcullis-go/portcullis/integration/mldsa => ../../integration/mldsa
+)

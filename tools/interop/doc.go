@@ -2,7 +2,7 @@
 // proxies of Debian, clients of npm, a browser. They are built with the tag
 // interop and run by `make interop`:
 //
-//	cd tools/interop && ./install.sh && GOWORK=off go test -tags interop -count 1
+//	cd tools/interop && ./install.sh && GOWORK=off go test -tags interop -count 1 ./...
 //
 // Each row is one check; the table of all rows, pass or fail, is printed at the
 // end. What a test starts, it stops. Software that is missing is a failure.

@@ -180,10 +180,10 @@ func (e *edge) serve(change func(*verifier.Config)) *httptest.Server {
 	return server
 }
 
-// answers is what js/client.mjs prints.
+// answers is what js/client.mjs and js/flow.mjs print.
 type answers []struct {
-	Status, Requests       int
-	Challenge, Nonce, Body string
+	Status, Requests              int
+	Challenge, Nonce, Body, Token string
 }
 
 // node sends requests by a library of npm, which has a key of its own.

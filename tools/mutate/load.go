@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/importer"
 	"go/parser"
 	"go/token"
@@ -30,7 +31,11 @@ type unit struct {
 type loader struct{ exports map[string]string }
 
 func newLoader() (*loader, error) {
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", "./verifier", "./internal/...")
+	packages := []string{"./verifier", "./internal/..."}
+	if _, err := os.Stat("verifier"); err != nil {
+		packages = []string{"./..."} // a nested module
+	}
+	cmd := exec.Command("go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Export"}, packages...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -60,6 +65,9 @@ func (l *loader) load(dir string) (*unit, error) {
 	var parsed []*ast.File
 	for _, name := range names {
 		if matched, _ := filepath.Match("*_test.go", filepath.Base(name)); matched {
+			continue
+		}
+		if built, err := build.Default.MatchFile(dir, filepath.Base(name)); err != nil || !built {
 			continue
 		}
 		source, err := os.ReadFile(name)

@@ -444,13 +444,17 @@ func (r *rewriter) isTime(x ast.Expr) bool {
 	return t != nil && t.String() == "time.Time"
 }
 
-// number adds one to an integer.
+// number adds one to an integer; the greatest byte becomes 0xfe.
 func (r *rewriter) number(x *ast.BasicLit) {
 	basic, ok := r.unit.info.Types[x].Type.(*types.Basic)
 	if !ok || x.Kind != token.INT || basic.Info()&types.IsInteger == 0 || basic.Info()&types.IsUntyped != 0 {
 		return
 	}
-	r.close([]wrapping{r.wrap(x, "one more", "mutantValue_["+basic.Name()+"](%d, ", ", "+x.Value+"+1)")})
+	what, other := "one more", x.Value+"+1"
+	if value := r.unit.info.Types[x].Value; basic.Kind() == types.Uint8 && value != nil && value.ExactString() == "255" {
+		what, other = "one less", x.Value+"-1"
+	}
+	r.close([]wrapping{r.wrap(x, what, "mutantValue_["+basic.Name()+"](%d, ", ", "+other+")")})
 }
 
 func (r *rewriter) literal(x ast.Expr) bool {

@@ -148,8 +148,11 @@ func (s *session) prepare() (dirs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return dir == "verifier" })
-	return append(dirs, "verifier"), os.WriteFile(filepath.Join(s.temp, "overlay.json"), overlay, 0o600)
+	if _, err := os.Stat("verifier"); err == nil {
+		dirs = slices.DeleteFunc(dirs, func(dir string) bool { return dir == "verifier" })
+		dirs = append(dirs, "verifier")
+	}
+	return dirs, os.WriteFile(filepath.Join(s.temp, "overlay.json"), overlay, 0o600)
 }
 
 func (s *session) build(ctx context.Context, dir string) error {

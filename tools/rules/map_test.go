@@ -29,9 +29,10 @@ var order = []struct{ packages, may string }{
 	{"cacheadapter/*", ""},
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
 	{"integration/*", "verifier verifier/reason exchange"},
-	{"examples/...", "verifier verifier/... resolver exchange introspection conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"integration/*/*test", "verifier verifier/verifiertest"},
+	{"examples/...", "verifier verifier/... resolver providers exchange introspection conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
-	{"tools/...", "verifier verifier/... resolver exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
+	{"tools/...", "verifier verifier/... resolver providers exchange introspection conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
 
 // lineOf returns the line of the order that a package stands on: the last one

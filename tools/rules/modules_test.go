@@ -21,6 +21,8 @@ var modules = map[string][]string{
 	"cacheadapter/memcache":    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "github.com/bradfitz/gomemcache"},
 	"mocks":                    {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.uber.org/mock"},
 	"integration/grpcverifier": {"github.com/go-jose/go-jose/v4", core, "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/grpc", "google.golang.org/protobuf"},
+	"integration/fastrsa":      {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "filippo.io/bigmod", "golang.org/x/sys"},
+	"integration/mldsa":        {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "filippo.io/mldsa"},
 	"integration/mcpverifier":  {"github.com/go-jose/go-jose/v4", "github.com/google/jsonschema-go", "github.com/modelcontextprotocol/go-sdk", core, "github.com/segmentio/asm", "github.com/segmentio/encoding", "github.com/yosida95/uritemplate/v3", "golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/time"},
 	"integration/otelverifier": {core, "github.com/go-jose/go-jose/v4", "golang.org/x/sync", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
 		"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/auto/sdk",
@@ -41,10 +43,11 @@ var unreleased = map[string][]string{
 	"examples/otter":      {core, "github.com/maypok86/otter/v2"},
 	"examples/valkey":     {core, "github.com/valkey-io/valkey-go"},
 	"tools/compare": {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3",
-		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3"},
-	"tools/interop":     {core},
-	"tools/interop/mcp": {core, core + "/integration/mcpverifier", "github.com/modelcontextprotocol/go-sdk"},
-	"tools/lint":        {},
+		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3",
+		core + "/integration/fastrsa", core + "/integration/mldsa", "filippo.io/mldsa"},
+	"tools/interop":    {core, core + "/integration/mcpverifier", core + "/integration/mldsa", "github.com/modelcontextprotocol/go-sdk", "github.com/zitadel/oidc/v3"},
+	"tools/lint":       {},
+	"tools/wycheproof": {core, core + "/integration/fastrsa", core + "/integration/mldsa"},
 }
 
 // inWorkspace are the modules of go.work. The others stay outside, so that what
@@ -155,6 +158,9 @@ func TestModFiles(t *testing.T) {
 		}
 		if want := strings.TrimSuffix(core+"/"+module, "/."); file.Module.Path != want {
 			t.Errorf("the module in %s is %s; want %s", module, file.Module.Path, want)
+		}
+		if apart := strings.HasPrefix(module, "examples/") || strings.HasPrefix(module, "tools/"); apart != free {
+			t.Errorf("module %s is on the wrong list: modules under examples and tools are not released, all others are", module)
 		}
 		if file.Go != "1.26.0" || file.Toolchain != "" {
 			t.Errorf("module %s has go %s, toolchain %q; want go 1.26.0 and none", module, file.Go, file.Toolchain)

@@ -1,7 +1,6 @@
 package verifiertest
 
 import (
-	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -14,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -24,8 +21,7 @@ import (
 // use.
 type DPoPClient struct {
 	t      testing.TB
-	alg    string
-	key    crypto.Signer
+	key    signingKey
 	clock  verifier.Clock
 	serial atomic.Int64
 
@@ -37,30 +33,31 @@ type DPoPClient struct {
 // empty algorithm ES256.
 func NewDPoPClient(t testing.TB, clock verifier.Clock, algorithm string) *DPoPClient {
 	t.Helper()
-	if clock == nil {
-		clock = verifier.ClockFunc(time.Now)
-	}
 	if algorithm == "" {
 		algorithm = "ES256"
 	}
-	return &DPoPClient{t: t, alg: algorithm, key: newKey(t, algorithm), clock: clock, nonces: make(map[string]string)}
+	return newClient(t, clock, newStandardKey(t, algorithm))
+}
+
+func newClient(t testing.TB, clock verifier.Clock, key signingKey) *DPoPClient {
+	if clock == nil {
+		clock = verifier.ClockFunc(time.Now)
+	}
+	return &DPoPClient{t: t, key: key, clock: clock, nonces: make(map[string]string)}
 }
 
 // Thumbprint returns the jkt that tokens for this client are bound to.
 func (c *DPoPClient) Thumbprint() string {
 	c.t.Helper()
-	jwk := c.jwk()
-	sum, err := jwk.Thumbprint(crypto.SHA256)
+	thumbprint, err := c.key.thumbprint()
 	if err != nil {
 		c.t.Fatalf("verifiertest: %v", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(sum)
+	return thumbprint
 }
 
 // Confirmation returns the cnf claim for this client's tokens.
 func (c *DPoPClient) Confirmation() map[string]any { return map[string]any{"jkt": c.Thumbprint()} }
-
-func (c *DPoPClient) jwk() jose.JSONWebKey { return jose.JSONWebKey{Key: c.key.Public()} }
 
 // Proof returns a proof for a request: a good one, or what the options make of
 // it.
@@ -70,7 +67,7 @@ func (c *DPoPClient) Proof(method, url, accessToken string, options ...ProofOpti
 	d := &proofDraft{
 		client: c,
 		signer: c.key,
-		header: map[string]any{"typ": "dpop+jwt", "jwk": c.jwk()},
+		header: map[string]any{"typ": "dpop+jwt", "jwk": c.key.public()},
 		claims: map[string]any{
 			"jti": "proof-" + strconv.FormatInt(c.serial.Add(1), 10), "htm": method, "htu": url, "iat": c.clock.Now().Unix(),
 			"ath": base64.RawURLEncoding.EncodeToString(ath[:]),
@@ -79,7 +76,7 @@ func (c *DPoPClient) Proof(method, url, accessToken string, options ...ProofOpti
 	for _, option := range options {
 		option(d)
 	}
-	proof, err := sign(d.signer, c.alg, d.header, d.claims)
+	proof, err := d.signer.sign(d.header, d.claims)
 	if err != nil {
 		c.t.Fatalf("verifiertest: %v", err)
 	}

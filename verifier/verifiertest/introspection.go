@@ -152,7 +152,7 @@ func (i *Issuer) claimsOf(token string) map[string]any {
 	defer i.mu.Unlock()
 	for _, key := range i.keys {
 		var claims map[string]any
-		if payload, err := signed.Verify(key.key.Public()); err == nil && json.Unmarshal(payload, &claims) == nil {
+		if payload, err := signed.Verify(key.key.public()); err == nil && json.Unmarshal(payload, &claims) == nil {
 			return claims
 		}
 	}

@@ -1,7 +1,6 @@
 package verifiertest
 
 import (
-	"crypto"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -31,6 +28,7 @@ type Issuer struct {
 	certificate *x509.Certificate
 	clock       verifier.Clock
 	alg         string
+	newKey      func() signingKey
 
 	mu        sync.Mutex
 	serial    int
@@ -54,7 +52,7 @@ type Issuer struct {
 
 type issuerKey struct {
 	id  string
-	key crypto.Signer
+	key signingKey
 }
 
 // Counts is how many requests came in.
@@ -77,7 +75,9 @@ type Option func(*Issuer)
 func WithClock(clock verifier.Clock) Option { return func(i *Issuer) { i.clock = clock } }
 
 // WithAlgorithm makes the issuer sign with an algorithm other than RS256.
-func WithAlgorithm(name string) Option { return func(i *Issuer) { i.alg = name } }
+func WithAlgorithm(name string) Option {
+	return func(i *Issuer) { i.alg, i.newKey = name, func() signingKey { return newStandardKey(i.t, name) } }
+}
 
 // WithURL gives the issuer a name, such as "https://login.example.com/" or
 // "https://idp.example.com/realms/one", which it states exactly so. No server
@@ -88,7 +88,8 @@ func WithURL(name string) Option { return func(i *Issuer) { i.name = name } }
 // NewIssuer starts an issuer and stops it when the test ends.
 func NewIssuer(t testing.TB, options ...Option) *Issuer {
 	t.Helper()
-	i := &Issuer{t: t, clock: verifier.ClockFunc(time.Now), alg: "RS256", headers: make(http.Header)}
+	i := &Issuer{t: t, clock: verifier.ClockFunc(time.Now), headers: make(http.Header)}
+	WithAlgorithm("RS256")(i)
 	for _, option := range options {
 		option(i)
 	}
@@ -155,7 +156,7 @@ func (i *Issuer) SignWith(header, claims map[string]any) string {
 	all := map[string]any{"kid": key.id, "typ": "at+jwt"}
 	maps.Copy(all, header)
 	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
-	token, err := sign(key.key, i.alg, all, claims)
+	token, err := key.key.sign(all, claims)
 	if err != nil {
 		i.t.Fatalf("verifiertest: %v", err)
 	}
@@ -170,7 +171,7 @@ func (i *Issuer) AddKey() { i.rotate(true) }
 
 func (i *Issuer) rotate(keep bool) {
 	i.t.Helper()
-	key := newKey(i.t, i.alg)
+	key := i.newKey()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.serial++
@@ -344,11 +345,11 @@ func (i *Issuer) keySet() []byte {
 	if i.jwks != nil {
 		return i.jwks
 	}
-	set := jose.JSONWebKeySet{}
+	keys := make([]any, 0, len(i.keys))
 	for _, key := range i.keys {
-		set.Keys = append(set.Keys, publicJWK(key.key, key.id, i.alg))
+		keys = append(keys, key.key.published(key.id))
 	}
-	return mustJSON(set)
+	return mustJSON(map[string]any{"keys": keys})
 }
 
 func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {

@@ -1,10 +1,7 @@
 package verifiertest
 
 import (
-	"crypto"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/reason"
@@ -16,7 +13,7 @@ type ProofOption func(*proofDraft)
 
 type proofDraft struct {
 	client         *DPoPClient
-	signer         crypto.Signer
+	signer         signingKey
 	header, claims map[string]any
 }
 
@@ -62,7 +59,7 @@ func ProofUnsigned() ProofOption { return ProofHeader("alg", "none") }
 
 // ProofPrivateKey gives the private key away in the jwk header.
 func ProofPrivateKey() ProofOption {
-	return func(d *proofDraft) { d.header["jwk"] = jose.JSONWebKey{Key: d.client.key} }
+	return func(d *proofDraft) { d.header["jwk"] = d.client.key.private() }
 }
 
 // ProofFault is a way for a client to misbehave, and how a Verifier refuses it.
@@ -92,7 +89,7 @@ func ProofFaults() []ProofFault {
 		fault("with a private key", reason.ProofKey, ProofPrivateKey()),
 		fault("without a key", reason.ProofKey, ProofHeader("jwk", nil)),
 		fault("signed by another key", reason.ProofSignature, func(d *proofDraft) {
-			d.signer = newKey(d.client.t, d.client.alg)
+			d.signer = d.client.key.another(d.client.t)
 		}),
 		fault("without jti", reason.ProofClaim, ProofClaim("jti", nil)),
 		fault("without htm", reason.ProofClaim, ProofClaim("htm", nil)),

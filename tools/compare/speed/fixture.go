@@ -50,6 +50,7 @@ const (
 
 var groups = []string{
 	groupBearer, groupParallel, groupMemo, groupIssuers, groupRequest, groupDPoP,
+	groupFast, groupFast3072, groupFast4096, groupEdDSA, groupMLDSA44, groupMLDSA65, groupMLDSA87,
 	groupExpired, groupForeign, groupMalformed, groupOversize, groupForged,
 }
 

@@ -106,7 +106,11 @@ func (f *fixture) jobs(ctx context.Context) ([]job, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(f.bareJobs(), own, others)
+	algorithms, err := f.algorithmJobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(f.bareJobs(), own, others, algorithms)
 	slices.SortStableFunc(all, func(a, b job) int { return slices.Index(groups, a.group) - slices.Index(groups, b.group) })
 	return all, nil
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -104,4 +105,9 @@ func write(t testing.TB, dir, name, kind string, der []byte) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Client returns a client that trusts the authority alone.
+func (a *Authority) Client() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool}}, Timeout: 10 * time.Second}
 }

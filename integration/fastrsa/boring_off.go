@@ -1,0 +1,6 @@
+//go:build !boringcrypto
+
+package fastrsa
+
+// boring: the program must use BoringCrypto.
+const boring = false
