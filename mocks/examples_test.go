@@ -61,7 +61,7 @@ func TestResolverIsAskedWithTheHost(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	resolver := mocks.NewMockDomainResolver(gomock.NewController(t))
 	ofAcme := gomock.Cond(func(req verifier.ResolveRequest) bool {
-		return req.Header().Get("Host") == "acme.api.example.com" && req.Header.Get("Authorization") == ""
+		return req.Header().Get("Host") == "acme.api.example.com" && req.Header().Get("Authorization") == ""
 	})
 	resolver.EXPECT().ResolveDomains(gomock.Any(), ofAcme).Return([]string{issuer.Domain()}, nil)
 	cfg := issuer.Config(audience)

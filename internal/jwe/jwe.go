@@ -70,12 +70,25 @@ func IsEncrypted(compact string) bool { return strings.Count(compact, ".") == 4 
 // ErrOpen, or that of a Decrypter that failed.
 func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Key, err error) {
 	h, ok := o.header(compact)
-	if !ok {
+	if !ok || !isJWT(h.content) {
 		return "", nil, ErrOpen
 	}
+	content, by, err := o.decrypt(ctx, compact, &h)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case len(content) > o.MaxInner || strings.Count(string(content), ".") != 2:
+		return "", nil, ErrOpen
+	default:
+		return string(content), by, nil
+	}
+}
+
+// decrypt returns the content of a token whose header was read.
+func (o *Opener) decrypt(ctx context.Context, compact string, h *header) (content []byte, by *Key, err error) {
 	parsed, err := jose.ParseEncryptedCompact(compact, []jose.KeyAlgorithm{jose.KeyAlgorithm(h.algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(h.encoding)})
 	if err != nil {
-		return "", nil, ErrOpen
+		return nil, nil, ErrOpen
 	}
 	tried := 0
 	var failure error // of a key that might open the token
@@ -93,16 +106,13 @@ func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Ke
 			continue
 		}
 		if content != nil {
-			if len(content) > o.MaxInner || strings.Count(string(content), ".") != 2 {
-				return "", nil, ErrOpen
-			}
-			return string(content), key, nil
+			return content, key, nil
 		}
 	}
 	if failure != nil {
-		return "", nil, failure
+		return nil, nil, failure
 	}
-	return "", nil, ErrOpen
+	return nil, nil, ErrOpen
 }
 
 // decrypt returns nil when the key does not open the token. An error is one that
@@ -146,13 +156,12 @@ func (r *remote) DecryptKey(encryptedKey []byte, _ jose.Header) ([]byte, error) 
 
 // header is what the protected header says.
 type header struct {
-	algorithm, encoding, keyID string
-	hasKeyID                   bool
+	algorithm, encoding, keyID, content string
+	hasKeyID                            bool
 }
 
 // header reads the protected header, once and strictly. Compression, critical
-// extensions and everything that names a key by itself are refused; so is a
-// token that does not say that it holds a JWT (RFC 7519, Section 5.2).
+// extensions and everything that names a key by itself are refused.
 func (o *Opener) header(compact string) (h header, ok bool) {
 	parts := strings.Split(compact, ".")
 	if len(parts) != 5 {
@@ -171,8 +180,6 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 	if err != nil {
 		return h, false
 	}
-	var content string
-	var hasContent bool
 	for _, m := range members {
 		ok := true
 		switch m.Name {
@@ -184,8 +191,7 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 			h.keyID, ok = m.Value.Text()
 			h.hasKeyID = true
 		case "cty":
-			content, hasContent = m.Value.Text()
-			ok = hasContent
+			h.content, ok = m.Value.Text()
 		case "typ":
 			_, ok = m.Value.Text()
 		case "zip", "crit", "jku", "jwk", "x5u", "x5c", "p2s", "p2c", "b64":
@@ -199,10 +205,11 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 	if (h.algorithm == "ECDH-ES") != (parts[1] == "") {
 		return h, false
 	}
-	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding) && isJWT(content)
+	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding)
 }
 
-// isJWT compares media types (RFC 7515, Section 4.1.10).
+// isJWT reports whether cty says that there is a JWT inside, as it must (RFC 7519,
+// Section 5.2). It compares media types (RFC 7515, Section 4.1.10).
 func isJWT(content string) bool {
 	content = strings.TrimPrefix(strings.ToLower(content), "application/")
 	return content == "jwt" || content == "at+jwt"
