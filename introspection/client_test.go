@@ -204,6 +204,39 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// A remembered answer outlives the metadata, which say where the question would go.
+func TestOutageOfTheMetadata(t *testing.T) {
+	w := newWorld(t, func(c *introspection.Config) { c.TTL = time.Hour })
+	_, _ = w.ask(t, "first, for the metadata")
+	token := w.issuer.IssueOpaque(api, map[string]any{"exp": start.Unix() + 7200})
+	w.issuer.FailNext(-1, http.StatusServiceUnavailable)
+	w.clock.Advance(55 * time.Minute)
+	w.issuer.Recover()
+	w.issuer.SetDiscovery([]byte("gone"))
+	if got, err := w.ask(t, token); err != nil || !got.Active {
+		t.Fatalf("Introspect = %v, %v; want active", got.Active, err)
+	}
+	w.clock.Advance(50 * time.Minute)
+	if got, err := w.ask(t, token); err != nil || !got.Active {
+		t.Errorf("Introspect = %v, %v; want the answer that is remembered", got.Active, err)
+	}
+	if _, err := w.ask(t, "another"); !errors.Is(err, introspection.ErrMetadata) {
+		t.Errorf("Introspect = %v; want ErrMetadata", err)
+	}
+}
+
+func TestAnswerIsBounded(t *testing.T) {
+	for size, want := range map[int]error{64<<10 - 100: nil, 64 << 10: introspection.ErrInvalidResponse, 2 << 20: introspection.ErrInvalidResponse} {
+		c := mustClient(t, introspection.Config{
+			Domain: "id.example.com", Endpoint: "https://id.example.com/introspect", ClientID: "orders", Auth: exchange.ClientSecretBasic("s"),
+			Doer: &raw{status: 200, body: `{"active":true,"x":"` + strings.Repeat("x", size) + `"}`},
+		})
+		if _, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "x"}); !errors.Is(err, want) {
+			t.Errorf("an answer of %d bytes: %v; want %v", size, err, want)
+		}
+	}
+}
+
 // held is a Doer whose answers wait.
 type held struct {
 	verifier.Doer
