@@ -15,7 +15,7 @@ MODULES := $(sort $(patsubst ./%,%,$(patsubst %/,%,$(dir $(shell find . -name go
 
 each = for module in $(MODULES); do ( cd $$module && export GOWORK=off && echo "== $$module: $(strip $(1))" && $(1) ); done
 
-.PHONY: check test servers map conformance-table generate tidy lint vuln fuzz soak mutate bench interop test-newest findings
+.PHONY: check test servers map conformance-table generate tidy lint vuln fuzz soak strangers mutate bench interop test-newest findings
 
 check:
 	@GOWORK=off $(GO) run ./tools/ci check
@@ -30,6 +30,13 @@ servers:
 # whom.
 map:
 	@GOWORK=off $(GO) test -count=1 -v -run 'TestMap|TestTies$$' ./tools/rules
+
+# Adapters for backends that we ship none for. Needs redis-server; downloads their
+# clients.
+strangers: servers
+	@rm -rf bin/reports-strangers && mkdir -p bin/reports-strangers
+	@cd tools/strangers && GOWORK=off PORTCULLIS_REPORTS=$(CURDIR)/bin/reports-strangers $(GO) test -count=1 -timeout 20m .
+	@GOWORK=off $(GO) run ./tools/conformancetable -strangers bin/reports-strangers
 
 # Rewrites docs/conformance-results.md from the last `make test`.
 conformance-table:
@@ -71,7 +78,7 @@ test-newest: servers
 # Debian packages and npm packages.
 interop:
 	@tools/interop/install.sh
-	@cd tools/interop && GOWORK=off $(GO) test -tags interop -count 1 -timeout 30m ./...
+	@cd tools/interop && GOWORK=off $(GO) test -tags interop -count 1 -timeout 30m -v ./... | grep -E '^(pass |FAIL|ok |[0-9]+ rows|    *[a-z_]+_test.go)'
 
 # What public libraries do that one would not expect. Needs the network, and is
 # no part of `make test`.

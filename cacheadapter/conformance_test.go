@@ -3,6 +3,7 @@ package cacheadapter_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,7 +119,17 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &server{clock: verifiertest.NewClock(time.Time{}), backends: make(map[string]sharedBackend), of: make(map[verifier.Cache]backend)}
 			decorate = compositions(s.clock)[name]
-			report := conformance.TestCache(t, conformance.CacheHarness{
+			var named conformance.Options
+			if _, one := decorators(nil)[name]; one {
+				named.Implementation = "cacheadapter." + name
+			}
+			lag := time.Duration(0)
+			if strings.Contains(name, "Tiered") {
+				lag = 20 * time.Second // two near caches of 10 s each
+			}
+			conformance.TestCache(t, conformance.CacheHarness{
+				Options: named,
+				Lag:     lag,
 				New: func(env *conformance.Env) (verifier.Cache, error) {
 					b := s.backend(env.Namespace)
 					c, err := decorate(complete{bare{b.roomy}, b.cache, b.store})
@@ -132,9 +143,6 @@ func TestConformance(t *testing.T) {
 				Break:   s.fault(func(b backend) { b.cache.FailNext(-1, down{}); b.store.FailNext(-1, down{}) }),
 				Hang:    s.fault(func(b backend) { b.cache.Hang(); b.store.Hang() }),
 			})
-			if _, one := decorators(nil)[name]; one {
-				report.Record(t, "cacheadapter."+name)
-			}
 		})
 	}
 }

@@ -22,8 +22,10 @@ type SignatureAlgorithmHarness struct {
 	// Vectors are known signatures, good and bad ones. Without any, the check of
 	// them is skipped.
 	Vectors []SignatureVector
-	// Timeout of a check. Default 10 s.
+	// Timeout of a call. Default 10 s. A check may take six times as long.
 	Timeout time.Duration
+
+	Options
 }
 
 // SigningKey is a private key for the tests of a
@@ -57,7 +59,7 @@ func SignatureAlgorithmChecks() []Check[SignatureAlgorithmHarness] {
 		verdict = "It accepts what the owner of the key signs, and nothing else: not over another input, not of another key, not changed, cut or longer."
 		panics  = "Nothing panics, whatever comes in."
 	)
-	return []Check[SignatureAlgorithmHarness]{
+	checks := []Check[SignatureAlgorithmHarness]{
 		algorithmCheck("spec-is-constant", spec, algorithmSpec),
 		algorithmCheck("spec-is-taken", spec, algorithmNew),
 		algorithmCheck("good-signatures-are-accepted", verdict, algorithmAccepts),
@@ -72,6 +74,7 @@ func SignatureAlgorithmChecks() []Check[SignatureAlgorithmHarness] {
 		algorithmCheck("keys-of-any-octets", panics, algorithmAnyKey),
 		algorithmCheck("signatures-of-any-octets", panics, algorithmAnySignature),
 	}
+	return basis([]string{"SignatureAlgorithm/spec-is-constant", "SignatureAlgorithm/spec-is-taken"}, checks)
 }
 
 // TestSignatureAlgorithm tests that an algorithm keeps the contract of
@@ -91,7 +94,7 @@ func (h SignatureAlgorithmHarness) suite() suite[SignatureAlgorithmHarness] {
 	return suite[SignatureAlgorithmHarness]{harness: h, checks: SignatureAlgorithmChecks()}
 }
 
-func (h SignatureAlgorithmHarness) limit() time.Duration { return timeout(h.Timeout, 0) }
+func (h SignatureAlgorithmHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
 // algorithmCase is what a check of an algorithm works with.
 type algorithmCase struct {
@@ -101,16 +104,18 @@ type algorithmCase struct {
 }
 
 func algorithmCheck(name, rule string, run func(c *algorithmCase) error) Check[SignatureAlgorithmHarness] {
-	return Check[SignatureAlgorithmHarness]{Interface: "SignatureAlgorithm", Name: name, Rule: rule, limit: SignatureAlgorithmHarness.limit, run: func(env *Env, h SignatureAlgorithmHarness) error {
-		if h.New == nil || h.NewKey == nil {
-			return errors.New("the harness has no New or no NewKey")
-		}
-		algorithm, err := h.New(env)
-		if err != nil {
-			return fmt.Errorf("the harness's New = %w; want a SignatureAlgorithm", err)
-		}
-		return run(&algorithmCase{env, h, algorithm})
-	}}
+	return newCheck("SignatureAlgorithm", name, rule, newAlgorithmCase, run)
+}
+
+func newAlgorithmCase(env *Env, h SignatureAlgorithmHarness) (*algorithmCase, error) {
+	if h.NewKey == nil {
+		return nil, errors.New("the harness has no NewKey")
+	}
+	algorithm, err := opened(env, h.New, "a SignatureAlgorithm")
+	if err != nil {
+		return nil, err
+	}
+	return &algorithmCase{env, h, algorithm}, nil
 }
 
 // algorithmKey is a key pair, the public part prepared.

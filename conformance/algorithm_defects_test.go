@@ -104,9 +104,9 @@ func (s *signing) harness() conformance.SignatureAlgorithmHarness {
 type mistake = func(s *signing)
 
 func TestSignatureAlgorithmDefects(t *testing.T) {
-	testDefects(t, conformance.SignatureAlgorithmChecks(), signingDefects(), func(ctx context.Context, change mistake) conformance.Report {
+	testDefects(t, conformance.SignatureAlgorithmChecks(), signingDefects(), func(ctx context.Context, d defect[mistake]) conformance.Report {
 		s := goodSigning()
-		change(s)
+		d.make(s)
 		return conformance.RunSignatureAlgorithm(ctx, s.harness())
 	})
 }

@@ -32,6 +32,9 @@ type CacheHarness struct {
 	// Shared: caches made with one Env see each other's entries, as processes
 	// that share a server do.
 	Shared bool
+	// Lag is how long a write may take until another cache of the same Env sees
+	// it, where the backend has replicas. Default 0: at once.
+	Lag time.Duration
 	// ReplayStore returns a store on the same server and with the same
 	// Namespace as New, for the rule that Clear spares its records. Not needed
 	// when the cache itself is one.
@@ -42,14 +45,30 @@ type CacheHarness struct {
 	// Hang makes the backend of a cache accept calls and never answer, until
 	// release is called.
 	Hang func(cache verifier.Cache) (release func())
-	// Timeout of a check. Default 10 s, and 24 times MinTTL without Advance.
+	// HangWrites is Hang for backends whose reads cannot be made to wait. It is
+	// used where Hang is nil.
+	HangWrites func(cache verifier.Cache) (release func())
+	// Size tells how much the backend of a cache keeps, in any unit that grows
+	// with it: entries, bytes, or the length of a file. It may run or wait for
+	// what the backend does to clear up.
+	Size func(cache verifier.Cache) (int64, error)
+	// StoredKey tells the key under which the backend keeps a key of the
+	// caller's, without the prefix, if it is another one. The suite then uses it
+	// as a key of the caller's.
+	StoredKey func(cache verifier.Cache, key string) string
+	// Timeout of a call. Default 10 s. A check may take six times as long, and
+	// the time that it waits for ttls.
 	Timeout time.Duration
+
+	Options
 }
 
 // CacheChecks returns the checks of [verifier.Cache] and [verifier.Clearer] as
 // data.
 func CacheChecks() []Check[CacheHarness] {
-	return slices.Concat(cachePresence(), cacheTime(), cacheKeys(), cacheValues(), cacheFaults(), cacheClear())
+	checks := slices.Concat(cachePresence(), cacheTime(), cacheLives(), cacheKeys(), cacheValues(), cacheSlices(),
+		cacheConcurrency(), cacheFaults(), cacheRecovery(), cacheShared(), cacheClear())
+	return founded(cacheFoundations(), basis([]string{"Cache/get-finds-what-was-set"}, checks))
 }
 
 // TestCache tests that a cache keeps the contract of [verifier.Cache], each
@@ -66,30 +85,31 @@ func RunCache(ctx context.Context, h CacheHarness) Report {
 }
 
 func (h CacheHarness) suite(ctx context.Context) suite[CacheHarness] {
-	s := suite[CacheHarness]{harness: h, checks: CacheChecks(), beside: h.Advance == nil}
+	s := suite[CacheHarness]{harness: h, checks: CacheChecks()}
 	if !h.isReplayStore(ctx) {
 		return s
 	}
 	for _, c := range ReplayStoreChecks() {
 		s.checks = append(s.checks, Check[CacheHarness]{
-			Interface: c.Interface, Name: c.Name, Rule: c.Rule, waits: c.waits, limit: CacheHarness.limit,
+			Interface: c.Interface, Name: c.Name, Rule: c.Rule, Group: c.Group, Basis: c.Basis, waits: c.waits, plan: CacheHarness.plan,
 			run: func(env *Env, h CacheHarness) error { return c.run(env, h.asReplayStore()) },
 		})
 	}
 	return s
 }
 
-func (h CacheHarness) limit() time.Duration {
-	if h.Advance != nil {
-		return timeout(h.Timeout, 0)
+func (h CacheHarness) plan() plan {
+	p := plan{Options: h.Options, timeout: h.Timeout, beside: h.Advance == nil}
+	if p.beside {
+		p.waits = h.MinTTL
 	}
-	return timeout(h.Timeout, h.MinTTL)
+	return p
 }
 
 // isReplayStore makes a cache to see. If that fails, the checks will say so.
 func (h CacheHarness) isReplayStore(ctx context.Context) bool {
 	is := false
-	err := guard(ctx, h.limit(), func(env *Env) error {
+	err := guard(ctx, h.plan(), 1, func(env *Env) error {
 		_, err := h.asReplayStore().New(env)
 		is = err == nil
 		return err
@@ -101,7 +121,7 @@ var errNoReplayStore = errors.New("the cache is not a verifier.ReplayStore")
 
 // asReplayStore is the harness for a cache that is a replay store too.
 func (h CacheHarness) asReplayStore() ReplayStoreHarness {
-	r := ReplayStoreHarness{Advance: h.Advance, MinTTL: h.MinTTL, Shared: h.Shared, Timeout: h.Timeout}
+	r := ReplayStoreHarness{Advance: h.Advance, MinTTL: h.MinTTL, Shared: h.Shared, Timeout: h.Timeout, Options: h.Options}
 	r.New = func(env *Env) (verifier.ReplayStore, error) {
 		cache, err := h.New(env)
 		if err != nil {
@@ -113,17 +133,34 @@ func (h CacheHarness) asReplayStore() ReplayStoreHarness {
 		}
 		return store, nil
 	}
-	fault := func(f func(verifier.Cache) func()) func(verifier.ReplayStore) func() {
-		if f == nil {
-			return nil
-		}
-		return func(store verifier.ReplayStore) func() {
+	r.Break, r.Hang = ofStore(h.Break), ofStore(h.Hang)
+	if r.Hang == nil {
+		r.Hang = ofStore(h.HangWrites) // Add writes
+	}
+	if h.Size != nil {
+		r.Size = func(store verifier.ReplayStore) (int64, error) {
 			cache, _ := store.(verifier.Cache)
-			return f(cache)
+			return h.Size(cache)
 		}
 	}
-	r.Break, r.Hang = fault(h.Break), fault(h.Hang)
+	if h.StoredKey != nil {
+		r.StoredKey = func(store verifier.ReplayStore, key string) string {
+			cache, _ := store.(verifier.Cache)
+			return h.StoredKey(cache, key)
+		}
+	}
 	return r
+}
+
+// ofStore is a fault of a cache for one that is a replay store too.
+func ofStore(fault func(verifier.Cache) func()) func(verifier.ReplayStore) func() {
+	if fault == nil {
+		return nil
+	}
+	return func(store verifier.ReplayStore) func() {
+		cache, _ := store.(verifier.Cache)
+		return fault(cache)
+	}
 }
 
 // cacheCase is what a check of a cache works with.
@@ -135,31 +172,19 @@ type cacheCase struct {
 }
 
 func cacheCheck(name, rule string, run func(c *cacheCase) error) Check[CacheHarness] {
-	return Check[CacheHarness]{Interface: "Cache", Name: name, Rule: rule, limit: CacheHarness.limit, run: func(env *Env, h CacheHarness) error {
-		c, err := newCacheCase(env, h)
-		if err != nil {
-			return err
-		}
-		return run(c)
-	}}
-}
-
-// waiting marks checks that wait for ttls.
-func waiting[H any](c Check[H]) Check[H] {
-	c.waits = true
-	return c
+	return newCheck("Cache", name, rule, newCacheCase, run)
 }
 
 func newCacheCase(env *Env, h CacheHarness) (*cacheCase, error) {
-	if h.New == nil {
-		return nil, errors.New("the harness has no New")
-	}
-	cache, err := h.New(env)
+	cache, err := opened(env, h.New, "a cache")
 	if err != nil {
-		return nil, fmt.Errorf("the harness's New = %w; want a cache", err)
+		return nil, err
 	}
-	return &cacheCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL}, env: env, h: h, cache: cache}, nil
+	return &cacheCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL, scale: env.scale}, env: env, h: h, cache: cache}, nil
 }
+
+// again is the same check with another cache.
+func (c *cacheCase) again(env *Env) (*cacheCase, error) { return newCacheCase(env, c.h) }
 
 func (c *cacheCase) key(name string) string { return c.env.key(name) }
 
@@ -243,6 +268,9 @@ const tries = 8
 // its own.
 func (c *cacheCase) attempt(what string, f func(try int) (lost bool, err error)) error {
 	for try := range tries {
+		for range try { // out of step with what is evicted every so many calls
+			_, _, _ = c.get(c.ctx, c.key("out-of-step"))
+		}
 		if lost, err := f(try); err != nil || !lost {
 			return err
 		}

@@ -2,34 +2,52 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
+// What the contract says of contexts and of backends that fail.
+const (
+	ruleDone    = "when ctx is done, every method returns promptly with an error that matches ctx.Err() under errors.Is, even if the backend hangs."
+	ruleWaiting = "A call never waits for another call longer than its own ctx lasts."
+	ruleDown    = "A backend that cannot answer is an error, never a miss."
+	ruleFlight  = "Where a client has no contexts, the adapter bounds its calls in flight and fails the excess at once."
+)
+
 func cacheFaults() []Check[CacheHarness] {
-	const (
-		done   = "when ctx is done, every method returns promptly with an error that matches ctx.Err() under errors.Is, even if the backend hangs."
-		down   = "A backend that cannot answer is an error, never a miss."
-		flight = "Where a client has no contexts, the adapter bounds its calls in flight and fails the excess at once."
-	)
 	withDone := func(call cacheCall) func(*cacheCase) error {
 		return func(c *cacheCase) error { return cacheDone(c, call, canceled(c.ctx)) }
 	}
-	return []Check[CacheHarness]{
-		cacheCheck("get-with-a-done-context", done, withDone(getCall)),
-		cacheCheck("set-with-a-done-context", done, withDone(setCall)),
-		cacheCheck("delete-with-a-done-context", done, withDone(deleteCall)),
-		cacheCheck("past-deadlines-are-told-from-cancellation", done, func(c *cacheCase) error { return cacheDoneAll(c, pastDeadline(c.ctx)) }),
-		cacheCheck("causes-do-not-hide-the-context-error", done, func(c *cacheCase) error { return cacheDoneAll(c, canceledForACause(c.ctx)) }),
-		cacheCheck("get-from-a-hanging-backend", done, cacheHung(getCall)),
-		cacheCheck("set-to-a-hanging-backend", done, cacheHung(setCall)),
-		cacheCheck("delete-from-a-hanging-backend", done, cacheHung(deleteCall)),
-		cacheCheck("calls-in-flight-are-bounded", flight, cacheBounded),
-		cacheCheck("get-from-a-backend-that-is-down", down, cacheDown(getCall)),
-		cacheCheck("set-to-a-backend-that-is-down", down, cacheDown(setCall)),
-		cacheCheck("delete-from-a-backend-that-is-down", down, cacheDown(deleteCall)),
+	checks := []Check[CacheHarness]{
+		cacheCheck("get-with-a-done-context", ruleDone, withDone(getCall)),
+		cacheCheck("set-with-a-done-context", ruleDone, withDone(setCall)),
+		cacheCheck("delete-with-a-done-context", ruleDone, withDone(deleteCall)),
+		cacheCheck("past-deadlines-are-told-from-cancellation", ruleDone, func(c *cacheCase) error { return cacheDoneAll(c, pastDeadline(c.ctx)) }),
+		cacheCheck("causes-do-not-hide-the-context-error", ruleDone, func(c *cacheCase) error { return cacheDoneAll(c, canceledForACause(c.ctx)) }),
+		cacheCheck("a-done-context-harms-no-later-call", ruleDone, cacheAfterDone),
 		cacheCheck("errors-do-not-show-the-value", "Errors never contain the value.", cacheSilent),
 	}
+	hanging := group(groupHang,
+		cacheCheck("get-from-a-hanging-backend", ruleDone, cacheHung(getCall, byDeadline)),
+		cacheCheck("set-to-a-hanging-backend", ruleDone, cacheHung(setCall, byDeadline)),
+		cacheCheck("delete-from-a-hanging-backend", ruleDone, cacheHung(deleteCall, byDeadline)),
+		cacheCheck("get-is-canceled-while-the-backend-hangs", ruleDone, cacheHung(getCall, byCancel)),
+		cacheCheck("set-is-canceled-while-the-backend-hangs", ruleDone, cacheHung(setCall, byCancel)),
+		cacheCheck("delete-is-canceled-while-the-backend-hangs", ruleDone, cacheHung(deleteCall, byCancel)),
+		cacheCheck("a-hanging-call-holds-up-no-other", ruleWaiting, cacheBehind),
+		cacheCheck("calls-in-flight-are-bounded", ruleFlight, func(c *cacheCase) error { return cacheFlight(c, bounded) }),
+		cacheCheck("calls-beyond-the-bound-fail-at-once", ruleFlight, func(c *cacheCase) error { return cacheFlight(c, excessive) }),
+		cacheCheck("errors-of-time-outs-do-not-show-the-value", "Errors never contain the value.", cacheSilentHang),
+	)
+	breaking := group(groupBreak,
+		cacheCheck("get-from-a-backend-that-is-down", ruleDown, cacheDown(getCall)),
+		cacheCheck("set-to-a-backend-that-is-down", ruleDown, cacheDown(setCall)),
+		cacheCheck("delete-from-a-backend-that-is-down", ruleDown, cacheDown(deleteCall)),
+		cacheCheck("a-long-outage-stays-an-error", ruleDown, cacheLongOutage),
+	)
+	return slices.Concat(checks, hanging, breaking)
 }
 
 // cacheCall is one method with its arguments, or Set with a ttl of zero.
@@ -67,17 +85,37 @@ func (call cacheCall) with() []cacheCall {
 	return []cacheCall{call}
 }
 
-// cacheDone makes a call with a context that is done, on a key that is there
-// and on one that is not.
+// cacheDone makes a call with a context that is done, on keys that are there, of
+// any kind, and on one that is not.
 func cacheDone(c *cacheCase, call cacheCall, done doneContext) error {
-	if err := c.set(c.key("present"), "value", time.Hour); err != nil {
+	keys := []string{c.key("present"), c.key("absent")}
+	if err := c.set(keys[0], "value", time.Hour); err != nil {
 		return err
 	}
-	for _, name := range []string{"present", "absent"} {
+	for i, e := range kindsOfEntries() {
+		key := c.key(fmt.Sprint(i) + e.key)
+		if err := c.set(key, e.value, time.Hour); err != nil {
+			return err
+		}
+		if _, _, err := c.get(c.ctx, key); err != nil { // may keep it near
+			return err
+		}
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
 		for _, call := range call.with() {
-			if err := done.refusal(call.name, call.do(c, done.ctx, c.key(name))); err != nil {
+			if err := done.refusal(call.name, call.do(c, done.ctx, key)); err != nil {
 				return err
 			}
+		}
+	}
+	if call.name != setCall.name {
+		return nil
+	}
+	for _, value := range [][]byte{nil, randomBytes(maxValue), randomBytes(maxValue + 1)} {
+		err := c.rawSet(done.ctx, keys[0], value, time.Hour)
+		if err := done.refusal(fmt.Sprintf("Set of %d bytes", len(value)), err); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -96,67 +134,56 @@ func cacheDoneAll(c *cacheCase, done doneContext) error {
 	return nil
 }
 
-// hang makes the backend hang for the rest of the check.
-func (c *cacheCase) hang() error {
-	if c.h.Hang == nil {
-		return skip("the harness has no Hang to make the backend hang")
+// cacheAfterDone finds state that a call which was given up leaves behind.
+func cacheAfterDone(c *cacheCase) error {
+	for i := range 30 {
+		for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+			for _, call := range []cacheCall{getCall, setCall, removeCall, deleteCall} {
+				_ = call.do(c, d.ctx, c.key("given-up"))
+			}
+		}
+		if err := c.stored(c.key(fmt.Sprint(i%3)), fmt.Sprint("value ", i), time.Hour); err != nil {
+			return fmt.Errorf("after calls with done contexts: %w", err)
+		}
+		if err := c.delete(c.key(fmt.Sprint(i % 3))); err != nil {
+			return fmt.Errorf("after calls with done contexts: %w", err)
+		}
 	}
-	c.env.Cleanup(c.h.Hang(c.cache))
 	return nil
 }
 
-func cacheHung(call cacheCall) func(*cacheCase) error {
+// hang makes the backend hang for the rest of the check. Reads reports whether
+// reads hang as well.
+func (c *cacheCase) hang(reads bool) error {
+	switch {
+	case c.h.Hang != nil:
+		c.env.Cleanup(c.h.Hang(c.cache))
+		return nil
+	case c.h.HangWrites != nil && !reads:
+		c.env.Cleanup(c.h.HangWrites(c.cache))
+		return nil
+	case c.h.HangWrites != nil:
+		return skip("the harness can hang writes alone")
+	}
+	return skip("the harness has no Hang to make the backend hang")
+}
+
+func cacheHung(call cacheCall, end ending) func(*cacheCase) error {
 	return func(c *cacheCase) error {
-		if err := c.set(c.key("present"), "value", time.Hour); err != nil {
-			return err
-		}
-		if err := c.hang(); err != nil {
-			return err
-		}
-		for _, call := range call.with() {
-			err := promptly(c.env, call.name, func(ctx context.Context) error { return call.do(c, ctx, c.key("present")) })
-			if err != nil {
+		keys := []string{c.key("present"), c.key("a key with spaces")}
+		for _, key := range keys {
+			if err := c.set(key, "value", time.Hour); err != nil {
 				return err
 			}
 		}
-		return nil
-	}
-}
-
-func cacheBounded(c *cacheCase) error {
-	if err := c.hang(); err != nil {
-		return err
-	}
-	return bounded(c.env, "Get", func(ctx context.Context, i int) error {
-		_, ok, err := c.get(ctx, c.key(fmt.Sprint(i)))
-		if ok {
-			return nil
-		}
-		return err
-	})
-}
-
-// breakDown makes the backend fail for the rest of the check.
-func (c *cacheCase) breakDown() error {
-	if c.h.Break == nil {
-		return skip("the harness has no Break to make the backend fail")
-	}
-	c.env.Cleanup(c.h.Break(c.cache))
-	return nil
-}
-
-func cacheDown(call cacheCall) func(*cacheCase) error {
-	return func(c *cacheCase) error {
-		if err := c.set(c.key("present"), "value", time.Hour); err != nil {
+		if err := c.hang(call.name == getCall.name); err != nil {
 			return err
 		}
-		if err := c.breakDown(); err != nil {
-			return err
-		}
-		for _, name := range []string{"present", "absent"} {
+		for _, key := range keys {
 			for _, call := range call.with() {
-				if err := call.do(c, c.ctx, c.key(name)); err == nil {
-					return fmt.Errorf("%s of a key that is %s, while the backend is down = nil error; want an error", call.name, name)
+				err := promptly(c.env, call.name, end, func(ctx context.Context) error { return call.do(c, ctx, key) })
+				if err != nil {
+					return err
 				}
 			}
 		}
@@ -164,18 +191,127 @@ func cacheDown(call cacheCall) func(*cacheCase) error {
 	}
 }
 
+// cacheBehind finds locks that are held, and flights that are shared, while the
+// backend hangs.
+func cacheBehind(c *cacheCase) error {
+	if err := c.hang(false); err != nil {
+		return err
+	}
+	calls := []cacheCall{getCall, setCall, deleteCall}
+	if c.h.Hang == nil {
+		calls = calls[1:]
+	}
+	for _, first := range calls {
+		for _, second := range calls {
+			for _, key := range []string{"the same", "another"} {
+				err := behind(c.env, first.name, second.name, func(ctx context.Context) error {
+					return first.do(c, ctx, c.key("the same"))
+				}, func(ctx context.Context) error {
+					return second.do(c, ctx, c.key(key))
+				})
+				if err != nil {
+					return fmt.Errorf("of %s key: %w", key, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// cacheFlight looks at reads, or at writes where only those hang.
+func cacheFlight(c *cacheCase, look func(*Env, string, string, func(context.Context, int) error) error) error {
+	if err := c.hang(false); err != nil {
+		return err
+	}
+	call := getCall
+	if c.h.Hang == nil {
+		call = setCall
+	}
+	return look(c.env, packageOf(c.cache), call.name, func(ctx context.Context, i int) error {
+		return call.do(c, ctx, c.key(fmt.Sprint(i)))
+	})
+}
+
+// breakDown makes the backend fail for the rest of the check.
+func (c *cacheCase) breakDown() error {
+	undo, err := c.outage()
+	if err == nil {
+		c.env.Cleanup(undo)
+	}
+	return err
+}
+
+func cacheDown(call cacheCall) func(*cacheCase) error {
+	return func(c *cacheCase) error {
+		keys := map[string]string{"present": c.key("present"), "absent": c.key("absent"), "present, and was read just before": c.key("read")}
+		for what, key := range keys {
+			if what == "absent" {
+				continue
+			}
+			if err := c.set(key, "value", time.Hour); err != nil {
+				return err
+			}
+		}
+		_, _, _ = c.get(c.ctx, keys["present, and was read just before"])
+		if err := c.breakDown(); err != nil {
+			return err
+		}
+		for what, key := range keys {
+			for _, call := range call.with() {
+				if call.name == getCall.name && what == "present, and was read just before" {
+					if lost, err := c.holds(key, "value"); err == nil && lost { // the value will do, from wherever
+						return fmt.Errorf("Get of a key that is %s, while the backend is down = a miss; want an error", what)
+					}
+					continue
+				}
+				if err := call.do(c, c.ctx, key); err == nil {
+					return fmt.Errorf("%s of a key that is %s, while the backend is down = nil error; want an error", call.name, what)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// cacheLongOutage finds clients that give up asking, and say so by a miss.
+func cacheLongOutage(c *cacheCase) error {
+	if err := c.breakDown(); err != nil {
+		return err
+	}
+	for i := range 40 {
+		for _, call := range []cacheCall{getCall, setCall, deleteCall} {
+			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+			err := call.do(c, ctx, c.key(fmt.Sprint(i%4)))
+			cancel()
+			if err == nil && i == 0 {
+				return skip("%s while the backend is down is no error, which is another check's finding", call.name)
+			}
+			if err == nil {
+				return fmt.Errorf("%s number %d while the backend is down = nil error; want an error each time", call.name, i+1)
+			}
+		}
+	}
+	return nil
+}
+
+// errorsOf are the errors of all methods, with a value in hand.
+func errorsOf(c *cacheCase, ctx context.Context, key, value string) map[string]error {
+	errs := map[string]error{
+		"Set":                 c.rawSet(ctx, key, []byte(value), time.Hour),
+		"Set with a ttl of 0": c.rawSet(ctx, key, []byte(value), 0),
+		"Delete":              c.rawDelete(ctx, key),
+	}
+	_, _, errs["Get"] = c.get(ctx, key)
+	return errs
+}
+
 // cacheSilent looks at all errors that it can bring about.
 func cacheSilent(c *cacheCase) error {
 	key, secret := c.key("k"), "secret-"+randomHex(16)
 	try := func(ctx context.Context, value string, what string) error {
-		calls := map[string]error{
-			"Set":    c.rawSet(ctx, key, []byte(value), time.Hour),
-			"Delete": c.rawDelete(ctx, key),
-		}
-		_, _, calls["Get"] = c.get(ctx, key)
-		for name, err := range calls {
+		for name, err := range errorsOf(c, ctx, key, value) {
 			if err != nil && leaks(err, secret) {
-				return fmt.Errorf("the error of %s %s has the value in it; want an error without", name, what)
+				return fmt.Errorf("the error of %s %s has the value or a part of it in it; want an error without", name, what)
 			}
 		}
 		return nil
@@ -202,3 +338,31 @@ func cacheSilent(c *cacheCase) error {
 	}
 	return try(c.ctx, secret, "while the backend is down")
 }
+
+func cacheSilentHang(c *cacheCase) error {
+	key, secret := c.key("k"), "secret-"+randomHex(16)
+	if err := c.set(key, secret, time.Hour); err != nil {
+		return err
+	}
+	if err := c.hang(false); err != nil {
+		return err
+	}
+	for _, end := range []ending{byDeadline, byCancel} {
+		for _, call := range []cacheCall{getCall, setCall, removeCall, deleteCall} {
+			if !heeds(c.env, end, func(ctx context.Context) error { return call.do(c, ctx, key) }) {
+				return skip("%s does not end with its context, which is another check's finding", call.name)
+			}
+		}
+		ctx, cancel := end.new(c.ctx)
+		errs := errorsOf(c, ctx, key, secret)
+		cancel()
+		for name, err := range errs {
+			if err != nil && leaks(err, secret) {
+				return fmt.Errorf("the error of %s while the backend hangs has the value or a part of it in it; want an error without", name)
+			}
+		}
+	}
+	return nil
+}
+
+var errNoClear = errors.New("New() returned a cache without Clear, and one with it before; want one type")

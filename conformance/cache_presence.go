@@ -2,19 +2,35 @@ package conformance
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
 func cachePresence() []Check[CacheHarness] {
+	const (
+		finds  = "Get returns the value stored under key and ok == true, or ok == false when there is none."
+		miss   = "A miss is ok == false and err == nil, with a nil value."
+		remove = "Delete removes key."
+		stores = "Set stores value under key for ttl, replacing what was there."
+		reads  = "A cache reads its own writes: a Get that begins after a Set or Delete has returned nil sees it, or what came later."
+	)
 	return []Check[CacheHarness]{
-		cacheCheck("get-finds-what-was-set", "Get returns the value stored under key and ok == true, or ok == false when there is none.",
-			cacheFinds),
-		cacheCheck("absent-key-is-a-miss", "A miss is ok == false and err == nil, with a nil value.",
+		cacheCheck("get-finds-what-was-set", finds, func(c *cacheCase) error {
+			for i := range 5 {
+				if err := c.stored(c.key(fmt.Sprint("k", i)), fmt.Sprint("value ", i), time.Hour); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+		cacheCheck("many-keys-have-values-of-their-own", finds, cacheFinds),
+		cacheCheck("absent-key-is-a-miss", miss,
 			func(c *cacheCase) error { return c.missing(c.key("absent"), "of an absent key") }),
-		cacheCheck("miss-has-a-nil-value", "A miss is ok == false and err == nil, with a nil value.", cacheMissIsNil),
+		cacheCheck("miss-has-a-nil-value", miss, cacheMissIsNil),
 		cacheCheck("empty-value-is-a-value", "An empty value is a value, not a miss", cacheEmptyValue),
+		cacheCheck("empty-value-replaces-and-is-replaced", "An empty value is a value, not a miss", cacheEmptyOver),
 		cacheCheck("set-replaces-the-value", "Set replaces both value and ttl.", cacheReplaceValue),
-		cacheCheck("delete-removes", "Delete removes key.", func(c *cacheCase) error {
+		cacheCheck("delete-removes", remove, func(c *cacheCase) error {
 			if err := c.stored(c.key("k"), "value", time.Hour); err != nil {
 				return err
 			}
@@ -23,11 +39,10 @@ func cachePresence() []Check[CacheHarness] {
 			}
 			return c.missing(c.key("k"), "after Delete")
 		}),
-		cacheCheck("delete-of-an-absent-key-is-nil", "Delete of an absent key is nil.", func(c *cacheCase) error {
-			return c.delete(c.key("absent"))
-		}),
-		cacheCheck("delete-spares-other-keys", "Delete removes key.", cacheDeleteOne),
-		cacheCheck("set-works-after-delete", "Set stores value under key for ttl, replacing what was there.", func(c *cacheCase) error {
+		cacheCheck("delete-removes-entries-of-any-kind", remove, cacheDeleteKinds),
+		cacheCheck("delete-of-an-absent-key-is-nil", "Delete of an absent key is nil.", cacheDeleteAbsent),
+		cacheCheck("delete-spares-other-keys", remove, cacheDeleteOne),
+		cacheCheck("set-works-after-delete", stores, func(c *cacheCase) error {
 			k := c.key("k")
 			if err := c.stored(k, "before", time.Hour); err != nil {
 				return err
@@ -37,8 +52,8 @@ func cachePresence() []Check[CacheHarness] {
 			}
 			return c.stored(k, "after", time.Hour)
 		}),
-		cacheCheck("entries-are-shared", "Get returns the value stored under key and ok == true, or ok == false when there is none.", cachePeer),
-		cacheCheck("concurrent-calls", "All methods are safe for concurrent use.", cacheConcurrent),
+		cacheCheck("writes-are-read-in-their-order", reads, cacheOrder),
+		cacheCheck("writes-do-not-land-later", reads, cacheLate),
 	}
 }
 
@@ -59,13 +74,27 @@ func cacheFinds(c *cacheCase) error {
 	return c.stored(c.key("k"), "value", time.Hour)
 }
 
+// cacheMissIsNil looks at misses of several reasons.
 func cacheMissIsNil(c *cacheCase) error {
-	value, ok, err := c.get(c.ctx, c.key("absent"))
-	if ok || err != nil {
-		return skip("the key was no miss, which is another check's finding")
-	}
-	if value != nil {
-		return fmt.Errorf("Get() of an absent key = %s; want a nil value", answer(value, ok, err))
+	for what, prepare := range map[string]func(key string) error{
+		"an absent key":              func(string) error { return nil },
+		"a deleted key":              func(key string) error { return c.delete(key) },
+		"a key set with a ttl of 0":  func(key string) error { return c.set(key, "value", 0) },
+		"a key set with a ttl of -1": func(key string) error { return c.set(key, "value", -1) },
+	} {
+		key := c.key(what)
+		if what != "an absent key" {
+			if err := c.set(key, "value", time.Hour); err != nil {
+				return err
+			}
+			if err := prepare(key); err != nil {
+				return skip("the key could not be removed, which is another check's finding")
+			}
+		}
+		value, ok, err := c.get(c.ctx, key)
+		if !ok && err == nil && value != nil {
+			return fmt.Errorf("Get() of %s = %s; want a nil value", what, answer(value, ok, err))
+		}
 	}
 	return nil
 }
@@ -86,20 +115,82 @@ func cacheEmptyValue(c *cacheCase) error {
 	return nil
 }
 
-func cacheReplaceValue(c *cacheCase) error {
-	if err := c.stored(c.key("k"), "first, which is longer", time.Hour); err != nil {
-		return err
+// cacheEmptyOver puts empty values over others, and others over empty ones.
+func cacheEmptyOver(c *cacheCase) error {
+	for i, values := range [][]string{{"a value", ""}, {"", "a value"}, {"", ""}, {strings.Repeat("v", 100_000), ""}} {
+		key := c.key(fmt.Sprint(i))
+		for _, value := range values {
+			if err := c.stored(key, value, time.Hour); err != nil {
+				return err
+			}
+		}
 	}
-	if err := c.stored(c.key("k"), "second", time.Hour); err != nil {
-		return err
-	}
-	return c.stored(c.key("k"), "third, which is longer again", time.Hour)
+	return nil
 }
 
-// cacheDeleteOne deletes keys that others could be taken for: as a prefix or a
-// pattern.
+func cacheReplaceValue(c *cacheCase) error {
+	for _, value := range []string{"first, which is longer", "second", "third, which is longer again", "SECOND", "second"} {
+		if err := c.stored(c.key("k"), value, time.Hour); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheDeleteKinds deletes what an adapter may store in another way.
+func cacheDeleteKinds(c *cacheCase) error {
+	for i, e := range kindsOfEntries() {
+		key := c.key(fmt.Sprint(i) + e.key)
+		if err := c.stored(key, e.value, time.Hour); err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		if err := c.delete(key); err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		if err := c.unseen(key, "of "+e.name+" after Delete"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kind is an entry that an adapter may store in a way of its own.
+type kind struct{ name, key, value string }
+
+func kindsOfEntries() []kind {
+	return []kind{
+		{"an empty value", "k", ""},
+		{"a value of 100 KiB", "k", strings.Repeat("v", 100<<10)},
+		{"a value of 512 KiB", "k", strings.Repeat("v", maxValue)},
+		{"a key of 300 bytes", strings.Repeat("k", 300), "value"},
+		{"a key of 5,000 bytes", strings.Repeat("k", 5000), "value"},
+		{"a key with spaces", "a key with spaces", "value"},
+		{"a key with control characters", "a\r\nb\x00", "value"},
+	}
+}
+
+// cacheDeleteAbsent deletes what was never there, and twice what was.
+func cacheDeleteAbsent(c *cacheCase) error {
+	if err := c.delete(c.key("absent")); err != nil {
+		return err
+	}
+	if err := c.set(c.key("k"), "value", time.Hour); err != nil {
+		return err
+	}
+	for range 2 {
+		if err := c.delete(c.key("k")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheDeleteOne deletes keys that others could be taken for: as a prefix, a
+// pattern, or but for the case.
 func cacheDeleteOne(c *cacheCase) error {
-	for _, pair := range [][2]string{{"a", "b"}, {"a", "a:b"}, {"a", "a/b"}, {"a*", "ab"}, {"a?", "ac"}} {
+	for _, pair := range append(caseKeys(), [][2]string{
+		{"a", "b"}, {"a", "a:b"}, {"a", "a/b"}, {"a*", "ab"}, {"a?", "ac"}, {"a%", "ab"}, {"a_", "ab"}, {"a.", "ab"}, {"a.*", "abc"}, {"[ab]", "a"}, {"a:b", "a"}, {"^a", "a"}, {"a|b", "b"}, {"", "a"},
+	}...) {
 		err := c.attempt("Get of a key after Delete of another", func(try int) (bool, error) {
 			deleted, kept := c.key(fmt.Sprint(try, pair[0])), c.key(fmt.Sprint(try, pair[1]))
 			for _, key := range []string{deleted, kept} {
@@ -122,61 +213,69 @@ func cacheDeleteOne(c *cacheCase) error {
 	return nil
 }
 
-// cachePeer finds hashes that are seeded by process, among others.
-func cachePeer(c *cacheCase) error {
-	if !c.h.Shared {
-		return skip("the harness does not say Shared: entries are of one process")
-	}
-	peer, err := newCacheCase(c.env, c.h)
-	if err != nil {
-		return err
-	}
-	for _, name := range append(hostileKeys(), "plain") {
-		key := c.key(name)
-		err := c.attempt("Get("+show(key)+") by a second cache over the same backend", func(int) (bool, error) {
-			if err := c.set(key, "value", time.Hour); err != nil {
-				return false, err
-			}
-			return peer.holds(key, "value")
-		})
-		if err != nil {
+// cacheOrder finds writes that are on their way when the next one is made.
+func cacheOrder(c *cacheCase) error {
+	const rounds = 60
+	key, seen := c.key("k"), 0
+	for i := range rounds {
+		value := fmt.Sprint("value ", i)
+		if err := c.set(key, "an earlier value", time.Hour); err != nil {
 			return err
 		}
+		if err := c.set(key, value, time.Hour); err != nil {
+			return err
+		}
+		lost, err := c.holds(key, value)
+		if err != nil {
+			return fmt.Errorf("after two Sets: %w", err)
+		}
+		if !lost {
+			seen++
+		}
+		if i%3 != 0 {
+			continue
+		}
+		if err := c.delete(key); err != nil {
+			return err
+		}
+		if err := c.unseen(key, "right after Delete"); err != nil {
+			return err
+		}
+		if err := c.set(key, value, time.Hour); err != nil {
+			return err
+		}
+		if lost, err = c.holds(key, value); err != nil {
+			return fmt.Errorf("after Delete and Set: %w", err)
+		}
+		if lost {
+			seen--
+		}
+	}
+	if seen < rounds/3 {
+		return fmt.Errorf("Get right after Set found its value in %d of %d rounds at most; want it found, but for evictions", max(seen, 0), rounds)
 	}
 	return nil
 }
 
-// cacheConcurrent mixes calls on keys of one goroutine and on a key of all.
-func cacheConcurrent(c *cacheCase) error {
-	const workers, rounds = 16, 12
-	shared := c.key("shared")
-	var written []string
-	for i := range workers {
-		written = append(written, fmt.Sprintf("written by %02d", i))
-	}
-	return together(workers, func(i int) error {
-		own := c.key(fmt.Sprint("own-", i))
-		for round := range rounds {
-			value := fmt.Sprintf("%02d in round %02d", i, round)
-			if err := c.set(own, value, time.Hour); err != nil {
-				return err
-			}
-			if _, err := c.holds(own, value); err != nil {
-				return fmt.Errorf("own key of a goroutine: %w", err)
-			}
-			if err := c.set(shared, written[i], time.Hour); err != nil {
-				return err
-			}
-			if _, err := c.holds(shared, written...); err != nil {
-				return fmt.Errorf("key of all goroutines: %w", err)
-			}
-			if round%5 != i%5 {
-				continue
-			}
-			if err := c.delete(own); err != nil {
+// cacheLate waits for writes that a buffer holds back, or does twice.
+func cacheLate(c *cacheCase) error {
+	key, gone := c.key("k"), c.key("gone")
+	for i := range 20 {
+		for k, value := range map[string]string{key: fmt.Sprint("value ", i), gone: "value"} {
+			if err := c.set(k, value, time.Hour); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	if err := c.delete(gone); err != nil {
+		return err
+	}
+	if err := c.set(key, "the last value", time.Hour); err != nil {
+		return err
+	}
+	time.Sleep(40 * time.Millisecond)
+	if _, err := c.holds(key, "the last value"); err != nil {
+		return fmt.Errorf("40ms after the last of many Sets: %w", err)
+	}
+	return c.unseen(gone, "40ms after Delete")
 }

@@ -2,9 +2,9 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,8 +18,10 @@ type ClockHarness struct {
 	New func(env *Env) (verifier.Clock, error)
 	// Real: the clock shows the time of this machine, as time.Now does.
 	Real bool
-	// Timeout of a check. Default 10 s.
+	// Timeout of a call. Default 10 s. A check may take six times as long.
 	Timeout time.Duration
+
+	Options
 }
 
 // ClockChecks returns the checks of [verifier.Clock] as data.
@@ -27,14 +29,19 @@ func ClockChecks() []Check[ClockHarness] {
 	const (
 		order = "two calls in sequence never go backwards while nobody sets the clock, the time zone does not matter, and Now is safe for concurrent use."
 		tells = "Clock tells the time."
+		spans = "A second on a clock of real time is as long as a second."
 	)
-	return []Check[ClockHarness]{
+	checks := []Check[ClockHarness]{
 		clockCheck("tells-a-time", tells, clockTells),
 		clockCheck("zone-does-not-matter", order, clockReal),
 		clockCheck("moves-on", tells, clockMoves),
 		clockCheck("never-goes-backwards", order, clockOrder),
 		clockCheck("never-goes-backwards-between-goroutines", order, clockOrderTogether),
+		clockCheck("never-goes-backwards-across-a-second", order, clockBorder),
+		clockCheck("spans-are-as-long-as-they-are", spans, clockSpans),
+		clockCheck("calls-are-safe-for-concurrent-use", order, clockTogether),
 	}
+	return founded(clockFoundations(), basis([]string{"Clock/tells-a-time"}, checks))
 }
 
 // TestClock tests that a clock keeps the contract of [verifier.Clock], each
@@ -51,7 +58,7 @@ func (h ClockHarness) suite() suite[ClockHarness] {
 	return suite[ClockHarness]{harness: h, checks: ClockChecks()}
 }
 
-func (h ClockHarness) limit() time.Duration { return timeout(h.Timeout, 0) }
+func (h ClockHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
 // clockCase is what a check of a clock works with.
 type clockCase struct {
@@ -62,16 +69,15 @@ type clockCase struct {
 }
 
 func clockCheck(name, rule string, run func(c *clockCase) error) Check[ClockHarness] {
-	return Check[ClockHarness]{Interface: "Clock", Name: name, Rule: rule, limit: ClockHarness.limit, run: func(env *Env, h ClockHarness) error {
-		if h.New == nil {
-			return errors.New("the harness has no New")
-		}
-		clock, err := h.New(env)
-		if err != nil {
-			return fmt.Errorf("the harness's New = %w; want a clock", err)
-		}
-		return run(&clockCase{ctx: env.ctx, env: env, h: h, clock: clock})
-	}}
+	return newCheck("Clock", name, rule, newClockCase, run)
+}
+
+func newClockCase(env *Env, h ClockHarness) (*clockCase, error) {
+	clock, err := opened(env, h.New, "a clock")
+	if err != nil {
+		return nil, err
+	}
+	return &clockCase{ctx: env.ctx, env: env, h: h, clock: clock}, nil
 }
 
 func (c *clockCase) now() time.Time {
@@ -148,6 +154,103 @@ func clockOrderTogether(c *clockCase) error {
 			mu.Unlock()
 			if now.Before(before) {
 				return fmt.Errorf("Now() = %v after another goroutine saw %v; want no earlier time", now, before)
+			}
+		}
+		return nil
+	})
+}
+
+// sampled calls Now densely for a while, in order, and compares neighbours: by
+// the wall clock, without the monotonic reading that time.Now adds.
+func (c *clockCase) sampled(d time.Duration, compare func(last, now time.Time) error) error {
+	last := c.now().Round(0)
+	for start := time.Now(); time.Since(start) < d; {
+		for range 200 {
+			now := c.clock.Now().Round(0)
+			if err := compare(last, now); err != nil {
+				return err
+			}
+			last = now
+		}
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clockBorder looks closely where one second ends and the next begins.
+func clockBorder(c *clockCase) error {
+	if !c.h.Real {
+		return skip("the harness does not say Real: the clock shows a time of its own")
+	}
+	const around, borders, most = 4 * time.Millisecond, 2, 8
+	for met, tries := 0, 0; met < borders && tries < most; tries++ { // a machine under load may come too late
+		now := c.now()
+		border := now.Truncate(time.Second).Add(time.Second)
+		if err := (pace{ctx: c.ctx}).pass(max(border.Sub(now)-around, 0)); err != nil {
+			return err
+		}
+		if c.now().Before(border) {
+			met++
+		}
+		err := c.sampled(3*around, func(last, now time.Time) error {
+			if now.Before(last) {
+				return fmt.Errorf("Now() = %v after %v, across a second's border; want no earlier time", now, last)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clockSpans compares a span on the clock with one of this machine. A machine
+// under load makes both longer, so the one is measured inside of the other.
+func clockSpans(c *clockCase) error {
+	if !c.h.Real {
+		return skip("the harness does not say Real: the clock may stand still")
+	}
+	const step, steps = 15 * time.Millisecond, 20
+	slack := 120 * time.Millisecond
+	outer := time.Now()
+	first := c.now()
+	inner := time.Now()
+	shown := make(map[int64]bool)
+	for range steps {
+		if err := (pace{ctx: c.ctx}).pass(step); err != nil {
+			return err
+		}
+		shown[c.now().UnixNano()] = true
+	}
+	if len(shown) < steps/2 { // a clock of seconds
+		slack += time.Second
+	}
+	shortest := time.Since(inner)
+	second := c.now()
+	longest := time.Since(outer)
+	for how, got := range map[string]time.Duration{"": second.Sub(first), " by its wall clock": second.Round(0).Sub(first.Round(0))} {
+		if got < shortest-slack || got > longest+slack {
+			return doubt(fmt.Errorf("two Now() around %v are %v apart%s; want %v to %v", shortest, got, how, shortest-slack, longest+slack))
+		}
+	}
+	return nil
+}
+
+// clockTogether compares calls of many goroutines with the time around them.
+func clockTogether(c *clockCase) error {
+	var latest atomic.Int64
+	latest.Store(c.now().UnixNano())
+	return together(64, func(int) error {
+		for range 200 {
+			before := latest.Load()
+			now := c.now().UnixNano()
+			if now < before {
+				return fmt.Errorf("Now() beside 63 other calls is %v behind one that had returned; want no earlier time", time.Duration(before-now))
+			}
+			for seen := latest.Load(); now > seen && !latest.CompareAndSwap(seen, now); seen = latest.Load() {
 			}
 		}
 		return nil

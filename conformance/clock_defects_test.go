@@ -63,10 +63,10 @@ func TestClockDefects(t *testing.T) {
 			}
 		}}},
 	}
-	testDefects(t, conformance.ClockChecks(), defects, func(ctx context.Context, clock newClock) conformance.Report {
+	testDefects(t, conformance.ClockChecks(), append(defects, moreClockDefects()...), func(ctx context.Context, d defect[newClock]) conformance.Report {
 		return conformance.RunClock(ctx, conformance.ClockHarness{
-			New:  func(*conformance.Env) (verifier.Clock, error) { return clock.new(), nil },
-			Real: clock.real,
+			New:  func(*conformance.Env) (verifier.Clock, error) { return d.make.new(), nil },
+			Real: d.make.real,
 		})
 	})
 }

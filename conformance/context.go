@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 )
 
-// done are contexts that are done, and what ctx.Err() says of them.
+// doneContext is a context that is done, and its name.
 type doneContext struct {
 	name string
 	ctx  context.Context
@@ -43,15 +42,59 @@ func (d doneContext) refusal(call string, err error) error {
 	return nil
 }
 
+// refusals looks at the errors of a call with contexts that are done. That
+// there is one is another check's to say.
+func refusals(call string, f func(ctx context.Context) error, contexts ...doneContext) error {
+	for _, d := range contexts {
+		if err := f(d.ctx); err != nil {
+			if err := d.refusal(call, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ending is how the context of a call to a hanging backend ends.
+type ending struct {
+	name string
+	want error
+	new  func(parent context.Context) (context.Context, context.CancelFunc)
+}
+
 // hungAnswer is how soon the context of a call to a hanging backend is done.
 const hungAnswer = 25 * time.Millisecond
 
-// promptly makes a call that hangs until its deadline and wants it back soon
-// after, with an error that matches.
-func promptly(env *Env, call string, f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(env.ctx, hungAnswer)
+// byDeadline and byCancel are the two ways. A context of the second has no
+// deadline of its own, so that a client cannot take the deadline for all.
+var (
+	byDeadline = ending{"its deadline", context.DeadlineExceeded, func(parent context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(parent, hungAnswer)
+	}}
+	byCancel = ending{"its cancellation", context.Canceled, func(parent context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(withoutDeadline{parent})
+		timer := time.AfterFunc(hungAnswer, cancel)
+		return ctx, func() {
+			timer.Stop()
+			cancel()
+		}
+	}}
+)
+
+// withoutDeadline hides the deadline of a context, and ends with it.
+type withoutDeadline struct{ context.Context }
+
+func (withoutDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// promptly makes a call that hangs until its context ends, and wants it back
+// soon after with an error that matches.
+func promptly(env *Env, call string, end ending, f func(ctx context.Context) error) error {
+	ctx, cancel := end.new(env.ctx)
 	defer cancel()
-	outcome := spawn(func() error { return &returned{f(ctx)} })
+	outcome := spawn(func() error {
+		err := f(ctx)
+		return &returned{err: err, early: ctx.Err() == nil}
+	})
 	late := time.NewTimer(hungAnswer + patience)
 	defer late.Stop()
 	select {
@@ -61,22 +104,42 @@ func promptly(env *Env, call string, f func(ctx context.Context) error) error {
 			return err // a panic
 		}
 		if back.err == nil {
-			return fmt.Errorf("%s while the backend hangs = nil; want an error that matches %q", call, context.DeadlineExceeded)
+			return fmt.Errorf("%s while the backend hangs = nil; want an error that matches %q", call, end.want)
 		}
-		<-ctx.Done() // an answer may come early
-		if !errors.Is(back.err, context.DeadlineExceeded) {
-			return fmt.Errorf("%s while the backend hangs = %w; want an error that matches %q", call, back.err, context.DeadlineExceeded)
+		if !back.early && !errors.Is(back.err, end.want) { // an early refusal may have a reason of its own
+			return fmt.Errorf("%s while the backend hangs = %w; want an error that matches %q", call, back.err, end.want)
 		}
 		return nil
 	case <-late.C:
-		return fmt.Errorf("%s while the backend hangs is not back %v after its context's deadline; want it back promptly", call, patience)
+		return doubt(fmt.Errorf("%s while the backend hangs is not back %v after %s; want it back promptly", call, patience, end.name))
 	}
 }
 
 // returned carries what a call returned past the errors of spawn.
-type returned struct{ err error }
+type returned struct {
+	err   error
+	early bool // before the end of its context
+}
 
 func (r *returned) Error() string { return fmt.Sprint(r.err) }
+
+// behind makes a call that stays in the hanging backend, and wants another one
+// to end with its own context.
+func behind(env *Env, first, second string, occupy, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(env.ctx)
+	defer cancel()
+	occupied := spawn(func() error { return &returned{err: occupy(ctx)} })
+	time.Sleep(hungAnswer)
+	if err := promptly(env, second+" behind a "+first+" that hangs", byDeadline, f); err != nil {
+		return err
+	}
+	cancel()
+	select {
+	case <-occupied:
+	case <-time.After(patience): // another check's finding
+	}
+	return nil
+}
 
 // How many calls a hanging backend gets, and how many goroutines may be left.
 const (
@@ -84,9 +147,45 @@ const (
 	mostFloat = flood / 2
 )
 
-// bounded makes calls that time out and counts the goroutines left behind.
-func bounded(env *Env, call string, f func(ctx context.Context, i int) error) error {
-	before := runtime.NumGoroutine()
+// heeds reports whether a call to a hanging backend ends with its context at
+// all. That it does not is the finding of one check, and others need not wait.
+func heeds(env *Env, end ending, f func(ctx context.Context) error) bool {
+	ctx, cancel := end.new(env.ctx)
+	defer cancel()
+	back := spawn(func() error { return f(ctx) })
+	select {
+	case <-back:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
+
+// attack lets workers call while there is a fault, and ends it when they are
+// done, or soon, if they wait for that.
+func attack(undo func(), workers int, f func(worker int)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = together(workers, func(worker int) error {
+			f(worker)
+			return nil
+		})
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+	}
+	undo()
+	<-done
+}
+
+// flooded makes calls that time out, and counts the goroutines that they leave.
+func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) error) (left int, err error) {
+	if !heeds(env, byDeadline, func(ctx context.Context) error { return f(ctx, 0) }) {
+		return 0, skip("%s does not end with its context while the backend hangs, which is another check's finding", call)
+	}
+	before := env.goroutines(pkg)
 	const at = 100
 	for round := range flood / at {
 		ctx, cancel := context.WithTimeout(env.ctx, time.Millisecond)
@@ -98,24 +197,69 @@ func bounded(env *Env, call string, f func(ctx context.Context, i int) error) er
 		})
 		cancel()
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if left := runtime.NumGoroutine() - before; left > mostFloat {
+	return env.settled(pkg, before) - before, nil
+}
+
+// bounded wants a bound of the calls that are in flight. The goroutines of a
+// server or a proxy that the harness runs do not count.
+func bounded(env *Env, pkg, call string, f func(ctx context.Context, i int) error) error {
+	left, err := flooded(env, pkg, call, f)
+	if err != nil {
+		return err
+	}
+	if left > mostFloat {
 		return fmt.Errorf("%d calls of %s to a hanging backend left %d goroutines behind; want a bound that is well below", flood, call, left)
 	}
 	return nil
 }
 
-// refusals looks at the errors of a call with contexts that are done. That
-// there is one is another check's to say.
-func refusals(call string, f func(ctx context.Context) error, contexts ...doneContext) error {
-	for _, d := range contexts {
-		if err := f(d.ctx); err != nil {
-			if err := d.refusal(call, err); err != nil {
-				return err
+// excessive wants calls beyond the bound to fail at once. A client that has
+// contexts leaves no goroutine of the implementation's package behind, and needs
+// no bound.
+func excessive(env *Env, pkg, call string, f func(ctx context.Context, i int) error) error {
+	before := env.goroutines(pkg)
+	left, err := flooded(env, pkg, call, f)
+	if err != nil {
+		return skip("%s while the backend hangs is no error, which is another check's finding", call)
+	}
+	if left < 8 || left > mostFloat {
+		return nil
+	}
+	const excess = 32
+	const atOnce, until = time.Second, 3 * time.Second
+	ctx, cancel := context.WithTimeout(env.ctx, until)
+	defer cancel()
+	failed := make(chan error, 2*left+excess)
+	for i := range cap(failed) {
+		go func() { failed <- f(ctx, i) }()
+	}
+	late := time.NewTimer(atOnce)
+	defer late.Stop()
+	for n := range excess {
+		select {
+		case <-failed:
+		case <-late.C:
+			if flying := env.goroutines(pkg) - before; flying > left+excess/2 {
+				return nil // each is in flight, and ends with its context
 			}
+			return doubt(fmt.Errorf("%d of %d calls of %s were back after %v, while %d others were in flight to a hanging backend; want the excess to fail at once", n, cap(failed), call, atOnce, left))
 		}
+	}
+	return nil
+}
+
+// letGo wants the goroutines of calls to end when the backend answers again.
+func letGo(env *Env, pkg, call string, hang func() (release func()), f func(ctx context.Context, i int) error) error {
+	const most = 20
+	before := env.goroutines(pkg)
+	ctx, cancel := context.WithTimeout(env.ctx, hungAnswer)
+	defer cancel()
+	attack(hang(), 100, func(i int) { _ = f(ctx, i) }) // that it is an error is another check's to say
+	if left := env.settled(pkg, before+most) - before; left > most {
+		return doubt(fmt.Errorf("100 calls of %s left %d goroutines behind after the backend answered again; want none", call, left))
 	}
 	return nil
 }

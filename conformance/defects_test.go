@@ -15,7 +15,7 @@ type defect[T any] struct {
 	name  string
 	fails string // names of checks, with spaces between
 	make  T
-	alone bool // it leaves goroutines behind for a while, which others count
+	exact bool // the backend has no resolution
 }
 
 // failed returns the names of the checks that failed, sorted.
@@ -30,7 +30,7 @@ func failed(r conformance.Report) []string {
 
 // testDefects enforces both directions: each defect fails the checks that it
 // declares and no other one, and each check has a defect that fails it alone.
-func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, subject T) conformance.Report) {
+func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, d defect[T]) conformance.Report) {
 	alone := make(map[string]bool)
 	for _, d := range defects {
 		want := strings.Fields(d.fails)
@@ -39,12 +39,14 @@ func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects 
 			alone[want[0]] = true
 		}
 		t.Run(d.name, func(t *testing.T) {
-			if !d.alone {
-				t.Parallel()
+			t.Parallel()
+			report := run(t.Context(), d)
+			got := failed(report)
+			if len(want) > 1 { // what is found by chance may be found or not
+				got, want = slices.DeleteFunc(got, byChance), slices.DeleteFunc(want, byChance)
 			}
-			report := run(t.Context(), d.make)
-			if got := failed(report); !slices.Equal(got, want) {
-				t.Errorf("fails %q; want %q", got, want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%q fails %q; want %q", d.name, got, want)
 				for _, one := range report.With(conformance.Failed) {
 					t.Logf("%s: %s", one.Check, one.Detail)
 				}
@@ -56,4 +58,14 @@ func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects 
 			t.Errorf("no defect fails only %s", c.Name)
 		}
 	}
+}
+
+// byChance are checks that find many mistakes, each time or now and then. What
+// is theirs alone is theirs each time.
+func byChance(check string) bool {
+	return slices.Contains([]string{
+		"concurrent-calls-keep-to-a-model", "random-calls-keep-to-a-model", "concurrent-values-are-not-torn", "concurrent-deletes-and-sets",
+		"clear-beside-other-calls", "concurrent-calls-do-not-change-what-get-returned", "concurrent-adds-have-an-order", "never-goes-backwards-across-a-second",
+		"calls-are-safe-for-concurrent-use",
+	}, check)
 }

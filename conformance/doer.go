@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,8 +20,10 @@ type DoerHarness struct {
 	// Serve starts a server that the Doer can reach and trusts, and returns its
 	// URL without a trailing slash. Default: plain HTTP on a loopback address.
 	Serve func(handler http.Handler) (baseURL string, stop func())
-	// Timeout of a check. Default 10 s.
+	// Timeout of a call. Default 10 s. A check may take six times as long.
 	Timeout time.Duration
+
+	Options
 }
 
 // DoerChecks returns the checks of [verifier.Doer] as data.
@@ -32,7 +33,12 @@ func DoerChecks() []Check[DoerHarness] {
 		sends     = "Doer sends HTTP requests; [*http.Client] is one."
 		redirects = "Redirects must not be followed"
 	)
-	return []Check[DoerHarness]{
+	checks := []Check[DoerHarness]{
+		doerCheck("a-request-is-answered", either, func(c *doerCase) error {
+			base := c.serve(func(http.ResponseWriter, *http.Request) {})
+			_, err := c.get(base + "/")
+			return err
+		}),
 		doerCheck("request-arrives-as-it-is", sends, doerSends),
 		doerCheck("answers-of-any-status-have-a-body", either, doerStatuses),
 		doerCheck("no-answer-is-an-error", either, doerRefused),
@@ -45,6 +51,7 @@ func DoerChecks() []Check[DoerHarness] {
 		doerCheck("redirects-are-not-followed", redirects, doerRedirects),
 		doerCheck("concurrent-requests", either, doerConcurrent),
 	}
+	return founded(doerFoundations(), basis([]string{"Doer/a-request-is-answered"}, append(checks, doerManners()...)))
 }
 
 // TestDoer tests that a Doer keeps the contract of [verifier.Doer], each rule
@@ -62,7 +69,7 @@ func (h DoerHarness) suite() suite[DoerHarness] {
 	return suite[DoerHarness]{harness: h, checks: DoerChecks()}
 }
 
-func (h DoerHarness) limit() time.Duration { return timeout(h.Timeout, 0) }
+func (h DoerHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
 // doerCase is what a check of a Doer works with.
 type doerCase struct {
@@ -73,19 +80,18 @@ type doerCase struct {
 }
 
 func doerCheck(name, rule string, run func(c *doerCase) error) Check[DoerHarness] {
-	return Check[DoerHarness]{Interface: "Doer", Name: name, Rule: rule, limit: DoerHarness.limit, run: func(env *Env, h DoerHarness) error {
-		if h.New == nil {
-			return errors.New("the harness has no New")
-		}
-		doer, err := h.New(env)
-		if err != nil {
-			return fmt.Errorf("the harness's New = %w; want a Doer", err)
-		}
-		if client, ok := doer.(*http.Client); ok {
-			doer = withoutRedirects(client)
-		}
-		return run(&doerCase{ctx: env.ctx, env: env, h: h, doer: doer})
-	}}
+	return newCheck("Doer", name, rule, newDoerCase, run)
+}
+
+func newDoerCase(env *Env, h DoerHarness) (*doerCase, error) {
+	doer, err := opened(env, h.New, "a Doer")
+	if err != nil {
+		return nil, err
+	}
+	if client, ok := doer.(*http.Client); ok {
+		doer = withoutRedirects(client)
+	}
+	return &doerCase{ctx: env.ctx, env: env, h: h, doer: doer}, nil
 }
 
 func withoutRedirects(client *http.Client) *http.Client {

@@ -234,7 +234,7 @@ func (u *unexpected) Error() string { return u.err.Error() }
 
 // inTime wants f to return with an error, soon after its context is done.
 func (c *doerCase) inTime(what string, f func() error) error {
-	outcome := spawn(func() error { return &returned{f()} })
+	outcome := spawn(func() error { return &returned{err: f()} })
 	late := time.NewTimer(hungAnswer + patience)
 	defer late.Stop()
 	select {

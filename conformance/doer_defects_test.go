@@ -18,12 +18,12 @@ import (
 type doing = func(do verifier.DoerFunc) verifier.DoerFunc
 
 func TestDoerDefects(t *testing.T) {
-	testDefects(t, conformance.DoerChecks(), doerDefects(), func(ctx context.Context, change doing) conformance.Report {
+	testDefects(t, conformance.DoerChecks(), append(doerDefects(), moreDoerDefects()...), func(ctx context.Context, d defect[doing]) conformance.Report {
 		return conformance.RunDoer(ctx, conformance.DoerHarness{New: func(env *conformance.Env) (verifier.Doer, error) {
 			transport := &http.Transport{}
 			env.Cleanup(transport.CloseIdleConnections)
 			client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			return change(client.Do), nil
+			return d.make(client.Do), nil
 		}})
 	})
 }

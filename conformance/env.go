@@ -4,8 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	randv2 "math/rand/v2"
+	"reflect"
+	"runtime/pprof"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
 // Env is the environment of one check. The functions of a harness get it.
@@ -18,16 +26,37 @@ type Env struct {
 	Namespace string
 
 	ctx    context.Context
+	id     string
 	prefix string // of all keys of the check
+	seed   uint64
+	scale  int // of short ttls, when the machine was too slow for shorter ones
 
 	mu       sync.Mutex
 	cleanups []func()
-	calls    map[int]string // in flight
+	flying   map[int]flight
 	serial   int
+	counts   map[string]int // calls that returned, by method
+	spent    time.Duration  // in them
+	late     string         // the call that took too long
 }
 
-func newEnv(ctx context.Context) *Env {
-	return &Env{Namespace: "conformance-" + randomHex(8), ctx: ctx, prefix: randomHex(6) + ":", calls: make(map[int]string)}
+// flight is a call that has not returned.
+type flight struct {
+	call  string
+	since time.Time
+}
+
+func newEnv(ctx context.Context, seed uint64, scale int) *Env {
+	id := randomHex(8)
+	if seed == 0 {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		seed = binary.LittleEndian.Uint64(b[:]) | 1
+	}
+	return &Env{
+		Namespace: "conformance-" + id, ctx: ctx, id: id, prefix: randomHex(6) + ":", seed: seed, scale: scale,
+		flying: make(map[int]flight), counts: make(map[string]int),
+	}
 }
 
 // Context ends with the check.
@@ -58,8 +87,8 @@ func (e *Env) clean() {
 
 // named returns an environment of another namespace that ends with this one.
 func (e *Env) named(namespace string) *Env {
-	other := newEnv(e.ctx)
-	other.Namespace, other.prefix = namespace, e.prefix
+	other := newEnv(e.ctx, e.seed, e.scale)
+	other.Namespace, other.prefix, other.id = namespace, e.prefix, e.id
 	e.Cleanup(other.clean)
 	return other
 }
@@ -67,31 +96,138 @@ func (e *Env) named(namespace string) *Env {
 // key returns a key of this check.
 func (e *Env) key(name string) string { return e.prefix + name }
 
+// random returns a source of the check's seed; each n is another one.
+func (e *Env) random(n uint64) *randv2.Rand { return randv2.New(randv2.NewPCG(e.seed, n)) }
+
 // begin notes a call, so that the watchdog can name it; the result ends it.
 func (e *Env) begin(call string) (end func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.serial++
-	id := e.serial
-	e.calls[id] = call
+	id, start := e.serial, time.Now()
+	e.flying[id] = flight{call, start}
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		delete(e.calls, id)
+		delete(e.flying, id)
+		e.counts[call]++
+		e.spent += time.Since(start)
 	}
 }
 
 // inFlight returns the oldest call that has not returned, or "".
-func (e *Env) inFlight() string {
+func (e *Env) inFlight() (call string, since time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	oldest := 0
-	for id := range e.calls {
+	for id := range e.flying {
 		if oldest == 0 || id < oldest {
 			oldest = id
 		}
 	}
-	return e.calls[oldest]
+	return e.flying[oldest].call, e.flying[oldest].since
+}
+
+func (e *Env) slow(call string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.late = call
+}
+
+func (e *Env) slowest() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.late
+}
+
+// calls says how many calls returned, and how long one took.
+func (e *Env) calls() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var parts []string
+	total := 0
+	for call, n := range e.counts {
+		parts = append(parts, fmt.Sprintf("%d %s", n, call))
+		total += n
+	}
+	slices.Sort(parts)
+	if total == 0 {
+		return "no call"
+	}
+	return fmt.Sprintf("%s, %v each", strings.Join(parts, ", "), (e.spent / time.Duration(total)).Round(time.Microsecond))
+}
+
+// latency is how long a call took on average.
+func (e *Env) latency() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	total := 0
+	for _, n := range e.counts {
+		total += n
+	}
+	return e.spent / time.Duration(max(total, 1))
+}
+
+// label of the goroutines of a check.
+const label = "portcullis-conformance"
+
+// goroutines counts those that the check has started, directly or not, and
+// that run a function of one package, or of any with "".
+func (e *Env) goroutines(pkg string) int {
+	var profile bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&profile, 1) // to memory
+	count := 0
+	for group := range strings.SplitSeq(profile.String(), "\n\n") {
+		n, lines := 0, strings.SplitN(group, "\n", 3)
+		for _, line := range lines[:min(2, len(lines))] { // the first group has a heading
+			if _, err := fmt.Sscanf(line, "%d @", &n); err == nil {
+				break
+			}
+		}
+		if !strings.Contains(group, e.id) || pkg != "" && !strings.Contains(root(group), "\t"+pkg+".") {
+			continue
+		}
+		count += n
+	}
+	return count
+}
+
+// root is the line of the function that a goroutine was started with.
+func root(group string) string {
+	lines := strings.Split(strings.TrimSpace(group), "\n")
+	return lines[len(lines)-1]
+}
+
+// packageOf is the package of an implementation, as functions are named.
+func packageOf(implementation any) string {
+	t := reflect.TypeOf(implementation)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.PkgPath() == "" {
+		return "a package that is not known"
+	}
+	path, name := t.PkgPath(), ""
+	if i := strings.LastIndex(path, "/"); i >= 0 {
+		path, name = path[:i+1], path[i+1:]
+	} else {
+		path, name = "", path
+	}
+	return path + strings.ReplaceAll(name, ".", "%2e")
+}
+
+// settled waits until the number of goroutines is at most what is wanted, or
+// does not get smaller any more, and returns it.
+func (e *Env) settled(pkg string, want int) int {
+	n := e.goroutines(pkg)
+	for range 60 {
+		if n <= want {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+		n = e.goroutines(pkg)
+	}
+	return n
 }
 
 func randomHex(bytes int) string {

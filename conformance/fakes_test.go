@@ -14,7 +14,8 @@ var errDown = errors.New("the backend is down")
 
 func TestFakeCache(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
-	report := conformance.TestCache(t, conformance.CacheHarness{
+	conformance.TestCache(t, conformance.CacheHarness{
+		Options: conformance.Options{Implementation: "verifiertest.Cache", InProcess: true},
 		New:     func(*conformance.Env) (verifier.Cache, error) { return verifiertest.NewCache(clock, 0), nil },
 		Advance: clock.Advance,
 		Break: func(c verifier.Cache) func() {
@@ -26,7 +27,6 @@ func TestFakeCache(t *testing.T) {
 			return c.(*verifiertest.Cache).Recover
 		},
 	})
-	report.Record(t, "verifiertest.Cache")
 }
 
 // TestFakeCacheOnRealTime also drops what was used longest ago.
@@ -38,7 +38,8 @@ func TestFakeCacheOnRealTime(t *testing.T) {
 
 func TestFakeReplayStore(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
-	report := conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
+	conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
+		Options: conformance.Options{Implementation: "verifiertest.ReplayStore", InProcess: true},
 		New:     func(*conformance.Env) (verifier.ReplayStore, error) { return verifiertest.NewReplayStore(clock), nil },
 		Advance: clock.Advance,
 		Break: func(s verifier.ReplayStore) func() {
@@ -50,7 +51,6 @@ func TestFakeReplayStore(t *testing.T) {
 			return s.(*verifiertest.ReplayStore).Recover
 		},
 	})
-	report.Record(t, "verifiertest.ReplayStore")
 }
 
 func TestFakeReplayStoreOnRealTime(t *testing.T) {

@@ -28,13 +28,19 @@ type KeyFetcherHarness struct {
 	Break func(fetcher verifier.KeyFetcher) (repair func())
 	// Hang makes the source never answer, until release is called.
 	Hang func(fetcher verifier.KeyFetcher) (release func())
-	// Timeout of a check. Default 10 s.
+	// Restate makes the source of the first issuer state another name for itself,
+	// until restore is called, and returns that name.
+	Restate func() (name string, restore func(), err error)
+	// Timeout of a call. Default 10 s. A check may take six times as long.
 	Timeout time.Duration
+
+	Options
 }
 
 // KeyFetcherChecks returns the checks of [verifier.KeyFetcher] as data.
 func KeyFetcherChecks() []Check[KeyFetcherHarness] {
-	return slices.Concat(fetcherSets(), fetcherFreshness(), fetcherFaults())
+	checks := slices.Concat(fetcherSets(), fetcherFreshness(), fetcherConditional(), fetcherFaults())
+	return founded(fetcherFoundations(), basis([]string{"KeyFetcher/known-issuers-have-keys"}, checks))
 }
 
 // TestKeyFetcher tests that a fetcher keeps the contract of
@@ -53,7 +59,7 @@ func (h KeyFetcherHarness) suite() suite[KeyFetcherHarness] {
 	return suite[KeyFetcherHarness]{harness: h, checks: KeyFetcherChecks()}
 }
 
-func (h KeyFetcherHarness) limit() time.Duration { return timeout(h.Timeout, 0) }
+func (h KeyFetcherHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
 // fetcherCase is what a check of a fetcher works with.
 type fetcherCase struct {
@@ -64,16 +70,18 @@ type fetcherCase struct {
 }
 
 func fetcherCheck(name, rule string, run func(c *fetcherCase) error) Check[KeyFetcherHarness] {
-	return Check[KeyFetcherHarness]{Interface: "KeyFetcher", Name: name, Rule: rule, limit: KeyFetcherHarness.limit, run: func(env *Env, h KeyFetcherHarness) error {
-		if h.New == nil || len(h.Issuers) == 0 {
-			return errors.New("the harness has no New or no Issuers")
-		}
-		fetcher, err := h.New(env)
-		if err != nil {
-			return fmt.Errorf("the harness's New = %w; want a fetcher", err)
-		}
-		return run(&fetcherCase{ctx: env.ctx, env: env, h: h, fetcher: fetcher})
-	}}
+	return newCheck("KeyFetcher", name, rule, newFetcherCase, run)
+}
+
+func newFetcherCase(env *Env, h KeyFetcherHarness) (*fetcherCase, error) {
+	fetcher, err := opened(env, h.New, "a fetcher")
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Issuers) == 0 {
+		return nil, errors.New("the harness has no Issuers")
+	}
+	return &fetcherCase{ctx: env.ctx, env: env, h: h, fetcher: fetcher}, nil
 }
 
 func (c *fetcherCase) fetch(ctx context.Context, issuer, etag string) (verifier.KeySet, error) {

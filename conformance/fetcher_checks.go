@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ func fetcherSets() []Check[KeyFetcherHarness] {
 		document = "JWKS is the JSON Web Key Set document (RFC 7517, Section 5), at most 1 MiB."
 	)
 	return []Check[KeyFetcherHarness]{
+		fetcherCheck("known-issuers-have-keys", own, func(c *fetcherCase) error {
+			return c.each(func(string, verifier.KeySet) error { return nil })
+		}),
 		fetcherCheck("keys-are-a-jwks", document, fetcherDocument),
 		fetcherCheck("keys-have-a-size-limit", document, func(c *fetcherCase) error {
 			return c.each(func(issuer string, set verifier.KeySet) error {
@@ -33,7 +37,10 @@ func fetcherSets() []Check[KeyFetcherHarness] {
 			return c.unknown("https://"+randomHex(8)+".invalid/", "")
 		}),
 		fetcherCheck("look-alike-issuers-are-unknown", own, fetcherLookAlikes),
+		fetcherCheck("issuers-that-differ-in-one-character", own, fetcherOneOff),
+		fetcherCheck("unknown-issuers-have-no-etag", own, fetcherUnknownTag),
 		fetcherCheck("returned-bytes-are-the-callers", "The caller owns the returned bytes.", fetcherOwned),
+		fetcherCheck("concurrent-answers-are-the-callers", "The caller owns the returned bytes.", fetcherOwnedTogether),
 		fetcherCheck("concurrent-calls", "Safe for concurrent use.", fetcherConcurrent),
 	}
 }
@@ -178,6 +185,89 @@ func fetcherOwned(c *fetcherCase) error {
 	return nil
 }
 
+// fetcherOneOff changes one character of an issuer. Hosts are changed only
+// where the name is of a domain that is for tests, as a fetcher may ask there.
+func fetcherOneOff(c *fetcherCase) error {
+	for _, issuer := range c.h.Issuers {
+		rest := strings.TrimPrefix(issuer, "https://")
+		host, _, _ := strings.Cut(rest, "/")
+		begin := len("https://") + len(host) + 1
+		for _, domain := range []string{".example", ".invalid", ".test"} {
+			if name := strings.TrimSuffix(host, domain); name != host {
+				begin = len("https://")
+				for i := range len(name) {
+					for _, other := range []string{"", "x", "-"} {
+						if fake := issuer[:begin+i] + other + issuer[begin+i+1:]; !slices.Contains(c.h.Issuers, fake) && fake != "https://"+domain+"/" {
+							if err := c.unknown(fake, ""); err != nil {
+								return err
+							}
+						}
+					}
+				}
+				begin += len(host) + 1
+			}
+		}
+		for i := begin; i < len(issuer); i++ {
+			for _, other := range []string{"x", "-", strings.ToUpper(issuer[i : i+1])} {
+				if fake := issuer[:i] + other + issuer[i+1:]; !slices.Contains(c.h.Issuers, fake) && fake != issuer {
+					if err := c.unknown(fake, ""); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fetcherUnknownTag asks for unknown issuers with the ETag of a known one.
+func fetcherUnknownTag(c *fetcherCase) error {
+	for _, issuer := range c.h.Issuers {
+		set, err := c.full(issuer)
+		if err != nil {
+			return err
+		}
+		for _, etag := range []string{set.ETag, `"x"`} {
+			if err := c.unknown("https://"+randomHex(8)+".invalid/", etag); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fetcherOwnedTogether lets all callers change what they got, and compares it
+// at the end.
+func fetcherOwnedTogether(c *fetcherCase) error {
+	issuer := c.h.Issuers[0]
+	want, err := c.full(issuer)
+	if err != nil {
+		return err
+	}
+	return together(16, func(worker int) error {
+		for range 4 {
+			set, err := c.full(issuer)
+			if err != nil {
+				return err
+			}
+			if !sameKeys(set, want) {
+				return fmt.Errorf("FetchKeys(%s) while others change what they got = %s; want the keys as they were", issuer, show(set.JWKS))
+			}
+			mine := set.JWKS[:cap(set.JWKS)]
+			for i := range mine {
+				mine[i] = byte('a' + worker)
+			}
+			runtime.Gosched()
+			for i := range mine {
+				if mine[i] != byte('a'+worker) {
+					return fmt.Errorf("the JWKS from FetchKeys(%s) is that of another caller too; want bytes that the caller owns", issuer)
+				}
+			}
+		}
+		return nil
+	})
+}
+
 func fetcherConcurrent(c *fetcherCase) error {
 	want := make(map[string]verifier.KeySet)
 	err := c.each(func(issuer string, set verifier.KeySet) error {
@@ -187,15 +277,15 @@ func fetcherConcurrent(c *fetcherCase) error {
 	if err != nil {
 		return err
 	}
-	return together(16, func(worker int) error {
-		for round := range 5 {
+	return together(64, func(worker int) error {
+		for round := range 4 {
 			issuer := c.h.Issuers[(worker+round)%len(c.h.Issuers)]
 			set, err := c.full(issuer)
 			if err != nil {
 				return err
 			}
 			if !sameKeys(set, want[issuer]) || set.Issuer != want[issuer].Issuer {
-				return fmt.Errorf("FetchKeys(%s) beside 15 other calls = keys of %s; want those of the issuer", issuer, show(set.Issuer))
+				return fmt.Errorf("FetchKeys(%s) beside 63 other calls = keys of %s; want those of the issuer", issuer, show(set.Issuer))
 			}
 		}
 		return nil
@@ -304,43 +394,120 @@ func fetcherFaults() []Check[KeyFetcherHarness] {
 		done = "ctx carries the deadline of the fetch; when it is done, FetchKeys returns promptly with an error that matches ctx.Err()."
 		asks = "Every call asks the source (or states why not with Freshness); caching is the Verifier's work."
 	)
-	call := func(c *fetcherCase) func(ctx context.Context) error {
+	call := func(c *fetcherCase, issuer, etag string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := c.fetch(ctx, c.h.Issuers[0], "")
+			_, err := c.fetch(ctx, issuer, etag)
 			return err
 		}
 	}
-	return []Check[KeyFetcherHarness]{
+	first := func(c *fetcherCase) func(ctx context.Context) error { return call(c, c.h.Issuers[0], "") }
+	checks := []Check[KeyFetcherHarness]{
 		fetcherCheck("done-context", done, func(c *fetcherCase) error {
-			d := canceled(c.ctx)
-			return d.refusal("FetchKeys", call(c)(d.ctx))
+			set, _ := c.full(c.h.Issuers[0])
+			for _, etag := range []string{"", set.ETag, `"x"`} {
+				d := canceled(c.ctx)
+				if err := d.refusal("FetchKeys", call(c, c.h.Issuers[0], etag)(d.ctx)); err != nil {
+					return err
+				}
+			}
+			return nil
 		}),
 		fetcherCheck("past-deadlines-are-told-from-cancellation", done, func(c *fetcherCase) error {
-			return refusals("FetchKeys", call(c), pastDeadline(c.ctx))
+			return refusals("FetchKeys", first(c), pastDeadline(c.ctx))
 		}),
 		fetcherCheck("causes-do-not-hide-the-context-error", done, func(c *fetcherCase) error {
-			return refusals("FetchKeys", call(c), canceledForACause(c.ctx))
+			return refusals("FetchKeys", first(c), canceledForACause(c.ctx))
 		}),
-		fetcherCheck("hanging-source", done, func(c *fetcherCase) error {
-			if c.h.Hang == nil {
-				return skip("the harness has no Hang: the fetcher asks nobody, or its source cannot be made to wait")
-			}
-			c.env.Cleanup(c.h.Hang(c.fetcher))
-			return promptly(c.env, "FetchKeys", call(c))
-		}),
-		fetcherCheck("source-that-is-down", asks, func(c *fetcherCase) error {
-			if c.h.Break == nil {
-				return skip("the harness has no Break: the fetcher asks nobody, or its source cannot be made to fail")
-			}
-			before, err := c.full(c.h.Issuers[0])
-			if err != nil {
-				return err
-			}
-			c.env.Cleanup(c.h.Break(c.fetcher))
-			if set, err := c.fetch(c.ctx, c.h.Issuers[0], ""); err == nil && !states(before.Freshness, set.Freshness) {
-				return fmt.Errorf("FetchKeys while the source is down = %d bytes, nil, with no word of it in Freshness; want an error", len(set.JWKS))
+		fetcherCheck("a-done-context-harms-no-later-call", asks, func(c *fetcherCase) error {
+			for range 5 {
+				for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+					_ = first(c)(d.ctx)
+					if _, err := c.full(c.h.Issuers[0]); err != nil {
+						return fmt.Errorf("after a call with %s: %w", d.name, err)
+					}
+				}
 			}
 			return nil
 		}),
 	}
+	hung := func(end ending) func(*fetcherCase) error {
+		return func(c *fetcherCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			return promptly(c.env, "FetchKeys", end, first(c))
+		}
+	}
+	hanging := group(groupHang,
+		fetcherCheck("hanging-source", done, hung(byDeadline)),
+		fetcherCheck("canceled-while-the-source-hangs", done, hung(byCancel)),
+		fetcherCheck("a-hanging-call-holds-up-no-other", done, func(c *fetcherCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			return behind(c.env, "FetchKeys", "FetchKeys", first(c), first(c))
+		}),
+		fetcherCheck("works-after-a-hang", asks, func(c *fetcherCase) error {
+			if c.h.Hang == nil {
+				return skip("the harness has no Hang: the fetcher asks nobody, or its source cannot be made to wait")
+			}
+			return fetcherRecovers(c, func() func() { return c.h.Hang(c.fetcher) })
+		}),
+	)
+	breaking := group(groupBreak,
+		fetcherCheck("source-that-is-down", asks, fetcherDown),
+		fetcherCheck("works-after-an-outage", asks, func(c *fetcherCase) error {
+			if c.h.Break == nil {
+				return skip("the harness has no Break: the fetcher asks nobody, or its source cannot be made to fail")
+			}
+			return fetcherRecovers(c, func() func() { return c.h.Break(c.fetcher) })
+		}),
+	)
+	return slices.Concat(checks, hanging, breaking)
+}
+
+func (c *fetcherCase) hang() error {
+	if c.h.Hang == nil {
+		return skip("the harness has no Hang: the fetcher asks nobody, or its source cannot be made to wait")
+	}
+	c.env.Cleanup(c.h.Hang(c.fetcher))
+	return nil
+}
+
+// fetcherDown asks with and without an ETag.
+func fetcherDown(c *fetcherCase) error {
+	if c.h.Break == nil {
+		return skip("the harness has no Break: the fetcher asks nobody, or its source cannot be made to fail")
+	}
+	before, err := c.full(c.h.Issuers[0])
+	if err != nil {
+		return err
+	}
+	c.env.Cleanup(c.h.Break(c.fetcher))
+	for _, etag := range []string{"", before.ETag, ""} {
+		if set, err := c.fetch(c.ctx, c.h.Issuers[0], etag); err == nil && !states(before.Freshness, set.Freshness) {
+			return fmt.Errorf("FetchKeys while the source is down = %d bytes (NotModified: %v), nil, with no word of it in Freshness; want an error", len(set.JWKS), set.NotModified)
+		}
+	}
+	return nil
+}
+
+// fetcherRecovers wants the keys again soon after a fault.
+func fetcherRecovers(c *fetcherCase, fault func() func()) error {
+	before, err := c.full(c.h.Issuers[0])
+	if err != nil {
+		return err
+	}
+	attack(fault(), 8, func(i int) {
+		ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
+		defer cancel()
+		_, _ = c.fetch(ctx, c.h.Issuers[i%len(c.h.Issuers)], []string{"", before.ETag}[i%2])
+	})
+	return recovers(pace{ctx: c.ctx}, func(int) error {
+		set, err := c.full(c.h.Issuers[0])
+		if err == nil && !set.NotModified && !sameKeys(set, before) {
+			err = fmt.Errorf("FetchKeys(%s) = %s; want the keys of before", c.h.Issuers[0], show(set.JWKS))
+		}
+		return err
+	}, func() error { return nil })
 }

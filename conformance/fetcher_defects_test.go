@@ -19,7 +19,8 @@ import (
 type keyServer struct {
 	*backend
 	lock    sync.Mutex
-	version int // of the first issuer's set
+	version int    // of the first issuer's set
+	name    string // that the first issuer states, if it is another one
 }
 
 const (
@@ -43,6 +44,9 @@ func (s *keyServer) answer(ctx context.Context, req verifier.KeyRequest) (verifi
 	}
 	set := verifier.KeySet{Issuer: req.Issuer, ETag: fmt.Sprintf(`"%s-%d"`, req.Issuer, version)}
 	set.Freshness = verifier.Freshness{MaxAge: 10 * time.Minute, HasMaxAge: true}
+	if req.Issuer == firstIssuer && s.name != "" {
+		set.Issuer = s.name
+	}
 	if req.ETag == set.ETag {
 		set.NotModified = true
 		return set, nil
@@ -74,6 +78,15 @@ func fetcherHarness(change fetching) conformance.KeyFetcherHarness {
 			s.version++
 			return nil
 		},
+		Restate: func() (string, func(), error) {
+			restate := func(name string) {
+				s.lock.Lock()
+				defer s.lock.Unlock()
+				s.name = name
+			}
+			restate("https://c.example/")
+			return "https://c.example/", func() { restate("") }, nil
+		},
 		Break: func(verifier.KeyFetcher) func() { return s.setDown() },
 		Hang:  func(verifier.KeyFetcher) func() { return s.setHang() },
 	}
@@ -87,8 +100,8 @@ func TestReferenceKeyFetcher(t *testing.T) {
 }
 
 func TestKeyFetcherDefects(t *testing.T) {
-	testDefects(t, conformance.KeyFetcherChecks(), fetcherDefects(), func(ctx context.Context, change fetching) conformance.Report {
-		return conformance.RunKeyFetcher(ctx, fetcherHarness(change))
+	testDefects(t, conformance.KeyFetcherChecks(), append(fetcherDefects(), moreFetcherDefects()...), func(ctx context.Context, d defect[fetching]) conformance.Report {
+		return conformance.RunKeyFetcher(ctx, fetcherHarness(d.make))
 	})
 }
 
@@ -146,7 +159,7 @@ func fetcherDefects() []defect[fetching] {
 				return set, nil
 			}
 		}},
-		{name: "an unknown issuer gets the keys of the first", fails: "unknown-issuer-is-an-error look-alike-issuers-are-unknown", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+		{name: "an unknown issuer gets the keys of the first", fails: "look-alike-issuers-are-unknown unknown-issuer-is-an-error", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
 			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
 				set, err := fetch(ctx, req)
 				if errors.Is(err, errUnknownIssuer) {
@@ -217,7 +230,7 @@ func fetcherDefects() []defect[fetching] {
 				return set, err
 			}
 		}},
-		{name: "every conditional request is not modified", fails: "not-modified-is-for-the-etag-given a-changed-set-is-modified", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
+		{name: "every conditional request is not modified", fails: "a-changed-set-is-modified not-modified-is-for-no-other-issuer not-modified-is-for-the-etag-given", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
 			if req.ETag != "" {
 				set.NotModified, set.JWKS = true, nil
 			}
@@ -238,7 +251,7 @@ func fetcherDefects() []defect[fetching] {
 				set.NotModified, set.JWKS = true, nil
 			}
 		})},
-		{name: "the fetcher has a cache of its own", fails: "every-call-asks-the-source a-changed-set-is-modified source-that-is-down", make: cachedKeys(func(*keyServer, context.Context, verifier.KeyRequest) error { return nil }, true)},
+		{name: "the fetcher has a cache of its own", fails: "a-changed-set-is-modified every-call-asks-the-source source-that-is-down", make: cachedKeys(func(*keyServer, context.Context, verifier.KeyRequest) error { return nil }, true)},
 		{name: "the fetcher asks the source whether it is there, and answers itself", fails: "every-call-asks-the-source", make: cachedKeys(func(s *keyServer, ctx context.Context, _ verifier.KeyRequest) error { return s.begin(ctx) }, false)},
 		{name: "the last good set stands in for a source that is down", fails: "source-that-is-down", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
 			var mu sync.Mutex

@@ -6,37 +6,86 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"time"
 )
 
-// patience is how long the watchdog waits after the deadline of a check, and
-// how long a call may take to notice that its context is done.
+// patience is how long the watchdog waits after the end of a check's context,
+// and how long a call may take to notice that its context is done.
 const patience = 2 * time.Second
 
+// watch is how often the watchdog looks.
+const watch = 100 * time.Millisecond
+
+var errCallTooLong = errors.New("conformance: a call took too long")
+
 // guard runs f with a fresh environment and a deadline. A panic is an error,
-// and so is not returning: the goroutine is then left behind.
-func guard(ctx context.Context, limit time.Duration, f func(*Env) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	env := newEnv(ctx)
-	outcome := spawn(func() error {
+// and so is a call that does not return: its goroutine is then left behind. The
+// end of the check's own time is told apart from both.
+func guard(ctx context.Context, p plan, scale int, f func(*Env) error) error {
+	ctx, stop := context.WithTimeout(ctx, p.check())
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	env := newEnv(ctx, p.Seed, scale)
+	outcome := env.spawn(func() error {
 		defer env.clean()
 		return f(env)
 	})
-	watchdog := time.NewTimer(limit + patience)
-	defer watchdog.Stop()
-	select {
-	case err := <-outcome:
-		return err
-	case <-watchdog.C:
-		go env.clean() // may let the hanging call go
-		if call := env.inFlight(); call != "" {
-			return fmt.Errorf("hangs: %s did not return within %v; want it back when its context is done", call, limit+patience)
+	look := time.NewTicker(watch)
+	defer look.Stop()
+	var ended time.Time
+	for {
+		select {
+		case err := <-outcome:
+			return env.verdict(err, p)
+		case now := <-look.C:
+			call, since := env.inFlight()
+			if call != "" && ctx.Err() == nil && now.Sub(since) > p.call() {
+				env.slow(call)
+				cancel(errCallTooLong)
+			}
+			if ctx.Err() != nil && ended.IsZero() {
+				ended = now
+			}
+			if ended.IsZero() || now.Sub(ended) < patience {
+				continue
+			}
+			go env.clean() // may let the hanging call go
+			if call != "" && since.Before(ended) {
+				return fmt.Errorf("hangs: %s did not return within %v, though its context is done; want it back promptly", call, now.Sub(since).Round(time.Second))
+			}
+			if call != "" { // it goes on, call by call
+				return env.verdict(ctx.Err(), p)
+			}
+			return fmt.Errorf("hangs: the harness did not return within %v", p.check()+patience)
 		}
-		return fmt.Errorf("hangs: the harness did not return within %v", limit+patience)
 	}
+}
+
+// verdict says what the outcome of a check means when its time was over before.
+func (e *Env) verdict(err error, p plan) error {
+	if err == nil || e.ctx.Err() == nil {
+		return err
+	}
+	if call := e.slowest(); call != "" {
+		return doubt(fmt.Errorf("%s was not back after %v, without a fault of the backend; want it back promptly, or a larger Timeout in the harness", call, p.call()))
+	}
+	if errors.Is(e.ctx.Err(), context.Canceled) {
+		return skip("the run was ended: %v", context.Cause(e.ctx))
+	}
+	return fmt.Errorf("the check's %v ended after %s, and nothing was found wrong until then; raise Timeout in the harness", p.check(), e.calls())
+}
+
+// spawn runs f on a goroutine that carries the label of the environment, as do
+// those that it starts.
+func (e *Env) spawn(f func() error) <-chan error {
+	return spawn(func() (err error) {
+		pprof.Do(e.ctx, pprof.Labels(label, e.id), func(context.Context) { err = f() })
+		return err
+	})
 }
 
 // spawn runs f on a goroutine of its own and delivers what it returns, or that

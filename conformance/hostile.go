@@ -78,3 +78,13 @@ func longKeys() [][2]string {
 	}
 	return pairs
 }
+
+// splitKeys are keys that run together when parts of them are joined without a
+// mark, or cut at one.
+func splitKeys() [][2]string {
+	return [][2]string{
+		{"a:b:c", "a:bc"}, {"ab:c", "a:bc"}, {"a.b.c", "a.b"}, {"a.b", "b.a"}, {"a,b", "a"}, {"a#b", "a"}, {"a?b", "a"}, {"a;b", "a"}, {"a@b", "a"},
+		{"a=b", "a"}, {"a&b", "a"}, {"0", "00"}, {"1", "01"}, {"1", "1.0"}, {"a", "a\x01"}, {"ab", "ba"}, {"abc", "acb"}, {"1e3", "1000"}, {"k1", "k10"}, {"-1", "1"},
+		{"raw:a", "a"}, {"hash:a", "a"}, {"h:a", "a"}, {"sha256:a", "a"}, {"k:a", "a"}, {"\"a\"", "a"}, {"'a'", "a"}, {"a/", "a"}, {"/a", "a"}, {"{a}", "a"}, {"a:", "a"}, {":a", "a"},
+	}
+}

@@ -94,10 +94,11 @@ func TestCacheWithoutOptionalInterfaces(t *testing.T) {
 		cache, err := inner(env)
 		return plain{cache}, err
 	}
+	h.Size, h.StoredKey = nil, nil
 	report := conformance.TestCache(t, h)
 	for _, one := range report.Results {
-		if want := one.Interface == "Clearer"; (one.Status == conformance.Skipped) != want {
-			t.Errorf("%s is %s; want skipped: %v", one.Check, one.Status, want)
+		if one.Interface == "Clearer" && one.Status != conformance.Skipped {
+			t.Errorf("%s is %s; want skipped", one.Check, one.Status)
 		}
 	}
 }

@@ -10,6 +10,7 @@ type pace struct {
 	ctx     context.Context
 	advance func(time.Duration)
 	min     time.Duration // the backend's resolution
+	scale   int           // of short ttls on real time
 }
 
 // unit is a ttl that the backend can keep well.
@@ -17,7 +18,7 @@ func (p pace) unit() time.Duration {
 	if p.advance != nil {
 		return max(time.Minute, 10*p.min)
 	}
-	return max(50*time.Millisecond, p.min)
+	return max(50*time.Millisecond, p.min) * time.Duration(max(p.scale, 1))
 }
 
 // grace is how long after its ttl an entry may be there: once for rounding up,

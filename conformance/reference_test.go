@@ -14,19 +14,22 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
-// resolution of the reference backend.
+// resolution of the reference backend, unless it is exact.
 const resolution = time.Second
 
 // backend is a shared server as adapters meet them: whole seconds, one space
 // of keys, and faults on request.
 type backend struct {
 	clock *verifiertest.Clock
+	exact bool // it has no resolution
 
 	mu      sync.Mutex
 	down    bool
 	hang    chan struct{}
 	entries map[string]*entry
 	records map[string]time.Time
+
+	removals map[string]string // how a path was removed last, for near caches
 }
 
 type entry struct {
@@ -100,6 +103,9 @@ func (b *backend) setHang() func() {
 
 // until is when a ttl that starts now ends, rounded up.
 func (b *backend) until(ttl time.Duration) time.Time {
+	if b.exact {
+		return b.clock.Now().Add(ttl)
+	}
 	whole := ttl.Truncate(resolution)
 	if whole < ttl && whole <= ttl+resolution {
 		whole += resolution
@@ -170,6 +176,23 @@ func (r *reference) Add(ctx context.Context, key string, ttl time.Duration) (boo
 	return true, nil
 }
 
+// size counts what is kept. As a sweep does, it removes what has expired.
+func (r *reference) size() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path, e := range r.entries {
+		if !r.live(e) {
+			delete(r.entries, path)
+		}
+	}
+	for path, until := range r.records {
+		if !r.clock.Now().Before(until) {
+			delete(r.records, path)
+		}
+	}
+	return int64(len(r.entries) + len(r.records))
+}
+
 // What defects and odd implementations need of the backend.
 
 // deleteIf removes entries by their path.
@@ -198,11 +221,13 @@ type altered struct {
 	delete func(ctx context.Context, key string) error
 	clear  func(ctx context.Context) error
 	add    func(ctx context.Context, key string, ttl time.Duration) (bool, error)
+	size   func() int64
+	stored func(key string) string
 }
 
 func alter(b *backend, namespace string, change func(a *altered)) *altered {
 	r := &reference{b, namespace}
-	a := &altered{r, r.Get, r.Set, r.Delete, r.Clear, r.Add}
+	a := &altered{r, r.Get, r.Set, r.Delete, r.Clear, r.Add, r.size, func(key string) string { return key }}
 	if change != nil {
 		change(a)
 	}
@@ -275,20 +300,29 @@ type bothOf struct {
 
 // cacheHarness tests a cache over a backend of its own.
 func cacheHarness(change func(a *altered)) conformance.CacheHarness {
-	b := newBackend()
-	return conformance.CacheHarness{
+	return cacheHarnessOn(newBackend(), change)
+}
+
+func cacheHarnessOn(b *backend, change func(a *altered)) conformance.CacheHarness {
+	h := conformance.CacheHarness{
 		New: func(env *conformance.Env) (verifier.Cache, error) {
 			return cacheOf{alter(b, env.Namespace, change)}, nil
 		},
 		ReplayStore: func(env *conformance.Env) (verifier.ReplayStore, error) {
 			return storeOf{alter(b, env.Namespace, change)}, nil
 		},
-		Advance: b.clock.Advance,
-		MinTTL:  resolution,
-		Shared:  true,
-		Break:   func(verifier.Cache) func() { return b.setDown() },
-		Hang:    func(verifier.Cache) func() { return b.setHang() },
+		Advance:   b.clock.Advance,
+		MinTTL:    resolution,
+		Shared:    true,
+		Break:     func(verifier.Cache) func() { return b.setDown() },
+		Hang:      func(verifier.Cache) func() { return b.setHang() },
+		Size:      func(cache verifier.Cache) (int64, error) { return cache.(cacheOf).a.size(), nil },
+		StoredKey: func(cache verifier.Cache, key string) string { return cache.(cacheOf).a.stored(key) },
 	}
+	if b.exact {
+		h.MinTTL = 0
+	}
+	return h
 }
 
 func replayHarness(change func(a *altered)) conformance.ReplayStoreHarness {
@@ -297,10 +331,13 @@ func replayHarness(change func(a *altered)) conformance.ReplayStoreHarness {
 		New: func(env *conformance.Env) (verifier.ReplayStore, error) {
 			return storeOf{alter(b, env.Namespace, change)}, nil
 		},
-		Advance: b.clock.Advance,
-		MinTTL:  resolution,
-		Shared:  true,
-		Break:   func(verifier.ReplayStore) func() { return b.setDown() },
-		Hang:    func(verifier.ReplayStore) func() { return b.setHang() },
+		Advance:   b.clock.Advance,
+		MinTTL:    resolution,
+		Shared:    true,
+		Capacity:  3000,
+		Break:     func(verifier.ReplayStore) func() { return b.setDown() },
+		Hang:      func(verifier.ReplayStore) func() { return b.setHang() },
+		Size:      func(store verifier.ReplayStore) (int64, error) { return store.(storeOf).a.size(), nil },
+		StoredKey: func(store verifier.ReplayStore, key string) string { return store.(storeOf).a.stored(key) },
 	}
 }

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -39,13 +38,25 @@ type ReplayStoreHarness struct {
 	// Hang makes the backend of a store accept calls and never answer, until
 	// release is called.
 	Hang func(store verifier.ReplayStore) (release func())
-	// Timeout of a check. Default 10 s, and 24 times MinTTL without Advance.
+	// Size tells how much the backend of a store keeps, in any unit that grows
+	// with it: keys, bytes, or the length of a file. It may run or wait for what
+	// the backend does to clear up.
+	Size func(store verifier.ReplayStore) (int64, error)
+	// StoredKey tells the key under which the backend keeps a key of the
+	// caller's, without the prefix, if it is another one. The suite then uses it
+	// as a key of the caller's.
+	StoredKey func(store verifier.ReplayStore, key string) string
+	// Timeout of a call. Default 10 s. A check may take six times as long, and
+	// the time that it waits for ttls.
 	Timeout time.Duration
+
+	Options
 }
 
 // ReplayStoreChecks returns the checks of [verifier.ReplayStore] as data.
 func ReplayStoreChecks() []Check[ReplayStoreHarness] {
-	return slices.Concat(replayAdds(), replayTime(), replayKeys(), replayFaults())
+	checks := slices.Concat(replayAdds(), replayTime(), replayLives(), replayKeys(), replayFaults(), replayRecovery())
+	return founded(replayFoundations(), basis([]string{"ReplayStore/first-add-is-added", "ReplayStore/second-add-is-not-added"}, checks))
 }
 
 // TestReplayStore tests that a store keeps the contract of
@@ -61,14 +72,15 @@ func RunReplayStore(ctx context.Context, h ReplayStoreHarness) Report {
 }
 
 func (h ReplayStoreHarness) suite() suite[ReplayStoreHarness] {
-	return suite[ReplayStoreHarness]{harness: h, checks: ReplayStoreChecks(), beside: h.Advance == nil}
+	return suite[ReplayStoreHarness]{harness: h, checks: ReplayStoreChecks()}
 }
 
-func (h ReplayStoreHarness) limit() time.Duration {
-	if h.Advance != nil {
-		return timeout(h.Timeout, 0)
+func (h ReplayStoreHarness) plan() plan {
+	p := plan{Options: h.Options, timeout: h.Timeout, beside: h.Advance == nil}
+	if p.beside {
+		p.waits = h.MinTTL
 	}
-	return timeout(h.Timeout, h.MinTTL)
+	return p
 }
 
 // replayCase is what a check of a store works with.
@@ -80,24 +92,15 @@ type replayCase struct {
 }
 
 func replayCheck(name, rule string, run func(c *replayCase) error) Check[ReplayStoreHarness] {
-	return Check[ReplayStoreHarness]{Interface: "ReplayStore", Name: name, Rule: rule, limit: ReplayStoreHarness.limit, run: func(env *Env, h ReplayStoreHarness) error {
-		c, err := newReplayCase(env, h)
-		if err != nil {
-			return err
-		}
-		return run(c)
-	}}
+	return newCheck("ReplayStore", name, rule, newReplayCase, run)
 }
 
 func newReplayCase(env *Env, h ReplayStoreHarness) (*replayCase, error) {
-	if h.New == nil {
-		return nil, errors.New("the harness has no New")
-	}
-	store, err := h.New(env)
+	store, err := opened(env, h.New, "a store")
 	if err != nil {
-		return nil, fmt.Errorf("the harness's New = %w; want a store", err)
+		return nil, err
 	}
-	return &replayCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL}, env: env, h: h, store: store}, nil
+	return &replayCase{pace: pace{ctx: env.ctx, advance: h.Advance, min: h.MinTTL, scale: env.scale}, env: env, h: h, store: store}, nil
 }
 
 // key returns a key of the form that the Verifier's have: the part before the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,7 +58,7 @@ func replayStays(c *replayCase) error {
 		}
 		return nil
 	}
-	return skip("this machine is too slow to look within a ttl of %v", ttl)
+	return errTooSlow()
 }
 
 // ended wants a key to be gone, looking once: Add brings it back.
@@ -209,7 +210,7 @@ func replayRepeated(c *replayCase) error {
 		}
 		return c.ended(key, fmt.Sprintf("%v after Add with a ttl of %v, and a repeated Add with a longer one in between", ttl+c.grace(), ttl))
 	}
-	return skip("this machine is too slow to add a key twice within %v", ttl)
+	return errTooSlow()
 }
 
 func replayKeys() []Check[ReplayStoreHarness] {
@@ -245,15 +246,26 @@ func replayKeys() []Check[ReplayStoreHarness] {
 		replayCheck("keys-beyond-ascii", rule, works(unicodeKeys())),
 		replayCheck("keys-up-to-64-kib", rule, func(c *replayCase) error {
 			var keys []string
-			for _, n := range []int{251, 256, 1025, 4097, maxKey} {
-				name := fmt.Sprint(n, "-")
-				keys = append(keys, name+strings.Repeat("k", n-len(c.key(name))))
+			for _, n := range keyLengths() {
+				keys = append(keys, strings.Repeat("k", n-len(c.key(""))))
 			}
 			return works(keys)(c)
 		}),
 		replayCheck("keys-that-differ-by-case", rule, differ(caseKeys())),
 		replayCheck("keys-that-differ-by-other-bytes", rule, differ(append(append(append(blankKeys(), unicodeForms()...), nulKeys()...), escapeKeys()...))),
 		replayCheck("long-keys-that-differ", rule, differ(longKeys())),
+		replayCheck("keys-of-equal-beginnings-or-ends-differ", rule, differ(splitKeys())),
+		replayCheck("keys-of-equal-weak-hashes-differ", rule, func(c *replayCase) error {
+			for _, pair := range collisions(c.key("")) {
+				for _, key := range pair {
+					if err := c.adds(key, time.Hour, true, ", one of two that have the same weak hash"); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}),
+		replayCheck("stored-keys-are-keys-like-others", rule, replayStoredKeys),
 		replayCheck("hashed-keys-do-not-collide", rule, func(c *replayCase) error {
 			key := c.key(strings.Repeat("k", 300))
 			if err := c.firstAdd(key, time.Hour); err != nil {
@@ -287,11 +299,28 @@ func unique(keys []string) []string {
 	return kept
 }
 
+// replayStoredKeys uses what the backend calls a key as a key.
+func replayStoredKeys(c *replayCase) error {
+	if c.h.StoredKey == nil {
+		return skip("the harness has no StoredKey: the suite knows common hashes alone")
+	}
+	for _, name := range append(hostileKeys(), strings.Repeat("k", 5000), "plain") {
+		key := c.key(name)
+		stored := c.h.StoredKey(c.store, key)
+		if stored == key || stored == "" {
+			continue
+		}
+		if err := c.firstAdd(key, time.Hour); err != nil {
+			return err
+		}
+		if err := c.adds(stored, time.Hour, true, ", under which another key is stored"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func replayFaults() []Check[ReplayStoreHarness] {
-	const (
-		done    = "When ctx is done, Add returns promptly with an error that matches ctx.Err(), even if the backend hangs."
-		unknown = "When the outcome is unknown (time-out, lost connection, full store) Add returns an error, never added == true."
-	)
 	withDone := func(make func(context.Context) doneContext) func(*replayCase) error {
 		return func(c *replayCase) error {
 			d := make(c.ctx)
@@ -299,47 +328,185 @@ func replayFaults() []Check[ReplayStoreHarness] {
 			return d.refusal("Add", err)
 		}
 	}
-	return []Check[ReplayStoreHarness]{
-		replayCheck("add-with-a-done-context", done, func(c *replayCase) error {
-			d := canceled(c.ctx)
-			for _, ttl := range []time.Duration{time.Hour, 0} {
-				_, err := c.add(d.ctx, c.key("k"), ttl)
-				if err := d.refusal(fmt.Sprintf("Add with a ttl of %v", ttl), err); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
-		replayCheck("past-deadlines-are-told-from-cancellation", done, known(withDone(pastDeadline))),
-		replayCheck("causes-do-not-hide-the-context-error", done, known(withDone(canceledForACause))),
-		replayCheck("an-error-is-not-added", unknown, func(c *replayCase) error {
+	checks := []Check[ReplayStoreHarness]{
+		replayCheck("add-with-a-done-context", ruleAddDone, replayDone),
+		replayCheck("past-deadlines-are-told-from-cancellation", ruleAddDone, known(withDone(pastDeadline))),
+		replayCheck("causes-do-not-hide-the-context-error", ruleAddDone, known(withDone(canceledForACause))),
+		replayCheck("an-error-is-not-added", ruleUnknown, func(c *replayCase) error {
 			added, err := c.add(canceled(c.ctx).ctx, c.key("k"), time.Hour)
 			if added && err != nil {
 				return fmt.Errorf("Add() with a canceled context = true, %w; want false with an error", err)
 			}
 			return nil
 		}),
-		replayCheck("add-to-a-hanging-backend", done, func(c *replayCase) error {
-			if c.h.Hang == nil {
-				return skip("the harness has no Hang to make the backend hang")
-			}
-			c.env.Cleanup(c.h.Hang(c.store))
-			return promptly(c.env, "Add", func(ctx context.Context) error {
-				_, err := c.add(ctx, c.key("k"), time.Hour)
-				return err
-			})
-		}),
-		replayCheck("add-to-a-backend-that-is-down", unknown, func(c *replayCase) error {
-			if err := c.breakDown(); err != nil {
-				return err
-			}
-			if added, err := c.add(c.ctx, c.key("k"), time.Hour); added || err == nil {
-				return fmt.Errorf("Add() while the backend is down = %v, %v; want false and an error", added, err)
+		replayCheck("a-done-context-is-no-quota", ruleOther, func(c *replayCase) error {
+			for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+				if _, err := c.add(d.ctx, c.key("k"), time.Hour); quotaExceeded(err) {
+					return fmt.Errorf("Add() with %s = %w, a quota error; want another one", d.name, err)
+				}
 			}
 			return nil
 		}),
 		replayCheck("errors-do-not-show-the-key", "Errors never contain the key.", replaySilent),
 	}
+	hung := func(end ending) func(c *replayCase) error {
+		return func(c *replayCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			for _, key := range []string{c.key("k"), c.key("a key with spaces"), c.key(strings.Repeat("k", 5000))} {
+				err := promptly(c.env, "Add", end, func(ctx context.Context) error {
+					_, err := c.add(ctx, key, time.Hour)
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	flight := func(look func(*Env, string, string, func(context.Context, int) error) error) func(c *replayCase) error {
+		return func(c *replayCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			return look(c.env, packageOf(c.store), "Add", func(ctx context.Context, i int) error {
+				_, err := c.add(ctx, c.env.key(fmt.Sprintf("proof-key-%d.k", i)), time.Hour)
+				return err
+			})
+		}
+	}
+	hanging := group(groupHang,
+		replayCheck("add-to-a-hanging-backend", ruleAddDone, hung(byDeadline)),
+		replayCheck("add-is-canceled-while-the-backend-hangs", ruleAddDone, hung(byCancel)),
+		replayCheck("a-hanging-add-holds-up-no-other", ruleWaiting, replayBehind),
+		replayCheck("adds-in-flight-are-bounded", ruleFlight, flight(bounded)),
+		replayCheck("adds-beyond-the-bound-fail-at-once", ruleFlight, flight(excessive)),
+		replayCheck("a-time-out-is-an-error-of-its-own", ruleOther, replayTimeOut),
+	)
+	breaking := group(groupBreak,
+		replayCheck("add-to-a-backend-that-is-down", ruleUnknown, replayDown),
+		replayCheck("an-outage-is-no-quota", ruleOther, func(c *replayCase) error {
+			if err := c.breakDown(); err != nil {
+				return err
+			}
+			for i := range 10 {
+				if _, err := c.add(c.ctx, c.key(fmt.Sprint(i)), time.Hour); quotaExceeded(err) {
+					return fmt.Errorf("Add() while the backend is down = %w, a quota error; want another one", err)
+				}
+			}
+			return nil
+		}),
+	)
+	return slices.Concat(checks, hanging, breaking)
+}
+
+// What the contract says of errors.
+const (
+	ruleAddDone = "When ctx is done, Add returns promptly with an error that matches ctx.Err(), even if the backend hangs."
+	ruleUnknown = "When the outcome is unknown (time-out, lost connection, full store) Add returns an error, never added == true."
+	ruleOther   = `Any other error means "could not decide" (503).`
+)
+
+// replayDone makes calls with a done context, on keys of any kind, that are
+// there or not.
+func replayDone(c *replayCase) error {
+	d := canceled(c.ctx)
+	for i, name := range []string{"absent", "present", "with spaces in it", strings.Repeat("k", 5000)} {
+		if i%2 == 1 {
+			if err := c.firstAdd(c.key(name), time.Hour); err != nil {
+				return err
+			}
+		}
+		for _, ttl := range []time.Duration{time.Hour, 0, -1} {
+			_, err := c.add(d.ctx, c.key(name), ttl)
+			if err := d.refusal(fmt.Sprintf("Add with a ttl of %v", ttl), err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// hang makes the backend hang for the rest of the check.
+func (c *replayCase) hang() error {
+	if c.h.Hang == nil {
+		return skip("the harness has no Hang to make the backend hang")
+	}
+	c.env.Cleanup(c.h.Hang(c.store))
+	return nil
+}
+
+func replayBehind(c *replayCase) error {
+	if err := c.hang(); err != nil {
+		return err
+	}
+	add := func(key string, ttl time.Duration) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := c.add(ctx, c.key(key), ttl)
+			return err
+		}
+	}
+	for _, second := range []string{"the same", "another"} {
+		if err := behind(c.env, "Add", "Add", add("the same", time.Hour), add(second, time.Hour)); err != nil {
+			return fmt.Errorf("of %s key: %w", second, err)
+		}
+	}
+	return nil
+}
+
+// replayTimeOut looks at the answers of calls that hang: no key in them, no
+// quota, never added.
+func replayTimeOut(c *replayCase) error {
+	secret := randomHex(16)
+	if err := c.hang(); err != nil {
+		return err
+	}
+	for _, end := range []ending{byDeadline, byCancel} {
+		heeded := heeds(c.env, end, func(ctx context.Context) error {
+			_, err := c.add(ctx, c.key("k"), time.Hour)
+			return err
+		})
+		if !heeded {
+			return skip("Add does not end with its context, which is another check's finding")
+		}
+		for i := range 3 {
+			ctx, cancel := end.new(c.ctx)
+			added, err := c.add(ctx, c.key(secret+fmt.Sprint(i)), time.Hour)
+			cancel()
+			switch {
+			case added:
+				return fmt.Errorf("Add() while the backend hangs = true, %v; want false and an error", err)
+			case quotaExceeded(err):
+				return fmt.Errorf("Add() while the backend hangs = %w, a quota error; want another one", err)
+			case err != nil && leaks(err, secret):
+				return fmt.Errorf("the error of Add while the backend hangs has the key or a part of it in it; want an error without")
+			}
+		}
+	}
+	return nil
+}
+
+// replayDown asks often: a client may give up asking.
+func replayDown(c *replayCase) error {
+	if err := c.firstAdd(c.key("known"), time.Hour); err != nil {
+		return err
+	}
+	if err := c.breakDown(); err != nil {
+		return err
+	}
+	for i := range 40 {
+		for _, key := range []string{c.key("k"), c.key("known"), c.key(fmt.Sprint(i))} {
+			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+			added, err := c.add(ctx, key, time.Hour)
+			cancel()
+			if added || err == nil {
+				return fmt.Errorf("Add() while the backend is down, call number %d = %v, %v; want false and an error", 3*i+1, added, err)
+			}
+		}
+	}
+	return nil
 }
 
 // known passes over errors that are missing altogether: another check's

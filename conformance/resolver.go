@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -27,14 +26,17 @@ type DomainResolverHarness struct {
 	Break func(resolver verifier.DomainResolver) (repair func())
 	// Hang makes what the resolver asks never answer, until release is called.
 	Hang func(resolver verifier.DomainResolver) (release func())
-	// Timeout of a check. Default 10 s.
+	// Timeout of a call. Default 10 s. A check may take six times as long.
 	Timeout time.Duration
+
+	Options
 }
 
 // DomainResolverChecks returns the checks of [verifier.DomainResolver] and
 // [verifier.StaticDomains] as data.
 func DomainResolverChecks() []Check[DomainResolverHarness] {
-	return slices.Concat(resolverAnswers(), resolverHostile(), resolverFaults(), resolverStatic())
+	checks := slices.Concat(resolverAnswers(), resolverHostile(), resolverNeighbours(), resolverFaults(), resolverStatic())
+	return founded(resolverFoundations(), checks)
 }
 
 // TestDomainResolver tests that a resolver keeps the contract of
@@ -54,7 +56,7 @@ func (h DomainResolverHarness) suite() suite[DomainResolverHarness] {
 	return suite[DomainResolverHarness]{harness: h, checks: DomainResolverChecks()}
 }
 
-func (h DomainResolverHarness) limit() time.Duration { return timeout(h.Timeout, 0) }
+func (h DomainResolverHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
 // resolverCase is what a check of a resolver works with.
 type resolverCase struct {
@@ -65,22 +67,13 @@ type resolverCase struct {
 }
 
 func resolverCheck(name, rule string, run func(c *resolverCase) error) Check[DomainResolverHarness] {
-	return Check[DomainResolverHarness]{Interface: "DomainResolver", Name: name, Rule: rule, limit: DomainResolverHarness.limit, run: func(env *Env, h DomainResolverHarness) error {
-		c, err := newResolverCase(env, h)
-		if err != nil {
-			return err
-		}
-		return run(c)
-	}}
+	return newCheck("DomainResolver", name, rule, newResolverCase, run)
 }
 
 func newResolverCase(env *Env, h DomainResolverHarness) (*resolverCase, error) {
-	if h.New == nil {
-		return nil, errors.New("the harness has no New")
-	}
-	resolver, err := h.New(env)
+	resolver, err := opened(env, h.New, "a resolver")
 	if err != nil {
-		return nil, fmt.Errorf("the harness's New = %w; want a resolver", err)
+		return nil, err
 	}
 	return &resolverCase{ctx: env.ctx, env: env, h: h, resolver: resolver}, nil
 }
@@ -91,10 +84,6 @@ func (c *resolverCase) resolve(ctx context.Context, req verifier.ResolveRequest)
 	return c.resolver.ResolveDomains(ctx, clone(req))
 }
 
-func clone(req verifier.ResolveRequest) verifier.ResolveRequest {
-	return verifier.NewResolveRequest(req.UnverifiedIssuer, req.URL(), req.Header())
-}
-
 // known are the requests of the harness, or one that has nothing special.
 func (c *resolverCase) known() []verifier.ResolveRequest {
 	var requests []verifier.ResolveRequest
@@ -102,7 +91,7 @@ func (c *resolverCase) known() []verifier.ResolveRequest {
 		requests = append(requests, c.h.Known[issuer])
 	}
 	if len(requests) == 0 {
-		requests = append(requests, verifier.NewResolveRequest("https://tenant.example/",
+		requests = append(requests, newRequest("https://tenant.example/",
 			&url.URL{Scheme: "https", Host: "api.example", Path: "/"}, map[string][]string{"Host": {"api.example"}}))
 	}
 	return requests

@@ -26,6 +26,8 @@ func resolverAnswers() []Check[DomainResolverHarness] {
 		resolverCheck("answers-do-not-depend-on-earlier-requests", stable, resolverIndependent),
 		resolverCheck("answers-do-not-change-later", "The returned slice is not changed by the resolver afterwards.", resolverUnchanged),
 		resolverCheck("concurrent-calls", "Safe for concurrent use.", resolverConcurrent),
+		resolverCheck("the-request-is-the-resolvers-own", stable, resolverOwnRequest),
+		resolverCheck("many-requests-leave-no-answer-behind", stable, resolverMany),
 	}
 }
 
@@ -125,15 +127,52 @@ func resolverConcurrent(c *resolverCase) error {
 	for i, req := range requests {
 		want[i] = outcome(c.resolve(c.ctx, req))
 	}
-	return together(16, func(worker int) error {
-		for round := range 50 {
+	return together(64, func(worker int) error {
+		for round := range 25 {
 			i := (worker + round) % len(requests)
 			if got := outcome(c.resolve(c.ctx, requests[i])); got != want[i] {
-				return fmt.Errorf("ResolveDomains beside 15 other calls = %s; want %s", got, want[i])
+				return fmt.Errorf("ResolveDomains beside 63 other calls = %s; want %s", got, want[i])
 			}
 		}
 		return nil
 	})
+}
+
+// resolverOwnRequest spoils a request when the resolver has answered it.
+func resolverOwnRequest(c *resolverCase) error {
+	for _, req := range c.known() {
+		given := clone(req)
+		first := func() string {
+			defer c.env.begin("ResolveDomains")()
+			return outcome(c.resolver.ResolveDomains(c.ctx, given))
+		}()
+		if u := requestURL(given); u != nil {
+			u.Host, u.Path = "spoiled.invalid", "/spoiled"
+		}
+		for name := range requestHeader(given) {
+			requestHeader(given)[name] = []string{"spoiled.invalid"}
+		}
+		if again := outcome(c.resolve(c.ctx, req)); again != first {
+			return fmt.Errorf("ResolveDomains of an equal request, when the parts of an earlier one were changed = %s; want %s as before", again, first)
+		}
+	}
+	return nil
+}
+
+// resolverMany asks for many strangers between two equal requests, more than a
+// cache holds.
+func resolverMany(c *resolverCase) error {
+	for _, req := range c.known() {
+		first := outcome(c.resolve(c.ctx, req))
+		for i := range 600 {
+			host := fmt.Sprintf("%d-%s.invalid", i, randomHex(3))
+			_, _ = c.resolve(c.ctx, newRequest("https://"+host+"/", &url.URL{Scheme: "https", Host: host, Path: "/"}, http.Header{"Host": {host}}))
+		}
+		if again := outcome(c.resolve(c.ctx, req)); again != first {
+			return fmt.Errorf("ResolveDomains of an equal request, after 600 others = %s; want %s as before", again, first)
+		}
+	}
+	return nil
 }
 
 func resolverHostile() []Check[DomainResolverHarness] {
@@ -143,7 +182,9 @@ func resolverHostile() []Check[DomainResolverHarness] {
 		resolverCheck("look-alike-issuers-are-not-let-in", allowList, resolverLookAlikes),
 		resolverCheck("hosts-and-headers-do-not-name-issuers", allowList, resolverHosts),
 		resolverCheck("bare-requests", undecided, func(c *resolverCase) error {
-			for _, req := range []verifier.ResolveRequest{{}, verifier.NewResolveRequest("", nil, http.Header{}), verifier.NewResolveRequest("", &url.URL{}, nil), {UnverifiedIssuer: "https://tenant.example/"}} {
+			for _, req := range []verifier.ResolveRequest{
+				{}, newRequest("", nil, http.Header{}), newRequest("", &url.URL{}, nil), newRequest("https://tenant.example/", nil, nil),
+			} {
 				_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
 			}
 			return nil
@@ -217,11 +258,10 @@ func resolverHosts(c *resolverCase) error {
 			header.Set("Forwarded", "host="+host)
 			header.Set("Origin", "https://"+host)
 			header.Set("Referer", "https://"+host+"/")
-			req := verifier.NewResolveRequest(known.UnverifiedIssuer, nil, header)
-			if err := c.outside(req, mark, "made-up headers"); err != nil {
+			if err := c.outside(newRequest(known.UnverifiedIssuer, nil, header), mark, "made-up headers"); err != nil {
 				return err
 			}
-			req = verifier.NewResolveRequest(known.UnverifiedIssuer, &url.URL{Scheme: "https", Host: host, Path: "/" + host, RawQuery: "tenant=" + host}, header)
+			req := newRequest(known.UnverifiedIssuer, &url.URL{Scheme: "https", Host: host, Path: "/" + host, RawQuery: "tenant=" + host}, header)
 			if err := c.outside(req, mark, "a made-up URL and headers"); err != nil {
 				return err
 			}
@@ -237,8 +277,8 @@ func resolverTexts(c *resolverCase) error {
 	} {
 		for _, req := range []verifier.ResolveRequest{
 			{UnverifiedIssuer: text}, {UnverifiedIssuer: "https://" + text + "/"},
-			verifier.NewResolveRequest("https://tenant.example/", &url.URL{Scheme: text, Host: text, Path: text, RawQuery: text, Opaque: text}, nil),
-			verifier.NewResolveRequest("https://tenant.example/", nil, http.Header{"Host": {text}, "X-Forwarded-Host": {text}, "Forwarded": {text}, text: {text}}),
+			newRequest("https://tenant.example/", &url.URL{Scheme: text, Host: text, Path: text, RawQuery: text, Opaque: text}, nil),
+			newRequest("https://tenant.example/", nil, http.Header{"Host": {text}, "X-Forwarded-Host": {text}, "Forwarded": {text}, text: {text}}),
 		} {
 			_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
 		}
@@ -256,25 +296,27 @@ func resolverFloods(c *resolverCase) error {
 	long := http.Header{"Host": {strings.Repeat("a.", 1<<19)}, "Forwarded": {strings.Repeat("for=a,", 1<<18)}}
 	for _, header := range []http.Header{many, long, empty} {
 		for _, req := range c.known() {
-			req = verifier.NewResolveRequest(req.UnverifiedIssuer, nil, header)
-			_, _ = c.resolve(c.ctx, req) // any answer but a panic will do
+			_, _ = c.resolve(c.ctx, newRequest(req.UnverifiedIssuer, nil, header)) // any answer but a panic will do
 		}
 	}
 	return nil
 }
 
 func resolverFaults() []Check[DomainResolverHarness] {
-	const done = "ctx is honoured: when it is done, ResolveDomains returns promptly with an error that matches ctx.Err()."
+	const (
+		done   = "ctx is honoured: when it is done, ResolveDomains returns promptly with an error that matches ctx.Err()."
+		stable = "Equal requests get equal answers as long as the configuration behind the resolver does not change."
+	)
 	call := func(c *resolverCase, req verifier.ResolveRequest) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := c.resolve(ctx, req)
 			return err
 		}
 	}
-	return []Check[DomainResolverHarness]{
+	checks := []Check[DomainResolverHarness]{
 		resolverCheck("done-context", done, func(c *resolverCase) error {
 			for _, req := range c.known() {
-				for range 2 { // the second one may come from a cache
+				for range 3 { // later ones may come from a cache
 					d := canceled(c.ctx)
 					if err := d.refusal("ResolveDomains", call(c, req)(d.ctx)); err != nil {
 						return err
@@ -290,15 +332,99 @@ func resolverFaults() []Check[DomainResolverHarness] {
 		resolverCheck("causes-do-not-hide-the-context-error", done, func(c *resolverCase) error {
 			return refusals("ResolveDomains", call(c, c.known()[0]), canceledForACause(c.ctx))
 		}),
-		resolverCheck("hanging-backend", done, func(c *resolverCase) error {
+		resolverCheck("a-done-context-harms-no-later-call", stable, resolverAfterDone),
+	}
+	hung := func(end ending) func(c *resolverCase) error {
+		return func(c *resolverCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			return promptly(c.env, "ResolveDomains", end, call(c, c.known()[0]))
+		}
+	}
+	hanging := group(groupHang,
+		resolverCheck("hanging-backend", done, hung(byDeadline)),
+		resolverCheck("canceled-while-the-backend-hangs", done, hung(byCancel)),
+		resolverCheck("a-hanging-call-holds-up-no-other", done, func(c *resolverCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			for _, req := range c.known() {
+				if err := behind(c.env, "ResolveDomains", "ResolveDomains", call(c, c.known()[0]), call(c, req)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+		resolverCheck("answers-are-as-before-after-a-hang", stable, func(c *resolverCase) error {
 			if c.h.Hang == nil {
 				return skip("the harness has no Hang: the resolver asks nobody, or it cannot be made to wait")
 			}
-			c.env.Cleanup(c.h.Hang(c.resolver))
-			return promptly(c.env, "ResolveDomains", call(c, c.known()[0]))
+			return resolverRecovers(c, func() func() { return c.h.Hang(c.resolver) })
 		}),
+	)
+	breaking := group(groupBreak,
 		resolverCheck("backend-that-is-down", undecided, resolverDown),
+		resolverCheck("answers-are-as-before-after-an-outage", stable, func(c *resolverCase) error {
+			if c.h.Break == nil {
+				return skip("the harness has no Break: the resolver asks nobody, or it cannot be made to fail")
+			}
+			return resolverRecovers(c, func() func() { return c.h.Break(c.resolver) })
+		}),
+	)
+	return slices.Concat(checks, hanging, breaking)
+}
+
+func (c *resolverCase) hang() error {
+	if c.h.Hang == nil {
+		return skip("the harness has no Hang: the resolver asks nobody, or it cannot be made to wait")
 	}
+	c.env.Cleanup(c.h.Hang(c.resolver))
+	return nil
+}
+
+// resolverAfterDone compares the answers of a resolver that was given up on
+// with those of a fresh one.
+func resolverAfterDone(c *resolverCase) error {
+	for i, req := range c.known() {
+		fresh, err := newResolverCase(c.env, c.h)
+		if err != nil {
+			return err
+		}
+		want := outcome(fresh.resolve(c.ctx, req))
+		for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+			_, _ = c.resolve(d.ctx, req)
+			if got := outcome(c.resolve(c.ctx, req)); got != want {
+				return fmt.Errorf("ResolveDomains of request %d after a call with %s = %s; want %s", i+1, d.name, got, want)
+			}
+		}
+	}
+	return nil
+}
+
+// resolverRecovers wants the answers of before a fault soon after it.
+func resolverRecovers(c *resolverCase, fault func() func()) error {
+	requests := c.known()
+	want := make([]string, len(requests))
+	for i, req := range requests {
+		fresh, err := newResolverCase(c.env, c.h)
+		if err != nil {
+			return err
+		}
+		want[i] = outcome(fresh.resolve(c.ctx, req))
+	}
+	attack(fault(), 8, func(i int) {
+		ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
+		defer cancel()
+		_, _ = c.resolve(ctx, requests[i%len(requests)])
+	})
+	return recovers(pace{ctx: c.ctx}, func(round int) error {
+		i := round % len(requests)
+		if got := outcome(c.resolve(c.ctx, requests[i])); got != want[i] {
+			return fmt.Errorf("ResolveDomains = %s; want %s as before", got, want[i])
+		}
+		return nil
+	}, func() error { return nil })
 }
 
 // resolverDown allows a resolver to go on with what it knew.

@@ -16,6 +16,11 @@ import (
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
+// named are the options of a test that has no others.
+func named(implementation string) conformance.Options {
+	return conformance.Options{Implementation: implementation}
+}
+
 func byIssuer(name string) verifier.ResolveRequest {
 	return verifier.ResolveRequest{UnverifiedIssuer: name}
 }
@@ -33,22 +38,20 @@ var knownHosts = map[string]verifier.ResolveRequest{
 }
 
 func TestStaticResolver(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Static"),
 		New: func(*conformance.Env) (verifier.DomainResolver, error) {
 			return resolver.Static("a.example", "b.example"), nil
 		},
 		Known: map[string]verifier.ResolveRequest{"a.example": byIssuer("https://a.example/"), "b.example": {}},
 	})
-	report.Record(t, "resolver.Static")
 }
 
 func TestByHostResolver(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{New: newByHost, Known: knownHosts})
-	report.Record(t, "resolver.ByHost")
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.ByHost"), New: newByHost, Known: knownHosts})
 }
 
 func TestChainOfResolvers(t *testing.T) {
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Chain"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			first, err := newByHost(env)
 			return resolver.Chain(first, resolver.Static("d.example")), err
@@ -56,7 +59,6 @@ func TestChainOfResolvers(t *testing.T) {
 		Known:   knownHosts,
 		Issuers: []string{"d.example"},
 	})
-	report.Record(t, "resolver.Chain")
 }
 
 // lookup is a resolver that asks elsewhere, as one over a database does.
@@ -82,7 +84,7 @@ func (l *lookup) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 
 func TestCachedResolver(t *testing.T) {
 	var last *lookup // of the resolver that the check at work made last
-	report := conformance.TestDomainResolver(t, conformance.DomainResolverHarness{
+	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Cached"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			inner, err := newByHost(env)
 			if err != nil {
@@ -101,11 +103,10 @@ func TestCachedResolver(t *testing.T) {
 			return func() { close(last.hang) }
 		},
 	})
-	report.Record(t, "resolver.Cached")
 }
 
 // source is a fake issuer as the harness of a fetcher.
-func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Issuer) (verifier.KeyFetcher, error)) conformance.KeyFetcherHarness {
+func source(t *testing.T, name string, newFetcher func(*verifiertest.Issuer, *verifiertest.Issuer) (verifier.KeyFetcher, error)) conformance.KeyFetcherHarness {
 	t.Helper()
 	a, b := verifiertest.NewIssuer(t), verifiertest.NewIssuer(t)
 	recover := func() {
@@ -113,6 +114,7 @@ func source(t *testing.T, newFetcher func(*verifiertest.Issuer, *verifiertest.Is
 		b.Recover()
 	}
 	return conformance.KeyFetcherHarness{
+		Options: named(name),
 		New:     func(*conformance.Env) (verifier.KeyFetcher, error) { return newFetcher(a, b) },
 		Issuers: []string{a.URL(), b.URL()},
 		Rotate: func() error {
@@ -152,22 +154,20 @@ func fetcher(t *testing.T, keys verifier.Keys, name string, doer verifier.Doer) 
 }
 
 func TestKeysDiscovery(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, source(t, func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	conformance.TestKeyFetcher(t, source(t, "verifier.KeysDiscovery", func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return issuerFetchers{
 			a.URL(): fetcher(t, verifier.KeysDiscovery(), a.Domain(), a.Client()),
 			b.URL(): fetcher(t, verifier.KeysMetadata(b.URL()+".well-known/openid-configuration"), b.Domain(), b.Client()),
 		}, nil
 	}))
-	report.Record(t, "verifier.KeysDiscovery")
 }
 
 func TestKeysURL(t *testing.T) {
-	h := source(t, func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
+	h := source(t, "verifier.KeysURL", func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return fetcher(t, verifier.KeysURL(a.URL()+".well-known/jwks.json"), a.Domain(), a.Client()), nil
 	})
 	h.Issuers = h.Issuers[:1]
-	report := conformance.TestKeyFetcher(t, h)
-	report.Record(t, "verifier.KeysURL")
+	conformance.TestKeyFetcher(t, h)
 }
 
 const (
@@ -176,7 +176,7 @@ const (
 )
 
 func TestKeysStatic(t *testing.T) {
-	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{Options: named("verifier.KeysStatic"),
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return issuerFetchers{
 				"https://a.example/": fetcher(t, verifier.KeysStatic([]byte(p256)), "a.example", nil),
@@ -185,7 +185,6 @@ func TestKeysStatic(t *testing.T) {
 		},
 		Issuers: []string{"https://a.example/", "https://b.example/"},
 	})
-	report.Record(t, "verifier.KeysStatic")
 }
 
 func TestKeysFile(t *testing.T) {
@@ -204,7 +203,7 @@ func TestKeysFile(t *testing.T) {
 	if err := rotate(); err != nil {
 		t.Fatal(err)
 	}
-	report := conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{
+	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{Options: named("verifier.KeysFile"),
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return fetcher(t, verifier.KeysFile(path), "a.example", nil), nil
 		},
@@ -221,7 +220,6 @@ func TestKeysFile(t *testing.T) {
 			}
 		},
 	})
-	report.Record(t, "verifier.KeysFile")
 }
 
 func TestClocks(t *testing.T) {
@@ -230,7 +228,10 @@ func TestClocks(t *testing.T) {
 		"verifiertest.Clock": {New: func(*conformance.Env) (verifier.Clock, error) { return fake, nil }},
 		"time.Now":           {New: func(*conformance.Env) (verifier.Clock, error) { return verifier.ClockFunc(time.Now), nil }, Real: true},
 	} {
-		t.Run(name, func(t *testing.T) { conformance.TestClock(t, h).Record(t, name) })
+		t.Run(name, func(t *testing.T) {
+			h.Options = named(name)
+			conformance.TestClock(t, h)
+		})
 	}
 }
 
@@ -241,8 +242,9 @@ func TestDoers(t *testing.T) {
 		"verifier.DoerFunc":      verifier.DoerFunc(verifier.NewHTTPClient(verifier.HTTPClientConfig{}).Do),
 	} {
 		t.Run(name, func(t *testing.T) {
-			conformance.TestDoer(t, conformance.DoerHarness{New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }}).
-				Record(t, name)
+			conformance.TestDoer(t, conformance.DoerHarness{
+				New: func(*conformance.Env) (verifier.Doer, error) { return doer, nil }, Options: named(name),
+			})
 		})
 	}
 }

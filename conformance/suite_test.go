@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -182,9 +183,12 @@ func TestHarnessMistakes(t *testing.T) {
 	} {
 		report := conformance.RunCache(t.Context(), conformance.CacheHarness{New: c.new, Advance: func(time.Duration) {}})
 		for _, one := range report.Results {
-			if one.Status == conformance.Passed || one.Status == conformance.Failed && !strings.Contains(one.Detail, c.want) {
+			if one.Status == conformance.Passed && !strings.Contains(one.Detail, "builds on") || one.Status == conformance.Failed && !strings.Contains(one.Detail, c.want) {
 				t.Errorf("%s: %s %s: %s; want a failure with %q", name, one.Check, one.Status, one.Detail, c.want)
 			}
+		}
+		if failed := report.Count(conformance.Failed); failed != 1 {
+			t.Errorf("%s: %d checks failed; want the first one, and the others skipped for it", name, failed)
 		}
 		if report.Err() == nil {
 			t.Errorf("%s: Err() = nil; want an error", name)
@@ -216,86 +220,71 @@ func TestEnvironments(t *testing.T) {
 	}
 }
 
-func reports() (a, b conformance.Report) {
-	result := func(inter, check string, status conformance.Status, detail string) conformance.Result {
-		return conformance.Result{Interface: inter, Check: check, Rule: "Rule of " + check + ".", Status: status, Detail: detail}
+func someResults() []conformance.Result {
+	return []conformance.Result{
+		{Interface: "Cache", Check: "one", Rule: "Rule of one.", Status: conformance.Passed},
+		{Interface: "Cache", Check: "two", Rule: "Rule of two.", Status: conformance.Skipped, Detail: "no | Hang"},
+		{Interface: "Clearer", Check: "three", Rule: "Rule of three.", Status: conformance.Failed, Detail: "got 1;\nwant 2"},
 	}
-	a = conformance.Report{Subject: "a", Results: []conformance.Result{
-		result("Cache", "one", conformance.Passed, ""), result("Cache", "two", conformance.Skipped, "no | Hang"), result("Clearer", "three", conformance.Failed, "got 1;\nwant 2"),
-	}}
-	b = conformance.Report{Subject: "b", Results: []conformance.Result{
-		result("Cache", "one", conformance.Failed, "got; want"), result("Cache", "two", conformance.Skipped, "no | Hang"), result("Clock", "four", conformance.Passed, ""),
-	}}
-	return a, b
+}
+
+func someReport() conformance.Report {
+	return conformance.Report{Suite: 2, Date: "2026-11-29", Implementation: "a v1", Results: someResults(), Problems: []string{"not fit"}}
 }
 
 func TestReportAsMarkdown(t *testing.T) {
-	a, _ := reports()
-	const want = `**a**: 1 passed, 1 failed, 1 skipped
+	const want = `a v1: Cache, Clearer: 1 passed, 1 failed, 1 skipped (suite 2, 2026-11-29)
 
 | check | outcome | rule | detail |
 |---|---|---|---|
 | Cache/one | passed | Rule of one. |  |
 | Cache/two | skipped | Rule of two. | no \| Hang |
 | Clearer/three | failed | Rule of three. | got 1; want 2 |
+
+not fit
 `
 	var got strings.Builder
-	if err := a.WriteMarkdown(&got); err != nil || got.String() != want {
+	if err := someReport().WriteMarkdown(&got); err != nil || got.String() != want {
 		t.Errorf("WriteMarkdown = %v\n%s\nwant\n%s", err, got.String(), want)
 	}
 }
 
 func TestReportAsJSON(t *testing.T) {
-	a, _ := reports()
 	var text bytes.Buffer
-	if err := a.WriteJSON(&text); err != nil {
+	report := someReport()
+	if err := report.WriteJSON(&text); err != nil {
 		t.Fatal(err)
 	}
 	var again conformance.Report
-	if err := json.Unmarshal(text.Bytes(), &again); err != nil || again.Subject != a.Subject || !slices.Equal(again.Results, a.Results) {
-		t.Errorf("read again: %+v, %v; want %+v", again, err, a)
+	if err := json.Unmarshal(text.Bytes(), &again); err != nil || again.Implementation != report.Implementation || again.Suite != 2 || !slices.Equal(again.Results, report.Results) {
+		t.Errorf("read again: %+v, %v; want %+v", again, err, report)
 	}
 }
 
-func TestTableOfReports(t *testing.T) {
-	a, b := reports()
-	const want = `### Cache
-
-| check | rule | a | b |
-|---|---|---|---|
-| one | Rule of one. | yes | **no** |
-| two | Rule of two. | (1) | (1) |
-
-1. no \| Hang
-
-### Clearer
-
-| check | rule | a |
-|---|---|---|
-| three | Rule of three. | **no** |
-
-### Clock
-
-| check | rule | b |
-|---|---|---|
-| four | Rule of four. | yes |
-`
-	var got strings.Builder
-	if err := conformance.WriteTable(&got, a, b); err != nil || got.String() != want {
-		t.Errorf("WriteTable = %v\n%s\nwant\n%s", err, got.String(), want)
+// TestReportsAreRecorded runs this test binary with a folder for reports.
+func TestReportsAreRecorded(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestClocks$")
+	cmd.Env = append(os.Environ(), "PORTCULLIS_REPORTS="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-}
-
-func TestMerge(t *testing.T) {
-	a, b := reports()
-	merged := conformance.Merge("both", a, b)
-	if got := merged.Count(conformance.Passed); got != 1 {
-		t.Errorf("%d passed; want 1", got)
+	if want := "conformance: time.Now: Clock: 8 passed, 0 failed, 0 skipped (suite "; !bytes.Contains(out, []byte(want)) {
+		t.Errorf("the output without -v is %q; want %q in it", out, want)
 	}
-	if got := failed(merged); !slices.Equal(got, []string{"one", "three"}) {
-		t.Errorf("failed: %q; want one, which failed in one of two reports, and three", got)
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("files %q, %v; want two in the folder", files, err)
 	}
-	if len(merged.Results) != 4 || merged.Subject != "both" {
-		t.Errorf("%d results of %q; want 4 of both", len(merged.Results), merged.Subject)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got conformance.Report
+		if err := json.Unmarshal(data, &got); err != nil || got.Implementation == "" || got.Suite != conformance.Version || len(got.Results) != 8 {
+			t.Errorf("report %+v, %v; want that of a clock", got, err)
+		}
 	}
 }

@@ -19,15 +19,24 @@ import (
 //   - An empty value is a value, not a miss: Set(k, []byte{}) then Get(k)
 //     gives ok == true and a value of length 0.
 //   - A backend that cannot answer is an error, never a miss.
+//   - A cache reads its own writes: a Get that begins after a Set or Delete has
+//     returned nil sees it, or what came later.
+//   - Another cache over the same backend sees the write no later than the
+//     backend's replicas do, and never a value beyond its ttl.
+//   - A value that Get returns is one that a Set was given, whatever happened to
+//     the backend in between.
 //
 // Time:
 //   - ttl is how long a value may be served. An entry is a miss once its ttl
 //     has passed.
 //   - ttl <= 0 removes the key and returns nil: nothing is kept for ever.
 //   - A ttl below the backend's resolution is rounded up to that resolution,
-//     never to "for ever".
+//     never to "for ever". A ttl between two steps of the resolution is rounded
+//     up as well.
 //   - A ttl of more than 30 days works.
 //   - An entry may disappear early (eviction); the caller copes.
+//   - Entries whose ttl has passed do not take room for ever, whether or not
+//     they are asked for.
 //
 // Keys and values:
 //   - Any non-empty UTF-8 key of up to 64 KiB works, spaces and control
@@ -35,17 +44,23 @@ import (
 //     without collisions between a raw key and a hashed one. Keys are compared
 //     byte by byte.
 //   - Values of up to 512 KiB work. A larger one may be refused with an error;
-//     the key then holds nothing or its previous value.
+//     the key then holds nothing or its previous value. The longest key works
+//     with the largest value.
 //   - Set replaces both value and ttl.
 //   - Set does not retain the caller's slice; Get returns a slice the caller
-//     owns and may change.
+//     owns and may change. A slice from Get has no room that others use, and
+//     stays as it is until the caller changes it.
 //
 // Delete of an absent key is nil.
 //
 // Context: when ctx is done, every method returns promptly with an error that
-// matches ctx.Err() under errors.Is, even if the backend hangs. After an error
-// a write may still land later. Where a client has no contexts, the adapter
-// bounds its calls in flight and fails the excess at once.
+// matches ctx.Err() under errors.Is, even if the backend hangs. A call never
+// waits for another call longer than its own ctx lasts. After an error a write
+// may still land later. Where a client has no contexts, the adapter bounds its
+// calls in flight and fails the excess at once. A call leaves no goroutine
+// behind once the backend has answered it.
+//
+// When the backend is back, every method works again within seconds.
 //
 // Errors never contain the value. All methods are safe for concurrent use.
 //
@@ -63,7 +78,10 @@ type Cache interface {
 
 // Clearer is an optional interface of a [Cache]. Clear removes what this cache
 // wrote (all keys under its prefix) and nothing else: never a whole shared
-// server, and never the records of a [ReplayStore] on the same server.
+// server, and never the records of a [ReplayStore] on the same server. Entries
+// that another cache wrote under the same prefix are removed too. What is
+// written after Clear has returned stays. A Clear that fails may have removed a
+// part; calling it again removes the rest.
 //
 // An implementation proves it with conformance.TestCache, which tests Clear
 // when the cache has it.
@@ -83,16 +101,21 @@ type Clearer interface {
 //     and never for ever. A store under pressure returns an error; it never
 //     forgets a live key to make room.
 //   - ttl <= 0 remembers nothing and reports added == true: the key has already
-//     expired.
+//     expired. An Add with ttl <= 0 of a live key leaves the key and its ttl as
+//     they are; what it reports is open.
 //   - A repeated Add does not extend the ttl of the first.
+//   - Keys whose ttl has passed take no room for ever; a full store takes new
+//     keys again.
 //   - When the outcome is unknown (time-out, lost connection, full store) Add
 //     returns an error, never added == true. A key of which the outcome was
-//     unknown may be remembered.
+//     unknown may be remembered, for no longer than its ttl. When the backend is
+//     back, Add works again within seconds.
 //   - The Verifier's keys have the form hash "." hash; the part before the dot
 //     is the same for all proofs of one DPoP key, so a store may bound each.
 //     Any non-empty UTF-8 key of up to 64 KiB works, as for [Cache].
 //   - When ctx is done, Add returns promptly with an error that matches
-//     ctx.Err(), even if the backend hangs.
+//     ctx.Err(), even if the backend hangs. What [Cache] says of calls in flight
+//     and of goroutines holds for Add too.
 //   - Errors never contain the key. Safe for concurrent use.
 //
 // A full quota for one prefix is reported with an error that has the method
@@ -201,7 +224,8 @@ var ErrNotAllowed = errors.New("verifier: the issuer is not allowed for this req
 //   - A request that maps to no issuer is answered with ErrNotAllowed, or with a
 //     list that does not hold the token's issuer.
 //   - Equal requests get equal answers as long as the configuration behind the
-//     resolver does not change.
+//     resolver does not change. A host or an issuer that differs in one
+//     character is another one, but for what DNS treats alike.
 //   - ctx is honoured: when it is done, ResolveDomains returns promptly with an
 //     error that matches ctx.Err().
 //   - The returned slice is not changed by the resolver afterwards. Safe for
@@ -271,7 +295,9 @@ type KeySet struct {
 	// ETag of this answer, or "".
 	ETag string
 	// NotModified: the set the caller holds under KeyRequest.ETag is current.
-	// Only valid when KeyRequest.ETag was not empty.
+	// Only valid when KeyRequest.ETag was not empty. An answer with NotModified
+	// states the issuer as a full one does, and the ETag of the set if the source
+	// gives one.
 	NotModified bool
 	// Freshness as read from the answer.
 	Freshness Freshness
@@ -300,7 +326,8 @@ type KeyFetcher interface {
 //
 // An implementation proves this contract with conformance.TestClock: two calls
 // in sequence never go backwards while nobody sets the clock, the time zone
-// does not matter, and Now is safe for concurrent use.
+// does not matter, and Now is safe for concurrent use. A second on a clock of
+// real time is as long as a second.
 type Clock interface {
 	Now() time.Time
 }
@@ -310,6 +337,9 @@ type Clock interface {
 // An implementation proves this contract with conformance.TestDoer: it honours
 // the request's context, returns either a response with a non-nil Body or an
 // error, does not read ahead without bound, and may be used concurrently.
+// It sends each request once, as it is, without waiting for a Retry-After, and
+// answers from no cache of its own. It does not change the request, and
+// Response.Request is nil or has the URL that was asked for.
 // Redirects must not be followed: the Verifier copies an *http.Client with
 // redirects switched off and refuses a response whose Request.URL differs from
 // the one asked for.

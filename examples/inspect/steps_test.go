@@ -20,6 +20,9 @@ func TestEveryReasonHasOneStep(t *testing.T) {
 		reason.NonceRequired, reason.NonceNotAccepted, reason.NonceSource, // no nonces here
 		reason.Scope, reason.Permission, reason.Forbidden, reason.Authentication, // of routes
 		reason.CertificateBindingMissing, reason.Requirement,
+		reason.CrossOrigin,                                                  // of cookies
+		reason.TokenDecryption, reason.TokenNotEncrypted, reason.Decryption, // no keys for decryption here
+		reason.TokenInactive, reason.Introspection, reason.Revoked, reason.Revocation, // nor what asks the issuer
 	}
 	count := make(map[verifier.Reason]int)
 	for _, s := range steps(true) {

@@ -11,8 +11,8 @@
 //
 //	func TestSomeIssuer(t *testing.T) {
 //		port := rig.FreePort(t)
-//		rig.Start(t, rig.Command{Name: "node", Args: []string{"issuer.mjs", port}, Dir: rig.NPM(t, "js")})
-//		rig.WaitForPort(t, port)
+//		p := rig.Start(t, rig.Command{Name: "node", Args: []string{"issuer.mjs", port}, Dir: rig.NPM(t, "js")})
+//		rig.WaitForPort(t, p, port)
 //		rig.Row(t, "some-issuer: a token is accepted", func(t *testing.T) { ... })
 //	}
 //

@@ -34,11 +34,11 @@ func akp(t *testing.T) (dir, node string) {
 
 // signedByJose is what jose.mjs prints for one algorithm.
 type signedByJose struct {
-	JWKS                 json.RawMessage   `json:"jwks"`
-	Client               string            `json:"client"`
-	Bearer               string            `json:"bearer"`
-	Bound                string            `json:"bound"`
-	Proofs               []string          `json:"proofs"`
+	JWKS                 json.RawMessage `json:"jwks"`
+	Client               string          `json:"client"`
+	Bearer               string          `json:"bearer"`
+	Bound                string          `json:"bound"`
+	Proofs               []string        `json:"proofs"`
 	BadTokens, BadProofs map[string]string
 }
 

@@ -50,7 +50,7 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 		return nil, false, lost
 	}
 	e := element.Value.(*cacheEntry)
-	if c.now().After(e.expires) {
+	if !c.now().Before(e.expires) {
 		c.remove(key)
 		return nil, false, nil
 	}

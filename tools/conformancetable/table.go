@@ -1,16 +1,18 @@
-package conformance
+package main
 
 import (
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/portcullis-go/portcullis/conformance"
 )
 
-// WriteTable writes reports as Markdown: for each interface a table of its
+// writeTable writes reports as Markdown: for each interface a table of its
 // rules, with a column for each report that has results of it. The reports are
-// named by their Subject. Reasons for skipping are numbered below.
-func WriteTable(w io.Writer, reports ...Report) error {
+// named by their Implementation. Reasons for skipping are numbered below.
+func writeTable(w io.Writer, reports ...conformance.Report) error {
 	var b strings.Builder
 	for i, name := range interfaces(reports) {
 		if i > 0 {
@@ -22,24 +24,11 @@ func WriteTable(w io.Writer, reports ...Report) error {
 	return err
 }
 
-// interfaces of the results, in the order of their coming.
-func interfaces(reports []Report) []string {
-	var names []string
-	for _, report := range reports {
-		for _, r := range report.Results {
-			if !slices.Contains(names, r.Interface) {
-				names = append(names, r.Interface)
-			}
-		}
-	}
-	return names
-}
-
-func writeInterface(b *strings.Builder, name string, reports []Report) {
+func writeInterface(b *strings.Builder, name string, reports []conformance.Report) {
 	type row struct{ check, rule string }
 	var rows []row
-	var columns []Report
-	cells := make(map[string]Result) // by subject and check
+	var columns []conformance.Report
+	cells := make(map[string]conformance.Result) // by subject and check
 	for _, report := range reports {
 		used := false
 		for _, r := range report.Results {
@@ -47,7 +36,7 @@ func writeInterface(b *strings.Builder, name string, reports []Report) {
 				continue
 			}
 			used = true
-			cells[report.Subject+"\x00"+r.Check] = r
+			cells[report.Implementation+"\x00"+r.Check] = r
 			if one := (row{r.Check, r.Rule}); !slices.Contains(rows, one) {
 				rows = append(rows, one)
 			}
@@ -58,14 +47,14 @@ func writeInterface(b *strings.Builder, name string, reports []Report) {
 	}
 	fmt.Fprintf(b, "### %s\n\n| check | rule |", name)
 	for _, c := range columns {
-		fmt.Fprintf(b, " %s |", cell(c.Subject))
+		fmt.Fprintf(b, " %s |", cell(c.Implementation))
 	}
 	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	var reasons []string
 	for _, r := range rows {
 		fmt.Fprintf(b, "| %s | %s |", r.check, cell(r.rule))
 		for _, c := range columns {
-			fmt.Fprintf(b, " %s |", mark(cells[c.Subject+"\x00"+r.check], &reasons))
+			fmt.Fprintf(b, " %s |", mark(cells[c.Implementation+"\x00"+r.check], &reasons))
 		}
 		b.WriteString("\n")
 	}
@@ -78,13 +67,13 @@ func writeInterface(b *strings.Builder, name string, reports []Report) {
 }
 
 // mark is what a cell says; a new reason for skipping gets a number.
-func mark(r Result, reasons *[]string) string {
+func mark(r conformance.Result, reasons *[]string) string {
 	switch r.Status {
-	case Passed:
+	case conformance.Passed:
 		return "yes"
-	case Failed:
+	case conformance.Failed:
 		return "**no**"
-	case Skipped:
+	case conformance.Skipped:
 		i := slices.Index(*reasons, r.Detail)
 		if i < 0 {
 			i = len(*reasons)
@@ -94,4 +83,9 @@ func mark(r Result, reasons *[]string) string {
 	default:
 		return ""
 	}
+}
+
+// cell makes a text fit for a cell of a Markdown table.
+func cell(text string) string {
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", "\r", " ", "\n", " ").Replace(text)
 }

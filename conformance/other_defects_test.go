@@ -1,0 +1,557 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// fetched gives a fetcher its inner call and the request.
+func fetched(f func(s *keyServer, ctx context.Context, req verifier.KeyRequest, fetch fetchFunc) (verifier.KeySet, error)) fetching {
+	return func(s *keyServer, fetch fetchFunc) fetchFunc {
+		return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			return f(s, ctx, req, fetch)
+		}
+	}
+}
+
+// lastSets remembers full sets by issuer.
+type lastSets struct {
+	mu   sync.Mutex
+	sets map[string]verifier.KeySet
+	n    int
+}
+
+func (l *lastSets) keep(issuer string, set verifier.KeySet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sets == nil {
+		l.sets = make(map[string]verifier.KeySet)
+	}
+	set.JWKS = slices.Clone(set.JWKS)
+	l.sets[issuer] = set
+}
+
+func (l *lastSets) get(issuer string) (verifier.KeySet, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	set, ok := l.sets[issuer]
+	set.JWKS = slices.Clone(set.JWKS)
+	return set, ok
+}
+
+func moreFetcherDefects() []defect[fetching] {
+	return []defect[fetching]{
+		{name: "no issuer is known", fails: "known-issuers-have-keys", make: fetched(func(s *keyServer, ctx context.Context, _ verifier.KeyRequest, _ fetchFunc) (verifier.KeySet, error) {
+			return verifier.KeySet{}, errors.Join(s.begin(ctx), errNotFound)
+		})},
+		{name: "a hyphen in a host counts for nothing", fails: "issuers-that-differ-in-one-character", make: fetched(func(_ *keyServer, ctx context.Context, req verifier.KeyRequest, fetch fetchFunc) (verifier.KeySet, error) {
+			if req.Issuer == "https://-.example/" {
+				req.Issuer = firstIssuer
+			}
+			return fetch(ctx, req)
+		})},
+		{name: "an unknown issuer with an ETag is not modified", fails: "unknown-issuers-have-no-etag", make: fetched(func(_ *keyServer, ctx context.Context, req verifier.KeyRequest, fetch fetchFunc) (verifier.KeySet, error) {
+			set, err := fetch(ctx, req)
+			if err != nil && ctx.Err() == nil && req.ETag != "" {
+				return verifier.KeySet{Issuer: req.Issuer, ETag: req.ETag, NotModified: true}, nil
+			}
+			return set, err
+		})},
+		{name: "callers at the same time share an answer", fails: "concurrent-answers-are-the-callers", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var flying atomic.Int64
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				n := flying.Add(1)
+				defer flying.Add(-1)
+				set, err := fetch(ctx, req)
+				yield()
+				if err == nil && len(set.JWKS) > 0 && max(n, flying.Load()) > 1 && max(n, flying.Load()) <= 16 {
+					set.JWKS = bytes.Replace(set.JWKS, []byte(`"x":"`), []byte(`"x":"0`), 1)
+				}
+				return set, err
+			}
+		}},
+		{name: "ETags are compared by their beginning", fails: "not-modified-is-for-no-other-etag", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
+			if mine := strings.TrimSuffix(set.ETag, `"`); strings.HasPrefix(req.ETag, mine+"x") {
+				set.NotModified, set.JWKS = true, nil
+			}
+		})},
+		{name: "ETags are those of any issuer", fails: "not-modified-is-for-no-other-issuer", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var mu sync.Mutex
+			given := make(map[string]string)
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				set, err := fetch(ctx, req)
+				mu.Lock()
+				defer mu.Unlock()
+				if issuer, ok := given[req.ETag]; err == nil && ok && issuer != req.Issuer {
+					set.NotModified, set.JWKS = true, nil
+				} else if err == nil {
+					given[set.ETag] = req.Issuer
+				}
+				return set, err
+			}
+		}},
+		{name: "an answer that is not modified states nobody", fails: "not-modified-states-the-issuer a-changed-statement-is-passed-on", make: edited(func(_ verifier.KeyRequest, set *verifier.KeySet) {
+			if set.NotModified {
+				set.Issuer = ""
+			}
+		})},
+		{name: "an answer that is not modified has another ETag", fails: "not-modified-states-the-issuer", make: edited(func(_ verifier.KeyRequest, set *verifier.KeySet) {
+			if set.NotModified {
+				set.ETag = `"304"`
+			}
+		})},
+		{name: "the first ETag is that of every set", fails: "etag-changes-with-the-set", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var first sync.Map
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				set, err := fetch(ctx, req)
+				if err == nil && req.ETag == "" {
+					tag, _ := first.LoadOrStore(req.Issuer, set.ETag)
+					set.ETag = tag.(string)
+				}
+				return set, err
+			}
+		}},
+		{name: "every third answer is that before it", fails: "every-change-is-seen", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var last lastSets
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				set, err := fetch(ctx, req)
+				if err != nil || req.ETag != "" || req.Issuer != firstIssuer {
+					return set, err
+				}
+				last.mu.Lock()
+				last.n++
+				n := last.n
+				last.mu.Unlock()
+				if before, ok := last.get(req.Issuer); ok && n > 2 && !bytes.Equal(before.JWKS, set.JWKS) {
+					return before, nil
+				}
+				last.keep(req.Issuer, set)
+				return set, nil
+			}
+		}},
+		{name: "the issuer is stated as it was asked for", fails: "a-changed-statement-is-passed-on", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) { set.Issuer = req.Issuer })},
+		{name: "a call that was given up breaks the next", fails: "a-done-context-harms-no-later-call", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var broken atomic.Bool
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				if ctx.Err() != nil {
+					broken.Store(true)
+				} else if broken.Swap(false) {
+					return verifier.KeySet{}, errTimeout
+				}
+				return fetch(ctx, req)
+			}
+		}},
+		{name: "the fetcher knows deadlines alone", fails: "canceled-while-the-source-hangs", make: fetched(func(s *keyServer, ctx context.Context, req verifier.KeyRequest, fetch fetchFunc) (verifier.KeySet, error) {
+			if _, ok := ctx.Deadline(); !ok && ctx.Err() == nil {
+				s.wait()
+			}
+			return fetch(ctx, req)
+		})},
+		{name: "the fetcher holds a lock while it asks", fails: "a-hanging-call-holds-up-no-other", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
+			var mu sync.Mutex
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return fetch(ctx, req)
+			}
+		}},
+		{name: "after three time-outs, the fetcher has given up", fails: "works-after-a-hang", make: givenUp(context.DeadlineExceeded)},
+		{name: "after some errors, the fetcher has given up", fails: "works-after-an-outage", make: givenUp(errDown)},
+	}
+}
+
+func givenUp(kind error) fetching {
+	return func(_ *keyServer, fetch fetchFunc) fetchFunc {
+		var errs streak
+		return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+			if errs.n.Load() > 2 && ctx.Err() == nil {
+				return verifier.KeySet{}, errTimeout
+			}
+			dead := ctx.Err() != nil
+			set, err := fetch(ctx, req)
+			if !dead {
+				errs.note(err, kind)
+			}
+			return set, err
+		}
+	}
+}
+
+func moreResolverDefects() []defect[func(d *directory)] {
+	// alike lets a host stand for a known one.
+	alike := func(f func(host string) string) func(d *directory) {
+		return func(d *directory) {
+			inner := d.resolve
+			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+				domains, err := inner(ctx, req)
+				if host := hostOf(req); errors.Is(err, errNotFound) && f(host) != host {
+					return slices.Clone(d.hosts[f(host)]), nil
+				}
+				return domains, err
+			}
+		}
+	}
+	return []defect[func(d *directory)]{
+		{name: "the request is kept by its parts", fails: "the-request-is-the-resolvers-own", make: func(d *directory) {
+			var mu sync.Mutex
+			inner, kept := d.resolve, []verifier.ResolveRequest(nil)
+			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+				mu.Lock()
+				spoiled := slices.ContainsFunc(kept, func(k verifier.ResolveRequest) bool { return hostOf(k) == "spoiled.invalid" })
+				kept = append(kept[max(0, len(kept)-3):len(kept):len(kept)], req)
+				mu.Unlock()
+				if spoiled && ctx.Err() == nil {
+					return nil, errNotFound
+				}
+				return inner(ctx, req)
+			}
+		}},
+		{name: "after 500 strangers the table is full", fails: "many-requests-leave-no-answer-behind", make: func(d *directory) {
+			var strangers atomic.Int64
+			answering(func(_ verifier.ResolveRequest, domains []string, err error) ([]string, error) {
+				if err != nil {
+					strangers.Add(1)
+				}
+				if strangers.Load() > 500 {
+					return nil, errRefused
+				}
+				return domains, err
+			})(d)
+		}},
+		{name: "the host is a pattern", fails: "hosts-that-differ-in-one-character", make: alike(func(host string) string { return strings.Replace(host, "onexexample", "one.example", 1) })},
+		{name: "a host ends like a known one", fails: "hosts-that-begin-or-end-alike", make: alike(func(host string) string {
+			if strings.HasSuffix(host, "-one.example") {
+				return "one.example"
+			}
+			return host
+		})},
+		{name: "an issuer that is nearly known is listed as it was sent", fails: "issuers-that-differ-in-one-character", make: answering(func(req verifier.ResolveRequest, domains []string, err error) ([]string, error) {
+			if req.UnverifiedIssuer == "https://a-example/" {
+				return append(domains, req.UnverifiedIssuer), err
+			}
+			return domains, err
+		})},
+		{name: "paths are compared without case", fails: "path-and-case-of-the-issuer", make: answering(func(req verifier.ResolveRequest, domains []string, err error) ([]string, error) {
+			for _, domain := range domains {
+				if strings.EqualFold(req.UnverifiedIssuer, domain) && req.UnverifiedIssuer != domain && strings.Contains(domain, "/") && len(req.UnverifiedIssuer) > len("https://c.example/") {
+					return append(domains, req.UnverifiedIssuer), err
+				}
+			}
+			return domains, err
+		})},
+		{name: "a call that was given up breaks the next", fails: "a-done-context-harms-no-later-call", make: func(d *directory) {
+			var broken tombstones
+			inner := d.resolve
+			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					broken.add("")
+				} else if ctx.Err() == nil && broken.has("") {
+					return nil, errTimeout
+				}
+				return inner(ctx, req)
+			}
+		}},
+		{name: "the resolver knows deadlines alone", fails: "canceled-while-the-backend-hangs", make: func(d *directory) {
+			inner := d.resolve
+			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+				if _, ok := ctx.Deadline(); !ok && ctx.Err() == nil {
+					d.wait()
+				}
+				return inner(ctx, req)
+			}
+		}},
+		{name: "the resolver holds a lock while it asks", fails: "a-hanging-call-holds-up-no-other", make: func(d *directory) {
+			var mu sync.Mutex
+			inner := d.resolve
+			d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return inner(ctx, req)
+			}
+		}},
+		{name: "after some time-outs, the resolver has given up", fails: "answers-are-as-before-after-a-hang", make: resolverGivesUp(context.DeadlineExceeded)},
+		{name: "after some errors, the resolver has given up", fails: "answers-are-as-before-after-an-outage", make: resolverGivesUp(errDown)},
+	}
+}
+
+func resolverGivesUp(kind error) func(d *directory) {
+	return func(d *directory) {
+		var errs streak
+		inner := d.resolve
+		d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+			if errs.n.Load() > 2 && ctx.Err() == nil {
+				return nil, errTimeout
+			}
+			dead := ctx.Err() != nil
+			domains, err := inner(ctx, req)
+			if !dead {
+				errs.note(err, kind)
+			}
+			return domains, err
+		}
+	}
+}
+
+// retrying sends a request again when it likes the answer not.
+func retrying(again func(resp *http.Response, err error) bool) doing {
+	return func(do verifier.DoerFunc) verifier.DoerFunc {
+		return func(req *http.Request) (*http.Response, error) {
+			var text []byte
+			if req.Body != nil {
+				text, _ = io.ReadAll(req.Body)
+			}
+			send := func() (*http.Response, error) {
+				copied := req.Clone(req.Context())
+				if req.Body != nil {
+					copied.Body = io.NopCloser(bytes.NewReader(text))
+				}
+				return do(copied)
+			}
+			resp, err := send()
+			if again(resp, err) && req.Context().Err() == nil {
+				return send()
+			}
+			return resp, err
+		}
+	}
+}
+
+// caching answers GETs from a cache of its own.
+func caching(f func(req *http.Request, resp *http.Response) bool, serve func(req *http.Request) bool) doing {
+	return func(do verifier.DoerFunc) verifier.DoerFunc {
+		type kept struct {
+			header http.Header
+			text   []byte
+		}
+		var mu sync.Mutex
+		known := make(map[string]kept)
+		return func(req *http.Request) (*http.Response, error) {
+			mu.Lock()
+			k, ok := known[req.URL.String()]
+			mu.Unlock()
+			if ok && req.Method == http.MethodGet && serve(req) && req.Context().Err() == nil {
+				return &http.Response{StatusCode: http.StatusOK, Header: k.header.Clone(), Body: io.NopCloser(bytes.NewReader(k.text)), Request: req}, nil
+			}
+			resp, err := do(req)
+			if err == nil && f(req, resp) {
+				text, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil {
+					return nil, err
+				}
+				resp.Body = io.NopCloser(bytes.NewReader(text))
+				mu.Lock()
+				known[req.URL.String()] = kept{resp.Header.Clone(), text}
+				mu.Unlock()
+			}
+			return resp, err
+		}
+	}
+}
+
+func moreDoerDefects() []defect[doing] {
+	return []defect[doing]{
+		{name: "every request is refused", fails: "a-request-is-answered", make: responding(func(resp *http.Response, err error) (*http.Response, error) {
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			return nil, errRefused
+		})},
+		{name: "what has a max-age is cached", fails: "answers-are-not-cached", make: caching(func(req *http.Request, resp *http.Response) bool {
+			return strings.Contains(resp.Header.Get("Cache-Control"), "max-age=3600") && resp.StatusCode == http.StatusOK && req.Method == http.MethodGet
+		}, func(*http.Request) bool { return true })},
+		{name: "a 304 is answered from a cache", fails: "conditional-answers-come-through", make: caching(func(_ *http.Request, resp *http.Response) bool {
+			return resp.StatusCode == http.StatusOK && resp.Header.Get("ETag") != "" && resp.Header.Get("Cache-Control") == ""
+		}, func(req *http.Request) bool { return req.Header.Get("If-None-Match") != "" })},
+		{name: "Retry-After is obeyed", fails: "retry-after-is-left-to-the-caller", make: retrying(func(resp *http.Response, err error) bool {
+			return err == nil && resp.Header.Get("Retry-After") != ""
+		})},
+		{name: "an error of the server is tried again", fails: "a-request-is-sent-once", make: retrying(func(resp *http.Response, err error) bool {
+			return err == nil && (resp.StatusCode == http.StatusBadGateway)
+		})},
+		{name: "cookies are kept", fails: "requests-are-apart", make: func(do verifier.DoerFunc) verifier.DoerFunc {
+			var mu sync.Mutex
+			cookies := make(map[string]string)
+			return func(req *http.Request) (*http.Response, error) {
+				req = req.Clone(req.Context())
+				mu.Lock()
+				if cookie := cookies[req.URL.Host]; cookie != "" {
+					req.Header.Set("Cookie", cookie)
+				}
+				mu.Unlock()
+				resp, err := do(req)
+				if err == nil {
+					mu.Lock()
+					cookies[req.URL.Host] = resp.Header.Get("Set-Cookie")
+					mu.Unlock()
+				}
+				return resp, err
+			}
+		}},
+		{name: "a field is added to the caller's request", fails: "the-request-is-not-changed", make: asking(func(req *http.Request) *http.Request {
+			req.Header.Set("X-Request-Id", "1")
+			return req
+		})},
+		{name: "the response names the URL without its query", fails: "the-response-names-its-request", make: responding(func(resp *http.Response, err error) (*http.Response, error) {
+			if err == nil && resp.Request != nil {
+				named := resp.Request.Clone(resp.Request.Context())
+				named.URL.RawQuery = ""
+				resp.Request = named
+			}
+			return resp, err
+		})},
+		{name: "the first value of each field is kept", fails: "headers-of-the-answer-arrive", make: responding(func(resp *http.Response, err error) (*http.Response, error) {
+			if err == nil {
+				for name, values := range resp.Header {
+					resp.Header[name] = values[:1]
+				}
+			}
+			return resp, err
+		})},
+		{name: "callers of one URL share a request", fails: "one-url-by-many-callers", make: shared(40)},
+		{name: "the Doer knows deadlines alone", fails: "canceled-while-the-server-hangs", make: asking(func(req *http.Request) *http.Request {
+			if _, ok := req.Context().Deadline(); !ok && req.Context().Err() == nil {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), 8*time.Second)
+				context.AfterFunc(ctx, cancel)
+				return req.WithContext(ctx)
+			}
+			return req
+		})},
+		{name: "a request that is canceled closes the connection of others", fails: "one-cancellation-ends-no-other-request", make: func(do verifier.DoerFunc) verifier.DoerFunc {
+			var mu sync.Mutex
+			others := make(map[string][]context.CancelFunc)
+			return func(req *http.Request) (*http.Response, error) {
+				ctx, cancel := context.WithCancel(req.Context())
+				if req.URL.Path == "/slow" {
+					mu.Lock()
+					others[req.URL.String()] = append(others[req.URL.String()], cancel)
+					mu.Unlock()
+				}
+				resp, err := do(req.WithContext(ctx))
+				if err != nil && req.Context().Err() != nil {
+					mu.Lock()
+					for _, other := range others[req.URL.String()] {
+						other()
+					}
+					mu.Unlock()
+				}
+				context.AfterFunc(req.Context(), cancel)
+				return resp, err
+			}
+		}},
+		{name: "after ten errors, the Doer has given up", fails: "works-after-a-fault", make: func(do verifier.DoerFunc) verifier.DoerFunc {
+			var errs atomic.Int64
+			return func(req *http.Request) (*http.Response, error) {
+				if errs.Load() > 10 {
+					return nil, errRefused
+				}
+				resp, err := do(req)
+				if err != nil {
+					errs.Add(1)
+				}
+				return resp, err
+			}
+		}},
+	}
+}
+
+// shared sends one request for all callers of a URL at a time, when there are
+// more than some in flight.
+func shared(beyond int64) doing {
+	return func(do verifier.DoerFunc) verifier.DoerFunc {
+		type call struct {
+			done chan struct{}
+			resp *http.Response
+			text []byte
+			err  error
+		}
+		var mu sync.Mutex
+		calls := make(map[string]*call)
+		flying := make(map[string]int64)
+		return func(req *http.Request) (*http.Response, error) {
+			url := req.Method + req.URL.String()
+			mu.Lock()
+			flying[url]++
+			c, crowd := calls[url], flying[url] > beyond
+			mu.Unlock()
+			defer func() {
+				mu.Lock()
+				flying[url]--
+				mu.Unlock()
+			}()
+			if c != nil && crowd {
+				<-c.done
+				if c.err != nil {
+					return nil, c.err
+				}
+				copied := *c.resp
+				copied.Body = io.NopCloser(bytes.NewReader(c.text))
+				return &copied, nil
+			}
+			if req.URL.Path != "/slow" && req.URL.Path != "/jwks.json" {
+				return do(req)
+			}
+			c = &call{done: make(chan struct{})}
+			mu.Lock()
+			calls[url] = c
+			mu.Unlock()
+			c.resp, c.err = do(req)
+			if c.err == nil {
+				c.text, c.err = io.ReadAll(c.resp.Body)
+				_ = c.resp.Body.Close()
+				c.resp.Body = io.NopCloser(bytes.NewReader(c.text))
+			}
+			mu.Lock()
+			delete(calls, url)
+			mu.Unlock()
+			close(c.done)
+			if c.err != nil {
+				return nil, c.err
+			}
+			own := *c.resp
+			own.Body = io.NopCloser(bytes.NewReader(c.text))
+			return &own, nil
+		}
+	}
+}
+
+func moreClockDefects() []defect[newClock] {
+	return []defect[newClock]{
+		{name: "a clock runs at three times the speed", fails: "spans-are-as-long-as-they-are", make: newClock{true, func() verifier.ClockFunc {
+			start := time.Now()
+			return func() time.Time { return start.Add(3 * time.Since(start)) }
+		}}},
+		{name: "seconds and their parts are read apart", fails: "never-goes-backwards-across-a-second", make: newClock{true, func() verifier.ClockFunc {
+			return func() time.Time {
+				now := time.Now()
+				if late := now.Nanosecond(); late < int(2*time.Millisecond) {
+					now = now.Add(-time.Second)
+				}
+				return now
+			}
+		}}},
+		{name: "beyond 12 callers, one is a second behind", fails: "calls-are-safe-for-concurrent-use", make: newClock{true, func() verifier.ClockFunc {
+			var flying, calls atomic.Int64
+			return func() time.Time {
+				defer flying.Add(-1)
+				n := flying.Add(1)
+				time.Sleep(20 * time.Microsecond) // lets others in
+				now := time.Now()
+				if n > 12 && calls.Add(1)%7 == 0 {
+					return now.Add(-time.Second)
+				}
+				return now
+			}
+		}}},
+	}
+}
