@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -341,4 +342,29 @@ func (r *freshTenants) ResolveIssuer(_ context.Context, req verifier.ResolveRequ
 		i.Doer = r.two
 	}
 	return i, nil
+}
+
+// TestFreshIssuersAreForgotten: a resolver that makes an Issuer with a function for
+// each request must not let a client fill the memory.
+func TestFreshIssuersAreForgotten(t *testing.T) {
+	keys := verifier.KeysStatic(newFuzzWorld(t, nil).jwks())
+	freed := new(atomic.Int64)
+	j := newCourt(t, verifier.Config{Audience: "api", Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) {
+		i := &verifier.Issuer{Name: "https://a.example", Keys: keys, Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return nil, context.Canceled })}
+		runtime.AddCleanup(i, func(n *atomic.Int64) { n.Add(1) }, freed)
+		return i, nil
+	}}})
+	dead := j.token("", claims{"exp": 5})
+	const requests = 40_000
+	for range requests {
+		_, _ = j.VerifyAccessToken(t.Context(), dead)
+	}
+	for range 50 {
+		if freed.Load() > 0 {
+			return
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("all of %d Issuers are kept", requests)
 }
