@@ -110,6 +110,9 @@ func IssuersByHost(hosts map[string][]verifier.Issuer) (verifier.DomainResolver,
 		if len(l.names) == 0 {
 			return nil, fmt.Errorf("resolver: the list of host %q is empty", host)
 		}
+		if err := checkIssuers(fmt.Sprintf("the issuers of host %q", host), issuers); err != nil {
+			return nil, err
+		}
 		all.hosts[name] = l
 	}
 	return all, nil
