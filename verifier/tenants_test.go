@@ -7,7 +7,10 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -287,4 +290,81 @@ func TestTokensThatNameNoIssuer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTenantsAtOnce: many requests of tenants that share a name, with more of them
+// than policies are kept, never get the keys of one another.
+func TestTenantsAtOnce(t *testing.T) {
+	ours, theirs := twoWorlds(t)
+	one, two := documentsOf(ours, "https://a.example"), documentsOf(theirs, "https://a.example")
+	r := &freshTenants{one: one, two: two}
+	j := newCourt(t, verifier.Config{Domains: r, Audience: "api", TokenMemo: 64, Refresh: verifier.RefreshConfig{MaxIssuers: 2}})
+	good := map[string]string{}
+	for host, w := range map[string]*fuzzWorld{"one": ours, "two": theirs} {
+		j.w = w
+		good[host] = j.token("", nil)
+	}
+	var wg sync.WaitGroup
+	var accepted atomic.Int64
+	for n := range 8 {
+		wg.Go(func() {
+			for i := range 60 {
+				tenant, signer := []string{"one", "two"}[(n+i)%2], []string{"one", "two"}[i/2%2]
+				_, err := j.VerifyAccessToken(t.Context(), good[signer], verifier.WithRequest("", http.Header{"Host": {tenant}}))
+				if err == nil {
+					accepted.Add(1)
+				}
+				if (err == nil) != (tenant == signer) {
+					t.Errorf("a token of tenant %s at tenant %s: %v", signer, tenant, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if accepted.Load() != 8*60/2 {
+		t.Errorf("%d tokens were accepted; want each tenant's own", accepted.Load())
+	}
+}
+
+// freshTenants returns another value each time, some with a rule that changes nothing.
+type freshTenants struct {
+	one, two verifier.Doer
+	n        atomic.Int64
+}
+
+func (*freshTenants) ResolveDomains(context.Context, verifier.ResolveRequest) ([]string, error) {
+	return nil, errors.New("an IssuerResolver is not asked for domains")
+}
+
+func (r *freshTenants) ResolveIssuer(_ context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
+	i := &verifier.Issuer{Name: "https://a.example", Doer: r.one, Leeway: time.Duration(1+r.n.Add(1)%200) * time.Millisecond}
+	if req.Header().Get("Host") == "two" {
+		i.Doer = r.two
+	}
+	return i, nil
+}
+
+// TestFreshIssuersAreForgotten: a resolver that makes an Issuer with a function for
+// each request must not let a client fill the memory.
+func TestFreshIssuersAreForgotten(t *testing.T) {
+	keys := verifier.KeysStatic(newFuzzWorld(t, nil).jwks())
+	freed := new(atomic.Int64)
+	j := newCourt(t, verifier.Config{Audience: "api", Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) {
+		i := &verifier.Issuer{Name: "https://a.example", Keys: keys, Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return nil, context.Canceled })}
+		runtime.AddCleanup(i, func(n *atomic.Int64) { n.Add(1) }, freed)
+		return i, nil
+	}}})
+	dead := j.token("", claims{"exp": 5})
+	const requests = 40_000
+	for range requests {
+		_, _ = j.VerifyAccessToken(t.Context(), dead)
+	}
+	for range 50 {
+		if freed.Load() > 0 {
+			return
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("all of %d Issuers are kept", requests)
 }
