@@ -119,7 +119,8 @@ type RevocationStore interface {
 // An implementation proves this contract with conformance.TestKeyDecrypter.
 //
 //   - DecryptKey returns the content encryption key that encryptedKey holds, by
-//     the named algorithm (RFC 7518, Section 4): RSA-OAEP-256.
+//     the named algorithm (RFC 7518, Section 4): RSA-OAEP-256, or RSA-OAEP where
+//     DecryptionConfig.Algorithms allows it.
 //   - A key that cannot be decrypted matches [ErrDecryption]. The Verifier answers
 //     with 401 then, as for every other encrypted token that cannot be opened, and
 //     gives no other reason. Any other error is "could not decide" (503).
@@ -137,11 +138,13 @@ type OpaqueTokens struct {
 	// issuers that are allowed for a request, one at most can have an Introspector.
 	Introspector Introspector
 	// JWTs asks about the issuer's JWTs too, after all their other checks: an issuer
-	// that revokes tokens. It costs a question for each token.
+	// that revokes tokens. It costs a question for each token. What the answer
+	// states (iss, sub, aud, exp, nbf, cnf) must agree with the token. An encrypted
+	// token is asked about as it was sent.
 	JWTs bool
 	// Prefix, MinLength and MaxLength are what the issuer's opaque tokens look like;
-	// others are refused unasked. MaxLength is at most Config.MaxTokenSize, which is
-	// its default.
+	// others are refused unasked. Default MaxLength is Config.MaxTokenSize, which
+	// bounds all tokens.
 	Prefix               string
 	MinLength, MaxLength int
 }

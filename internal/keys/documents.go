@@ -71,7 +71,7 @@ func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
 	return slices.Contains(places[:], origin)
 }
 
-func (d *metadataDocument) Private() bool { return false }
+func (d *metadataDocument) Private() bool { return d.private }
 
 func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
@@ -141,8 +141,10 @@ func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
 	}
 }
 
-// Private is true of what is in the process or on its disk already.
-func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == byStatic }
+// Private is true of what is in the process or on its disk already, too.
+func (d *keySetDocument) Private() bool {
+	return d.private || d.kind == byFile || d.kind == byStatic
+}
 
 // origin names a source that has no URL.
 func (d *keySetDocument) origin() string {

@@ -62,12 +62,16 @@ func TestIdentity(t *testing.T) {
 		"file": {File: "a"}, "other file": {File: "b"}, "static": {Static: []byte("{}")},
 		"fetch": {Fetch: func(context.Context, string) (lifecycle.Answer, error) { return lifecycle.Answer{}, nil }, Tag: "one"},
 		"only":  {Doer: w, MetadataOnly: true},
+		"alias": {Doer: w, Spellings: []string{name, "https://alias.example/"}}, "exact": {Doer: w, Spellings: []string{name}},
 	} {
 		id := source(t, cfg).Identity()
 		if other := seen[id]; other != "" {
 			t.Errorf("%s and %s have one identity %q", text, other, id)
 		}
 		seen[id] = text
+	}
+	if domain, plain := source(t, keys.SourceConfig{Doer: w, Spellings: []string{name, strings.TrimSuffix(name, "/")}}), source(t, keys.SourceConfig{Doer: w}); domain.Identity() != plain.Identity() {
+		t.Errorf("%q and %q; want one identity of a domain", domain.Identity(), plain.Identity())
 	}
 	one := source(t, keys.SourceConfig{Doer: w, Hosts: []string{"B.example", "a.example", "b.example:443"}})
 	two := source(t, keys.SourceConfig{Name: "https://other.example/", Doer: w, Hosts: []string{"a.example", "b.example"}})
