@@ -31,7 +31,7 @@ type unit struct {
 type loader struct{ exports map[string]string }
 
 func newLoader() (*loader, error) {
-	packages := []string{"./verifier", "./internal/..."}
+	packages := []string{"./..."}
 	if _, err := os.Stat("verifier"); err != nil {
 		packages = []string{"./..."} // a nested module
 	}
