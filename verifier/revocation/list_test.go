@@ -103,7 +103,7 @@ func TestDenialsOutliveTheirTokens(t *testing.T) {
 		at            time.Duration
 		first, second bool
 	}{
-		{time.Hour + 5*time.Minute, true, true}, {time.Hour + 6*time.Minute, false, true}, {time.Hour + 35*time.Minute, false, true}, {time.Hour + 36*time.Minute, false, false},
+		{time.Hour + 6*time.Minute, true, true}, {time.Hour + 7*time.Minute, false, true}, {time.Hour + 36*time.Minute, false, true}, {time.Hour + 37*time.Minute, false, false},
 	} {
 		clock.Set(start.Add(step.at))
 		first, err := l.Revoked(t.Context(), request(nil))
