@@ -573,6 +573,8 @@ func TestRetryAfter(t *testing.T) {
 			ask(test.want, 3)
 			clock.Advance(-2 * time.Hour) // a clock that is set back holds nobody
 			ask(test.want, 4)
+			clock.Advance(-time.Second) // however little
+			ask(test.want, 5)
 		}
 	}
 }

@@ -458,15 +458,19 @@ func (s *attackServer) direct(ctx context.Context, method, address string, heade
 	return attackAnswer{status: http.StatusOK}
 }
 
-// attackFiles returns the files of our own and those that the environment names.
-func attackFiles(t *testing.T, own string) []string {
+// attackFiles returns the files of our own, by a pattern, and those that the
+// environment names.
+func attackFiles(t testing.TB, own string) []string {
 	t.Helper()
-	files := []string{filepath.Join("testdata", own)}
+	files, err := filepath.Glob(filepath.Join("testdata", own))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no file is %s: %v", own, err)
+	}
 	dir := os.Getenv("PORTCULLIS_VECTORS")
 	if dir == "" {
 		return files
 	}
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".json") {
 			files = append(files, path)
 		}
@@ -506,7 +510,7 @@ func readVectors[T any](t *testing.T, own, member string) []T {
 }
 
 func readAttacks(t *testing.T) []attackCase {
-	return readVectors[attackCase](t, "attacks.json", "threat")
+	return readVectors[attackCase](t, "attacks*.json", "threat")
 }
 
 // judge returns what is wrong with an answer, or "".

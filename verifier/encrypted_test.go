@@ -143,21 +143,21 @@ func TestOneAnswerToWhatCannotBeOpened(t *testing.T) {
 
 // newRecorded writes the answer to an error out.
 func newRecorded(err error) string {
-	w := &recordedAnswer{header: make(http.Header)}
+	w := &writtenAnswer{header: make(http.Header)}
 	verifier.WriteError(w, err)
 	return w.text()
 }
 
-type recordedAnswer struct {
+type writtenAnswer struct {
 	header http.Header
 	status int
 	body   strings.Builder
 }
 
-func (r *recordedAnswer) Header() http.Header         { return r.header }
-func (r *recordedAnswer) WriteHeader(status int)      { r.status = status }
-func (r *recordedAnswer) Write(b []byte) (int, error) { return r.body.Write(b) }
-func (r *recordedAnswer) text() string {
+func (r *writtenAnswer) Header() http.Header         { return r.header }
+func (r *writtenAnswer) WriteHeader(status int)      { r.status = status }
+func (r *writtenAnswer) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *writtenAnswer) text() string {
 	var b strings.Builder
 	_ = r.header.Write(&b)
 	return http.StatusText(r.status) + "\n" + b.String() + r.body.String()

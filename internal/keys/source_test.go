@@ -208,6 +208,26 @@ func TestFileIsReadAgain(t *testing.T) {
 	if held, err := get(); err != nil || !held.Set.HasID("k2") {
 		t.Errorf("a changed file: %+v, %v", held, err)
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := path + ".new"
+	if err := os.WriteFile(other, []byte(jwks("k1", "k3")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chtimes(other, info.ModTime(), info.ModTime()), os.Rename(other, path)); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(31 * time.Second)
+	if held, err := get(); err != nil || !held.Set.HasID("k3") || held.Set.HasID("k2") {
+		t.Errorf("a file of the same size and time in its place: %+v, %v", held, err)
+	}
+	write(jwks("k1", "k2"))
+	s.advance(31 * time.Second)
+	if held, err := get(); err != nil || !held.Set.HasID("k2") {
+		t.Errorf("a changed file: %+v, %v", held, err)
+	}
 	for text, bad := range map[string]func(){
 		"half a file": func() { write(jwks("k1")[:20]) },
 		"too large":   func() { write(strings.Repeat(" ", fetch.MaxBody+1)) },
@@ -227,7 +247,7 @@ func TestFileIsReadAgain(t *testing.T) {
 		t.Errorf("with a context that is done: %v", err)
 	}
 	fresh := newStore(t, nil)
-	_, err := fresh.Entry(source(t, keys.SourceConfig{File: path})).Keys(t.Context(), fresh.now())
+	_, err = fresh.Entry(source(t, keys.SourceConfig{File: path})).Keys(t.Context(), fresh.now())
 	var f *keys.Failure
 	if !errors.As(err, &f) || f.Class != keys.KeyFile || !errors.Is(err, os.ErrNotExist) || strings.Contains(f.Error(), path) || !f.Permanent() {
 		t.Errorf("no file: %v; want class %s and no path in the text", err, keys.KeyFile)
