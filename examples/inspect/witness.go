@@ -33,27 +33,29 @@ func (w *witness) Do(req *http.Request) (*http.Response, error) {
 	} else {
 		outcome = fmt.Sprintf("%d in %v", resp.StatusCode, time.Since(began).Round(time.Millisecond))
 	}
+	var keys []string
+	if err == nil && resp.StatusCode == http.StatusOK {
+		keys = keysOf(resp)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests = append(w.requests, fmt.Sprintf("%s %.300q: %s", req.Method, req.URL.Redacted(), outcome))
-	if err == nil && resp.StatusCode == http.StatusOK {
-		w.read(resp)
-	}
+	w.keys = append(w.keys, keys...)
 	return resp, err
 }
 
 // maxDocument is more than the Verifier reads of a document.
 const maxDocument = 2 << 20
 
-// read notes the keys of a key set, and leaves the answer as it was.
-func (w *witness) read(resp *http.Response) {
+// keysOf describes the keys of a key set, and leaves the answer as it was.
+func keysOf(resp *http.Response) (lines []string) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument))
 	resp.Body = &replayed{io.MultiReader(bytes.NewReader(body), failing{err}, resp.Body), resp.Body}
 	var set struct {
 		Keys []map[string]any `json:"keys"`
 	}
 	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &set) != nil {
-		return
+		return nil
 	}
 	for _, key := range set.Keys {
 		text := func(name string) string { value, _ := key[name].(string); return value }
@@ -63,8 +65,9 @@ func (w *witness) read(resp *http.Response) {
 				line += fmt.Sprintf(", %s %.30q", name, text(name))
 			}
 		}
-		w.keys = append(w.keys, line)
+		lines = append(lines, line)
 	}
+	return lines
 }
 
 // replayed is an answer's body that was read once.
