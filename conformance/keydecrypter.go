@@ -50,7 +50,7 @@ func KeyDecrypterChecks() []Check[KeyDecrypterHarness] {
 	}
 	checks = append(checks, group("break", decrypterCheck("failure-is-no-refusal", other, decrypterDown))...)
 	checks = append(checks, group("hang", decrypterCheck("hang-ends-with-the-context", done, decrypterHang))...)
-	return basis([]string{"KeyDecrypter/content-keys-are-decrypted"}, checks)
+	return basis([]string{"KeyDecrypter/content-keys-are-decrypted", "KeyDecrypter/keys-of-another-are-refused"}, checks)
 }
 
 // TestKeyDecrypter tests that a decrypter keeps the contract of
