@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -103,4 +104,51 @@ func TestRevocationsOfACluster(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRevocationConformance runs the suite of revocation stores against a server
+// and a Cluster.
+func TestRevocationConformance(t *testing.T) {
+	run := func(t *testing.T, dial func(*redistest.Network) goredis.UniversalClient) {
+		var networks sync.Map // *redis.Store -> *redistest.Network
+		networkOf := func(store verifier.RevocationStore) *redistest.Network {
+			network, _ := networks.Load(store)
+			return network.(*redistest.Network)
+		}
+		report := conformance.TestRevocationStore(t, conformance.RevocationStoreHarness{
+			New: func(env *conformance.Env) (verifier.RevocationStore, error) {
+				network := new(redistest.Network)
+				client := dial(network)
+				env.Cleanup(func() {
+					network.Close()
+					_ = client.Close()
+				})
+				store, err := redis.New(client, redis.Config{Prefix: env.Namespace})
+				if err != nil {
+					return nil, err
+				}
+				networks.Store(store, network)
+				return store, nil
+			},
+			MinTTL: time.Millisecond,
+			Shared: true,
+			Break:  func(store verifier.RevocationStore) (repair func()) { return networkOf(store).Break() },
+			Hang:   func(store verifier.RevocationStore) (release func()) { return networkOf(store).Hang() },
+		})
+		if skipped := report.With(conformance.Skipped); len(skipped) > 0 {
+			t.Errorf("skipped: %v", skipped)
+		}
+	}
+	t.Run("single", func(t *testing.T) {
+		server := redistest.Start(t)
+		run(t, func(n *redistest.Network) goredis.UniversalClient {
+			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial})
+		})
+	})
+	t.Run("Cluster", func(t *testing.T) {
+		cluster := redistest.StartCluster(t)
+		run(t, func(n *redistest.Network) goredis.UniversalClient {
+			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial})
+		})
+	})
 }
