@@ -62,7 +62,7 @@ func moreFetcherDefects() []defect[fetching] {
 		})},
 		{name: "an unknown issuer with an ETag is not modified", fails: "unknown-issuers-have-no-etag", make: fetched(func(_ *keyServer, ctx context.Context, req verifier.KeyRequest, fetch fetchFunc) (verifier.KeySet, error) {
 			set, err := fetch(ctx, req)
-			if err != nil && ctx.Err() == nil && req.ETag != "" {
+			if errors.Is(err, errUnknownIssuer) && req.ETag != "" {
 				return verifier.KeySet{Issuer: req.Issuer, ETag: req.ETag, NotModified: true}, nil
 			}
 			return set, err
