@@ -104,6 +104,7 @@ func (s *signing) harness() conformance.SignatureAlgorithmHarness {
 type mistake = func(s *signing)
 
 func TestSignatureAlgorithmDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.SignatureAlgorithmChecks(), signingDefects(), func(ctx context.Context, d defect[mistake]) conformance.Report {
 		s := goodSigning()
 		d.make(s)
@@ -256,6 +257,7 @@ func signingDefects() []defect[mistake] {
 // TestRulesOfSignatureAlgorithms: each rule stands in the doc comments of the
 // interface, word by word.
 func TestRulesOfSignatureAlgorithms(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("../verifier/signaturealgorithm.go")
 	if err != nil {
 		t.Fatal(err)
@@ -271,6 +273,7 @@ func TestRulesOfSignatureAlgorithms(t *testing.T) {
 
 // TestFakeSignatureAlgorithm: the fake keeps the contract.
 func TestFakeSignatureAlgorithm(t *testing.T) {
+	t.Parallel()
 	conformance.TestSignatureAlgorithm(t, conformance.SignatureAlgorithmHarness{
 		New: func(*conformance.Env) (verifier.SignatureAlgorithm, error) {
 			return verifiertest.NewSignatureAlgorithm("TEST-1"), nil

@@ -351,7 +351,7 @@ func cacheSilentHang(c *cacheCase) error {
 	for _, end := range []ending{byDeadline, byCancel} {
 		for _, call := range []cacheCall{getCall, setCall, removeCall, deleteCall} {
 			if !heeds(c.env, end, func(ctx context.Context) error { return call.do(c, ctx, key) }) {
-				return skip("%s does not end with its context, which is another check's finding", call.name)
+				return doubt(skip("%s does not end with its context, which is another check's finding", call.name))
 			}
 		}
 		ctx, cancel := end.new(c.ctx)

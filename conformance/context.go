@@ -183,7 +183,7 @@ func attack(undo func(), workers int, f func(worker int)) {
 // flooded makes calls that time out, and counts the goroutines that they leave.
 func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) error) (left int, err error) {
 	if !heeds(env, byDeadline, func(ctx context.Context) error { return f(ctx, 0) }) {
-		return 0, skip("%s does not end with its context while the backend hangs, which is another check's finding", call)
+		return 0, doubt(skip("%s does not end with its context while the backend hangs, which is another check's finding", call))
 	}
 	before := env.goroutines(pkg)
 	const at = 100
@@ -224,7 +224,7 @@ func excessive(env *Env, pkg, call string, f func(ctx context.Context, i int) er
 	before := env.goroutines(pkg)
 	left, err := flooded(env, pkg, call, f)
 	if err != nil {
-		return skip("%s while the backend hangs is no error, which is another check's finding", call)
+		return doubt(skip("what the check of the bound finds is not this check's: %v", err))
 	}
 	if left < 8 || left > mostFloat {
 		return nil

@@ -93,6 +93,7 @@ func fetcherHarness(change fetching) conformance.KeyFetcherHarness {
 }
 
 func TestReferenceKeyFetcher(t *testing.T) {
+	t.Parallel()
 	report := conformance.TestKeyFetcher(t, fetcherHarness(nil))
 	for _, skipped := range report.With(conformance.Skipped) {
 		t.Errorf("%s is skipped: %s; want the reference to run all checks", skipped.Check, skipped.Detail)
@@ -100,6 +101,7 @@ func TestReferenceKeyFetcher(t *testing.T) {
 }
 
 func TestKeyFetcherDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.KeyFetcherChecks(), append(fetcherDefects(), moreFetcherDefects()...), func(ctx context.Context, d defect[fetching]) conformance.Report {
 		return conformance.RunKeyFetcher(ctx, fetcherHarness(d.make))
 	})

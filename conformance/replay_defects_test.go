@@ -17,6 +17,7 @@ import (
 )
 
 func TestReferenceReplayStore(t *testing.T) {
+	t.Parallel()
 	h := replayHarness(quota(1000))
 	report := conformance.TestReplayStore(t, h)
 	for _, skipped := range report.With(conformance.Skipped) {
@@ -25,6 +26,7 @@ func TestReferenceReplayStore(t *testing.T) {
 }
 
 func TestReplayStoreDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.ReplayStoreChecks(), slices.Concat(replayDefects(), moreReplayDefects(), replayContextDefects()), func(ctx context.Context, d defect[func(*altered)]) conformance.Report {
 		return conformance.RunReplayStore(ctx, replayHarness(d.make))
 	})

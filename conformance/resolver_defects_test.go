@@ -105,6 +105,7 @@ func static(resolve func(ctx context.Context, req verifier.ResolveRequest, list 
 }
 
 func TestReferenceResolvers(t *testing.T) {
+	t.Parallel()
 	ran := make(map[string]bool)
 	for _, change := range []func(*directory){nil, static(nil, nil)} {
 		report := conformance.RunDomainResolver(t.Context(), resolverHarness(change))
@@ -123,6 +124,7 @@ func TestReferenceResolvers(t *testing.T) {
 }
 
 func TestDomainResolverDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.DomainResolverChecks(), append(resolverDefects(), moreResolverDefects()...), func(ctx context.Context, d defect[func(*directory)]) conformance.Report {
 		return conformance.RunDomainResolver(ctx, resolverHarness(d.make))
 	})
