@@ -257,7 +257,6 @@ func signingDefects() []defect[mistake] {
 // TestRulesOfSignatureAlgorithms: each rule stands in the doc comments of the
 // interface, word by word.
 func TestRulesOfSignatureAlgorithms(t *testing.T) {
-	t.Parallel()
 	source, err := os.ReadFile("../verifier/signaturealgorithm.go")
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +272,6 @@ func TestRulesOfSignatureAlgorithms(t *testing.T) {
 
 // TestFakeSignatureAlgorithm: the fake keeps the contract.
 func TestFakeSignatureAlgorithm(t *testing.T) {
-	t.Parallel()
 	conformance.TestSignatureAlgorithm(t, conformance.SignatureAlgorithmHarness{
 		New: func(*conformance.Env) (verifier.SignatureAlgorithm, error) {
 			return verifiertest.NewSignatureAlgorithm("TEST-1"), nil

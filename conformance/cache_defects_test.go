@@ -25,7 +25,6 @@ var (
 )
 
 func TestReferenceCache(t *testing.T) {
-	t.Parallel()
 	exact := newBackend()
 	exact.exact = true
 	ran := make(map[string]bool)

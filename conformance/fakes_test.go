@@ -13,7 +13,6 @@ import (
 var errDown = errors.New("the backend is down")
 
 func TestFakeCache(t *testing.T) {
-	t.Parallel()
 	clock := verifiertest.NewClock(time.Time{})
 	conformance.TestCache(t, conformance.CacheHarness{
 		Options: conformance.Options{Implementation: "verifiertest.Cache", InProcess: true},
@@ -32,14 +31,12 @@ func TestFakeCache(t *testing.T) {
 
 // TestFakeCacheOnRealTime also drops what was used longest ago.
 func TestFakeCacheOnRealTime(t *testing.T) {
-	t.Parallel()
 	conformance.TestCache(t, conformance.CacheHarness{
 		New: func(*conformance.Env) (verifier.Cache, error) { return verifiertest.NewCache(nil, 2), nil },
 	})
 }
 
 func TestFakeReplayStore(t *testing.T) {
-	t.Parallel()
 	clock := verifiertest.NewClock(time.Time{})
 	conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
 		Options: conformance.Options{Implementation: "verifiertest.ReplayStore", InProcess: true},
@@ -57,7 +54,6 @@ func TestFakeReplayStore(t *testing.T) {
 }
 
 func TestFakeReplayStoreOnRealTime(t *testing.T) {
-	t.Parallel()
 	conformance.TestReplayStore(t, conformance.ReplayStoreHarness{
 		New: func(*conformance.Env) (verifier.ReplayStore, error) { return verifiertest.NewReplayStore(nil), nil },
 	})

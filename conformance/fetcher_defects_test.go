@@ -93,7 +93,6 @@ func fetcherHarness(change fetching) conformance.KeyFetcherHarness {
 }
 
 func TestReferenceKeyFetcher(t *testing.T) {
-	t.Parallel()
 	report := conformance.TestKeyFetcher(t, fetcherHarness(nil))
 	for _, skipped := range report.With(conformance.Skipped) {
 		t.Errorf("%s is skipped: %s; want the reference to run all checks", skipped.Check, skipped.Detail)

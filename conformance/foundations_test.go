@@ -8,7 +8,6 @@ import (
 
 // TestChecksComeAfterWhatTheyBuildOn: every basis is a check, and comes first.
 func TestChecksComeAfterWhatTheyBuildOn(t *testing.T) {
-	t.Parallel()
 	ordered(t, conformance.CacheChecks())
 	ordered(t, conformance.ReplayStoreChecks())
 	ordered(t, conformance.DomainResolverChecks())

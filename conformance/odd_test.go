@@ -15,7 +15,6 @@ import (
 
 // TestOddCaches: what is unusual and within the contract passes.
 func TestOddCaches(t *testing.T) {
-	t.Parallel()
 	for name, odd := range map[string]func(a *altered){
 		"every seventh Get finds its entry evicted": func(a *altered) {
 			var calls atomic.Int64
@@ -89,7 +88,6 @@ func TestOddCaches(t *testing.T) {
 type plain struct{ verifier.Cache }
 
 func TestCacheWithoutOptionalInterfaces(t *testing.T) {
-	t.Parallel()
 	h := cacheHarness(nil)
 	inner := h.New
 	h.New = func(env *conformance.Env) (verifier.Cache, error) {
@@ -106,7 +104,6 @@ func TestCacheWithoutOptionalInterfaces(t *testing.T) {
 }
 
 func TestCacheWithTheLeastHarness(t *testing.T) {
-	t.Parallel()
 	report := conformance.TestCache(t, conformance.CacheHarness{
 		New: func(*conformance.Env) (verifier.Cache, error) { return plain{verifiertest.NewCache(nil, 1)}, nil },
 	})
@@ -118,7 +115,6 @@ func TestCacheWithTheLeastHarness(t *testing.T) {
 }
 
 func TestCacheThatEndsAllEntriesSoon(t *testing.T) {
-	t.Parallel()
 	h := cacheHarness(positive(func(ttl time.Duration) time.Duration { return min(ttl, 24*time.Hour) }))
 	h.MaxTTL = 24 * time.Hour
 	conformance.TestCache(t, h)
@@ -126,7 +122,6 @@ func TestCacheThatEndsAllEntriesSoon(t *testing.T) {
 
 // TestCacheThatIsAReplayStore: the optional interface is found and tested.
 func TestCacheThatIsAReplayStore(t *testing.T) {
-	t.Parallel()
 	harness := func(change func(*altered)) conformance.CacheHarness {
 		b := newBackend()
 		return conformance.CacheHarness{
@@ -157,7 +152,6 @@ func TestCacheThatIsAReplayStore(t *testing.T) {
 
 // TestOddReplayStores: what is unusual and within the contract passes.
 func TestOddReplayStores(t *testing.T) {
-	t.Parallel()
 	for name, odd := range map[string]func(a *altered){
 		"each proof key has a quota":           quota(100),
 		"a store that is full returns errors":  counted(2000, func(string) string { return "" }, errRefused),
@@ -179,7 +173,6 @@ func TestOddReplayStores(t *testing.T) {
 
 // TestOddResolvers: what is unusual and within the contract passes.
 func TestOddResolvers(t *testing.T) {
-	t.Parallel()
 	for name, odd := range map[string]func(d *directory){
 		"nobody's request is an empty list": answering(func(_ verifier.ResolveRequest, domains []string, err error) ([]string, error) {
 			if err != nil {
@@ -219,7 +212,6 @@ func TestOddResolvers(t *testing.T) {
 
 // TestOddKeyFetchers: what is unusual and within the contract passes.
 func TestOddKeyFetchers(t *testing.T) {
-	t.Parallel()
 	for name, odd := range map[string]fetching{
 		"the issuer is stated without its slash": edited(func(_ verifier.KeyRequest, set *verifier.KeySet) { set.Issuer = set.Issuer[:len(set.Issuer)-1] }),
 		"a source has no ETag": func(_ *keyServer, fetch fetchFunc) fetchFunc {

@@ -22,7 +22,6 @@ func fakeClockHarness(o conformance.Options) conformance.ClockHarness {
 }
 
 func TestExpectedSkips(t *testing.T) {
-	t.Parallel()
 	all := make(map[string]string)
 	for _, one := range conformance.RunClock(t.Context(), fakeClockHarness(conformance.Options{})).With(conformance.Skipped) {
 		all[one.Check] = "the clock is a fake"
@@ -45,7 +44,6 @@ func TestExpectedSkips(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(h *conformance.ReplayStoreHarness)
 		fit    bool

@@ -17,7 +17,6 @@ import (
 )
 
 func TestReferenceReplayStore(t *testing.T) {
-	t.Parallel()
 	h := replayHarness(quota(1000))
 	report := conformance.TestReplayStore(t, h)
 	for _, skipped := range report.With(conformance.Skipped) {

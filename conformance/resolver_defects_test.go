@@ -105,7 +105,6 @@ func static(resolve func(ctx context.Context, req verifier.ResolveRequest, list 
 }
 
 func TestReferenceResolvers(t *testing.T) {
-	t.Parallel()
 	ran := make(map[string]bool)
 	for _, change := range []func(*directory){nil, static(nil, nil)} {
 		report := conformance.RunDomainResolver(t.Context(), resolverHarness(change))

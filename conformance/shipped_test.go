@@ -38,7 +38,6 @@ var knownHosts = map[string]verifier.ResolveRequest{
 }
 
 func TestStaticResolver(t *testing.T) {
-	t.Parallel()
 	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Static"),
 		New: func(*conformance.Env) (verifier.DomainResolver, error) {
 			return resolver.Static("a.example", "b.example"), nil
@@ -48,12 +47,10 @@ func TestStaticResolver(t *testing.T) {
 }
 
 func TestByHostResolver(t *testing.T) {
-	t.Parallel()
 	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.ByHost"), New: newByHost, Known: knownHosts})
 }
 
 func TestChainOfResolvers(t *testing.T) {
-	t.Parallel()
 	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Chain"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
 			first, err := newByHost(env)
@@ -86,7 +83,6 @@ func (l *lookup) ResolveDomains(ctx context.Context, req verifier.ResolveRequest
 }
 
 func TestCachedResolver(t *testing.T) {
-	t.Parallel()
 	var last *lookup // of the resolver that the check at work made last
 	conformance.TestDomainResolver(t, conformance.DomainResolverHarness{Options: named("resolver.Cached"),
 		New: func(env *conformance.Env) (verifier.DomainResolver, error) {
@@ -158,7 +154,6 @@ func fetcher(t *testing.T, keys verifier.Keys, name string, doer verifier.Doer) 
 }
 
 func TestKeysDiscovery(t *testing.T) {
-	t.Parallel()
 	conformance.TestKeyFetcher(t, source(t, "verifier.KeysDiscovery", func(a, b *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return issuerFetchers{
 			a.URL(): fetcher(t, verifier.KeysDiscovery(), a.Domain(), a.Client()),
@@ -168,7 +163,6 @@ func TestKeysDiscovery(t *testing.T) {
 }
 
 func TestKeysURL(t *testing.T) {
-	t.Parallel()
 	h := source(t, "verifier.KeysURL", func(a, _ *verifiertest.Issuer) (verifier.KeyFetcher, error) {
 		return fetcher(t, verifier.KeysURL(a.URL()+".well-known/jwks.json"), a.Domain(), a.Client()), nil
 	})
@@ -182,7 +176,6 @@ const (
 )
 
 func TestKeysStatic(t *testing.T) {
-	t.Parallel()
 	conformance.TestKeyFetcher(t, conformance.KeyFetcherHarness{Options: named("verifier.KeysStatic"),
 		New: func(*conformance.Env) (verifier.KeyFetcher, error) {
 			return issuerFetchers{
@@ -195,7 +188,6 @@ func TestKeysStatic(t *testing.T) {
 }
 
 func TestKeysFile(t *testing.T) {
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys.json")
 	write := func(set string) error {
 		if err := os.WriteFile(path+".new", []byte(set), 0o600); err != nil {

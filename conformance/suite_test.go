@@ -42,7 +42,6 @@ func collect[H any](all map[string]string, checks []conformance.Check[H]) {
 // TestRulesAreSentencesOfTheContract: each rule stands in the doc comments of
 // the interfaces, word by word.
 func TestRulesAreSentencesOfTheContract(t *testing.T) {
-	t.Parallel()
 	source, err := os.ReadFile("../verifier/interfaces.go")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +56,6 @@ func TestRulesAreSentencesOfTheContract(t *testing.T) {
 }
 
 func TestCheckNames(t *testing.T) {
-	t.Parallel()
 	name := regexp.MustCompile(`^[A-Z][A-Za-z]+/[a-z0-9-]+$`)
 	for check := range rules() {
 		if !name.MatchString(check) {
@@ -69,7 +67,6 @@ func TestCheckNames(t *testing.T) {
 // TestDependencies: a stranger's test binary gets the standard library and the
 // core, and no other part of ours.
 func TestDependencies(t *testing.T) {
-	t.Parallel()
 	const module = "github.com/portcullis-go/portcullis/"
 	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
 	list.Env = append(os.Environ(), "GOWORK=off")
@@ -161,7 +158,6 @@ func brokenHarness(timeout time.Duration) conformance.CacheHarness {
 
 // TestRunsWithoutATest: checks are data, and a report is a value.
 func TestRunsWithoutATest(t *testing.T) {
-	t.Parallel()
 	checks := conformance.CacheChecks()
 	i := slices.IndexFunc(checks, func(c conformance.Check[conformance.CacheHarness]) bool {
 		return c.Name == "empty-value-is-a-value"
@@ -177,7 +173,6 @@ func TestRunsWithoutATest(t *testing.T) {
 
 // TestHarnessMistakes: a harness that fails makes checks fail, whatever way.
 func TestHarnessMistakes(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		new  func(*conformance.Env) (verifier.Cache, error)
 		want string
@@ -205,7 +200,6 @@ func TestHarnessMistakes(t *testing.T) {
 // TestEnvironments: each check has a namespace of its own, and its cleanups
 // run.
 func TestEnvironments(t *testing.T) {
-	t.Parallel()
 	h := cacheHarness(nil)
 	seen := make(map[string]bool)
 	made, cleaned := 0, 0
@@ -240,7 +234,6 @@ func someReport() conformance.Report {
 }
 
 func TestReportAsMarkdown(t *testing.T) {
-	t.Parallel()
 	const want = `a v1: Cache, Clearer: 1 passed, 1 failed, 1 skipped (suite 2, 2026-11-29)
 
 | check | outcome | rule | detail |
@@ -258,7 +251,6 @@ not fit
 }
 
 func TestReportAsJSON(t *testing.T) {
-	t.Parallel()
 	var text bytes.Buffer
 	report := someReport()
 	if err := report.WriteJSON(&text); err != nil {
@@ -272,7 +264,6 @@ func TestReportAsJSON(t *testing.T) {
 
 // TestReportsAreRecorded runs this test binary with a folder for reports.
 func TestReportsAreRecorded(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestClocks$")
 	cmd.Env = append(os.Environ(), "PORTCULLIS_REPORTS="+dir)
