@@ -368,3 +368,13 @@ func TestFreshIssuersAreForgotten(t *testing.T) {
 	}
 	t.Errorf("all of %d Issuers are kept", requests)
 }
+
+// TestOneIssuerOfNamelessTokens: a token without iss can be of one issuer alone.
+func TestOneIssuerOfNamelessTokens(t *testing.T) {
+	_, err := verifier.New(verifier.Config{Audience: "api", Issuers: []verifier.Issuer{
+		{Name: "https://a.example", SubjectPrefix: "spiffe://a.example/"}, {Name: "https://b.example", SubjectPrefix: "spiffe://b.example/"},
+	}})
+	if !errors.Is(err, verifier.ErrConfig) {
+		t.Errorf("New with two SubjectPrefixes = %v; want ErrConfig", err)
+	}
+}
