@@ -26,6 +26,10 @@ func rules() map[string]string {
 	collect(all, conformance.KeyFetcherChecks())
 	collect(all, conformance.ClockChecks())
 	collect(all, conformance.DoerChecks())
+	collect(all, conformance.IntrospectorChecks())
+	collect(all, conformance.RevocationCheckerChecks())
+	collect(all, conformance.RevocationStoreChecks())
+	collect(all, conformance.KeyDecrypterChecks())
 	return all
 }
 
@@ -42,9 +46,13 @@ func collect[H any](all map[string]string, checks []conformance.Check[H]) {
 // TestRulesAreSentencesOfTheContract: each rule stands in the doc comments of
 // the interfaces, word by word.
 func TestRulesAreSentencesOfTheContract(t *testing.T) {
-	source, err := os.ReadFile("../verifier/interfaces.go")
-	if err != nil {
-		t.Fatal(err)
+	var source []byte
+	for _, file := range []string{"../verifier/interfaces.go", "../verifier/opaque.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	comments := regexp.MustCompile(`(?m)^\s*//\s*`).ReplaceAllString(string(source), "")
 	contract := strings.Join(strings.Fields(comments), " ")
@@ -86,6 +94,7 @@ func TestDependencies(t *testing.T) {
 // TestSubtestsOfABrokenImplementation runs this test binary on a cache that
 // takes empty values for misses, one that panics and one that hangs.
 func TestSubtestsOfABrokenImplementation(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v")
 	cmd.Env = append(os.Environ(), brokenVariable+"=1")
 	out, err := cmd.CombinedOutput()

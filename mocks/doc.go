@@ -13,4 +13,4 @@
 // every expected call has been made when the controller looks.
 package mocks
 
-//go:generate go tool mockgen -typed -package=mocks -destination=verifier.go -write_package_comment=false -write_command_comment=false -write_source_comment=false github.com/portcullis-go/portcullis/verifier Cache,Clearer,ReplayStore,DomainResolver,StaticDomains,KeyFetcher,Clock,Doer,NonceSource,Observer,RequestVerifier,SignatureAlgorithm,SignatureKey
+//go:generate go tool mockgen -typed -package=mocks -destination=verifier.go -write_package_comment=false -write_command_comment=false -write_source_comment=false github.com/portcullis-go/portcullis/verifier Cache,Clearer,ReplayStore,DomainResolver,IssuerResolver,StaticDomains,KeyFetcher,Clock,Doer,NonceSource,Observer,RequestVerifier,SignatureAlgorithm,SignatureKey,Introspector,RevocationChecker,RevocationStore,KeyDecrypter

@@ -340,6 +340,69 @@ func (c *MockDomainResolverResolveDomainsCall) DoAndReturn(f func(context.Contex
 	return c
 }
 
+// MockIssuerResolver is a mock of IssuerResolver interface.
+type MockIssuerResolver struct {
+	ctrl     *gomock.Controller
+	recorder *MockIssuerResolverMockRecorder
+	isgomock struct{}
+}
+
+// MockIssuerResolverMockRecorder is the mock recorder for MockIssuerResolver.
+type MockIssuerResolverMockRecorder struct {
+	mock *MockIssuerResolver
+}
+
+// NewMockIssuerResolver creates a new mock instance.
+func NewMockIssuerResolver(ctrl *gomock.Controller) *MockIssuerResolver {
+	mock := &MockIssuerResolver{ctrl: ctrl}
+	mock.recorder = &MockIssuerResolverMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockIssuerResolver) EXPECT() *MockIssuerResolverMockRecorder {
+	return m.recorder
+}
+
+// ResolveIssuer mocks base method.
+func (m *MockIssuerResolver) ResolveIssuer(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "ResolveIssuer", ctx, req)
+	ret0, _ := ret[0].(*verifier.Issuer)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// ResolveIssuer indicates an expected call of ResolveIssuer.
+func (mr *MockIssuerResolverMockRecorder) ResolveIssuer(ctx, req any) *MockIssuerResolverResolveIssuerCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "ResolveIssuer", reflect.TypeOf((*MockIssuerResolver)(nil).ResolveIssuer), ctx, req)
+	return &MockIssuerResolverResolveIssuerCall{Call: call}
+}
+
+// MockIssuerResolverResolveIssuerCall wrap *gomock.Call
+type MockIssuerResolverResolveIssuerCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockIssuerResolverResolveIssuerCall) Return(arg0 *verifier.Issuer, arg1 error) *MockIssuerResolverResolveIssuerCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockIssuerResolverResolveIssuerCall) Do(f func(context.Context, verifier.ResolveRequest) (*verifier.Issuer, error)) *MockIssuerResolverResolveIssuerCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockIssuerResolverResolveIssuerCall) DoAndReturn(f func(context.Context, verifier.ResolveRequest) (*verifier.Issuer, error)) *MockIssuerResolverResolveIssuerCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
 // MockStaticDomains is a mock of StaticDomains interface.
 type MockStaticDomains struct {
 	ctrl     *gomock.Controller
@@ -979,6 +1042,296 @@ func (c *MockSignatureKeyVerifyCall) Do(f func(string, []byte) bool) *MockSignat
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
 func (c *MockSignatureKeyVerifyCall) DoAndReturn(f func(string, []byte) bool) *MockSignatureKeyVerifyCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// MockIntrospector is a mock of Introspector interface.
+type MockIntrospector struct {
+	ctrl     *gomock.Controller
+	recorder *MockIntrospectorMockRecorder
+	isgomock struct{}
+}
+
+// MockIntrospectorMockRecorder is the mock recorder for MockIntrospector.
+type MockIntrospectorMockRecorder struct {
+	mock *MockIntrospector
+}
+
+// NewMockIntrospector creates a new mock instance.
+func NewMockIntrospector(ctrl *gomock.Controller) *MockIntrospector {
+	mock := &MockIntrospector{ctrl: ctrl}
+	mock.recorder = &MockIntrospectorMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockIntrospector) EXPECT() *MockIntrospectorMockRecorder {
+	return m.recorder
+}
+
+// Introspect mocks base method.
+func (m *MockIntrospector) Introspect(ctx context.Context, req verifier.IntrospectionRequest) (verifier.Introspection, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Introspect", ctx, req)
+	ret0, _ := ret[0].(verifier.Introspection)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Introspect indicates an expected call of Introspect.
+func (mr *MockIntrospectorMockRecorder) Introspect(ctx, req any) *MockIntrospectorIntrospectCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Introspect", reflect.TypeOf((*MockIntrospector)(nil).Introspect), ctx, req)
+	return &MockIntrospectorIntrospectCall{Call: call}
+}
+
+// MockIntrospectorIntrospectCall wrap *gomock.Call
+type MockIntrospectorIntrospectCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockIntrospectorIntrospectCall) Return(arg0 verifier.Introspection, arg1 error) *MockIntrospectorIntrospectCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockIntrospectorIntrospectCall) Do(f func(context.Context, verifier.IntrospectionRequest) (verifier.Introspection, error)) *MockIntrospectorIntrospectCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockIntrospectorIntrospectCall) DoAndReturn(f func(context.Context, verifier.IntrospectionRequest) (verifier.Introspection, error)) *MockIntrospectorIntrospectCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// MockRevocationChecker is a mock of RevocationChecker interface.
+type MockRevocationChecker struct {
+	ctrl     *gomock.Controller
+	recorder *MockRevocationCheckerMockRecorder
+	isgomock struct{}
+}
+
+// MockRevocationCheckerMockRecorder is the mock recorder for MockRevocationChecker.
+type MockRevocationCheckerMockRecorder struct {
+	mock *MockRevocationChecker
+}
+
+// NewMockRevocationChecker creates a new mock instance.
+func NewMockRevocationChecker(ctrl *gomock.Controller) *MockRevocationChecker {
+	mock := &MockRevocationChecker{ctrl: ctrl}
+	mock.recorder = &MockRevocationCheckerMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockRevocationChecker) EXPECT() *MockRevocationCheckerMockRecorder {
+	return m.recorder
+}
+
+// Revoked mocks base method.
+func (m *MockRevocationChecker) Revoked(ctx context.Context, token verifier.RevocationRequest) (bool, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Revoked", ctx, token)
+	ret0, _ := ret[0].(bool)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Revoked indicates an expected call of Revoked.
+func (mr *MockRevocationCheckerMockRecorder) Revoked(ctx, token any) *MockRevocationCheckerRevokedCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Revoked", reflect.TypeOf((*MockRevocationChecker)(nil).Revoked), ctx, token)
+	return &MockRevocationCheckerRevokedCall{Call: call}
+}
+
+// MockRevocationCheckerRevokedCall wrap *gomock.Call
+type MockRevocationCheckerRevokedCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockRevocationCheckerRevokedCall) Return(revoked bool, err error) *MockRevocationCheckerRevokedCall {
+	c.Call = c.Call.Return(revoked, err)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockRevocationCheckerRevokedCall) Do(f func(context.Context, verifier.RevocationRequest) (bool, error)) *MockRevocationCheckerRevokedCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockRevocationCheckerRevokedCall) DoAndReturn(f func(context.Context, verifier.RevocationRequest) (bool, error)) *MockRevocationCheckerRevokedCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// MockRevocationStore is a mock of RevocationStore interface.
+type MockRevocationStore struct {
+	ctrl     *gomock.Controller
+	recorder *MockRevocationStoreMockRecorder
+	isgomock struct{}
+}
+
+// MockRevocationStoreMockRecorder is the mock recorder for MockRevocationStore.
+type MockRevocationStoreMockRecorder struct {
+	mock *MockRevocationStore
+}
+
+// NewMockRevocationStore creates a new mock instance.
+func NewMockRevocationStore(ctrl *gomock.Controller) *MockRevocationStore {
+	mock := &MockRevocationStore{ctrl: ctrl}
+	mock.recorder = &MockRevocationStoreMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockRevocationStore) EXPECT() *MockRevocationStoreMockRecorder {
+	return m.recorder
+}
+
+// Revoke mocks base method.
+func (m *MockRevocationStore) Revoke(ctx context.Context, key string, at time.Time, ttl time.Duration) error {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Revoke", ctx, key, at, ttl)
+	ret0, _ := ret[0].(error)
+	return ret0
+}
+
+// Revoke indicates an expected call of Revoke.
+func (mr *MockRevocationStoreMockRecorder) Revoke(ctx, key, at, ttl any) *MockRevocationStoreRevokeCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Revoke", reflect.TypeOf((*MockRevocationStore)(nil).Revoke), ctx, key, at, ttl)
+	return &MockRevocationStoreRevokeCall{Call: call}
+}
+
+// MockRevocationStoreRevokeCall wrap *gomock.Call
+type MockRevocationStoreRevokeCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockRevocationStoreRevokeCall) Return(arg0 error) *MockRevocationStoreRevokeCall {
+	c.Call = c.Call.Return(arg0)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockRevocationStoreRevokeCall) Do(f func(context.Context, string, time.Time, time.Duration) error) *MockRevocationStoreRevokeCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockRevocationStoreRevokeCall) DoAndReturn(f func(context.Context, string, time.Time, time.Duration) error) *MockRevocationStoreRevokeCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// Revoked mocks base method.
+func (m *MockRevocationStore) Revoked(ctx context.Context, keys []string) ([]time.Time, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Revoked", ctx, keys)
+	ret0, _ := ret[0].([]time.Time)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Revoked indicates an expected call of Revoked.
+func (mr *MockRevocationStoreMockRecorder) Revoked(ctx, keys any) *MockRevocationStoreRevokedCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Revoked", reflect.TypeOf((*MockRevocationStore)(nil).Revoked), ctx, keys)
+	return &MockRevocationStoreRevokedCall{Call: call}
+}
+
+// MockRevocationStoreRevokedCall wrap *gomock.Call
+type MockRevocationStoreRevokedCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockRevocationStoreRevokedCall) Return(arg0 []time.Time, arg1 error) *MockRevocationStoreRevokedCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockRevocationStoreRevokedCall) Do(f func(context.Context, []string) ([]time.Time, error)) *MockRevocationStoreRevokedCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockRevocationStoreRevokedCall) DoAndReturn(f func(context.Context, []string) ([]time.Time, error)) *MockRevocationStoreRevokedCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// MockKeyDecrypter is a mock of KeyDecrypter interface.
+type MockKeyDecrypter struct {
+	ctrl     *gomock.Controller
+	recorder *MockKeyDecrypterMockRecorder
+	isgomock struct{}
+}
+
+// MockKeyDecrypterMockRecorder is the mock recorder for MockKeyDecrypter.
+type MockKeyDecrypterMockRecorder struct {
+	mock *MockKeyDecrypter
+}
+
+// NewMockKeyDecrypter creates a new mock instance.
+func NewMockKeyDecrypter(ctrl *gomock.Controller) *MockKeyDecrypter {
+	mock := &MockKeyDecrypter{ctrl: ctrl}
+	mock.recorder = &MockKeyDecrypterMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockKeyDecrypter) EXPECT() *MockKeyDecrypterMockRecorder {
+	return m.recorder
+}
+
+// DecryptKey mocks base method.
+func (m *MockKeyDecrypter) DecryptKey(ctx context.Context, algorithm string, encryptedKey []byte) ([]byte, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "DecryptKey", ctx, algorithm, encryptedKey)
+	ret0, _ := ret[0].([]byte)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// DecryptKey indicates an expected call of DecryptKey.
+func (mr *MockKeyDecrypterMockRecorder) DecryptKey(ctx, algorithm, encryptedKey any) *MockKeyDecrypterDecryptKeyCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "DecryptKey", reflect.TypeOf((*MockKeyDecrypter)(nil).DecryptKey), ctx, algorithm, encryptedKey)
+	return &MockKeyDecrypterDecryptKeyCall{Call: call}
+}
+
+// MockKeyDecrypterDecryptKeyCall wrap *gomock.Call
+type MockKeyDecrypterDecryptKeyCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockKeyDecrypterDecryptKeyCall) Return(contentKey []byte, err error) *MockKeyDecrypterDecryptKeyCall {
+	c.Call = c.Call.Return(contentKey, err)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockKeyDecrypterDecryptKeyCall) Do(f func(context.Context, string, []byte) ([]byte, error)) *MockKeyDecrypterDecryptKeyCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockKeyDecrypterDecryptKeyCall) DoAndReturn(f func(context.Context, string, []byte) ([]byte, error)) *MockKeyDecrypterDecryptKeyCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }

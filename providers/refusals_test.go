@@ -242,7 +242,7 @@ func TestForgottenArguments(t *testing.T) {
 		"GitHubActions":    providers.GitHubActions(),
 		"GitLab":           providers.GitLab("gitlab.com"),
 		"EntraB2C":         providers.EntraB2C("contoso", tenantID),
-		"DockerRegistry":   providers.DockerRegistry("auth.docker.io", "registry.docker.io", verifier.KeysFile("")),
+		"DockerRegistry":   providers.DockerRegistry("auth.shop.example", "hub.shop.example", verifier.KeysFile("")),
 		"SPIFFE":           providers.SPIFFE("", "https://spire.shop.example/bundle"),
 		"Stytch":           providers.Stytch(""),
 		"Firebase":         providers.Firebase(""),

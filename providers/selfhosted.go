@@ -124,7 +124,7 @@ func SuperTokens(base string, tenants ...string) verifier.Issuer {
 }
 
 // DockerRegistry is the authorization server of a container registry: iss is a text of
-// its configuration, such as "auth.docker.io", and service the registry's own name.
+// its configuration, such as "auth.shop.example", and service the registry's own name.
 // keys are those of the server, as a file or a URL: tokens name them by libtrust kids,
 // and carry certificates that are not looked at. What the token allows is in access, for
 // a Requirement. Source: Distribution docs, "Token Authentication Specification".

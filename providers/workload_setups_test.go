@@ -102,13 +102,13 @@ var workloads = []setup{
 	},
 	{
 		provider: "Docker registry", about: "iss is a text; kid of libtrust; sub may be empty", source: "Distribution docs, Token Authentication Specification",
-		config: verifier.Config{Issuers: issuers(providers.DockerRegistry("auth.docker.io", "registry.docker.io", verifier.KeysFile("/etc/registry/jwks.json")))},
+		config: verifier.Config{Issuers: issuers(providers.DockerRegistry("auth.shop.example", "hub.shop.example", verifier.KeysFile("/etc/registry/jwks.json")))},
 		adapt: func(w *world, cfg *verifier.Config) {
 			cfg.Issuers[0].Keys = verifier.KeysStatic(must(json.Marshal(keySet(registryKey.jwk(nil)))))
 		},
 		issue: func(*world) sent {
 			return registryKey.sign(object{"typ": "JWT", "x5c": []string{"MIIC"}}, object{
-				"iss": "auth.docker.io", "aud": "registry.docker.io", "sub": "", "nbf": now() - 300, "jti": "x=",
+				"iss": "auth.shop.example", "aud": "hub.shop.example", "sub": "", "nbf": now() - 300, "jti": "x=",
 				"access": []any{object{"type": "repository", "name": "shop/orders", "actions": []string{"pull"}}},
 			})
 		},

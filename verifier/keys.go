@@ -138,13 +138,13 @@ func blank(text string) string {
 	return ""
 }
 
-// instance tells the KeyFetcher from all others that are in use: a pointer by
-// itself, any other by the Keys that it came in.
-func (k *keysOf) instance() string {
-	if reflect.TypeOf(k.fetcher).Kind() == reflect.Pointer {
-		return fmt.Sprintf("%p", k.fetcher)
+// instance tells the KeyFetcher from all others that are in use: one that can be
+// compared by itself, any other by the Keys that it came in.
+func (k *keysOf) instance() any {
+	if reflect.ValueOf(k.fetcher).Comparable() {
+		return k.fetcher
 	}
-	return fmt.Sprintf("%p", k)
+	return k
 }
 
 // identity returns something comparable that tells where the keys come from.

@@ -138,11 +138,13 @@ type OpaqueTokens struct {
 	// issuers that are allowed for a request, one at most can have an Introspector.
 	Introspector Introspector
 	// JWTs asks about the issuer's JWTs too, after all their other checks: an issuer
-	// that revokes tokens. It costs a question for each token.
+	// that revokes tokens. It costs a question for each token. What the answer
+	// states (iss, sub, aud, exp, nbf, cnf) must agree with the token. An encrypted
+	// token is asked about as it was sent.
 	JWTs bool
 	// Prefix, MinLength and MaxLength are what the issuer's opaque tokens look like;
-	// others are refused unasked. MaxLength is at most Config.MaxTokenSize, which is
-	// its default.
+	// others are refused unasked. Default MaxLength is Config.MaxTokenSize, which
+	// bounds all tokens.
 	Prefix               string
 	MinLength, MaxLength int
 }

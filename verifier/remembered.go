@@ -40,7 +40,7 @@ func (v *Verifier) verifyRemembered(ctx context.Context, compact string, o *opti
 		return v.verifyAndRemember(ctx, compact, &key, found{p, held}, o) // other keys
 	}
 	if p.opaque.JWTs {
-		if _, err := ask(ctx, p, compact); err != nil {
+		if err := v.askAboutJWT(ctx, p, compact, r.token); err != nil {
 			return nil, err
 		}
 	}

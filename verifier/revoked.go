@@ -58,14 +58,14 @@ func (r *revocations) check(ctx context.Context, t *Token) error {
 		})
 	})
 	switch {
+	case revoked:
+		return refuse(reason.Revoked)
 	case err != nil:
 		r.tell(Event{Kind: EventRevocationFault, Issuer: t.IssuerName, Err: err})
 		if r.AllowFailure {
 			return nil
 		}
 		return undecided(reason.Revocation, err, 0)
-	case revoked:
-		return refuse(reason.Revoked)
 	default:
 		return nil
 	}

@@ -215,7 +215,7 @@ func (v *Verifier) verifyFresh(ctx context.Context, sent string, f found, o *opt
 	if err != nil || !signed.policy.opaque.JWTs {
 		return t, signed, err
 	}
-	if _, err := ask(ctx, signed.policy, sent); err != nil {
+	if err := v.askAboutJWT(ctx, signed.policy, sent, t); err != nil {
 		return nil, signed, err
 	}
 	return t, signed, nil
@@ -243,6 +243,9 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	}()
 	parsed, err := jws.Parse(compact, v.headers, (*members)[:0])
 	if err != nil {
+		if sealed != nil {
+			return nil, signed, refuse(reason.TokenDecryption) // no other answer than to a wrong key
+		}
 		return nil, signed, malformed(err)
 	}
 	*members = parsed.Members[:0]

@@ -32,9 +32,42 @@ func (s *Store) do(ctx context.Context, op string, lane lane, c *call) (answer a
 	if err := s.enter(ctx, op); err != nil {
 		return nil, err
 	}
+	return s.await(ctx, op, s.hand(ctx, lane, c), c)
+}
+
+// doAll is do for several calls, which wait at the same time. Without an answer to
+// each of them there is none.
+func (s *Store) doAll(ctx context.Context, op string, lane lane, calls []*call) ([]any, error) {
+	answers, lines := make([]any, len(calls)), make([]*line, 0, len(calls))
+	var failed error
+	for _, c := range calls {
+		if failed = s.enter(ctx, op); failed != nil {
+			break
+		}
+		lines = append(lines, s.hand(ctx, lane, c))
+	}
+	for i, line := range lines {
+		answer, err := s.await(ctx, op, line, calls[i])
+		if answers[i] = answer; failed == nil {
+			failed = err
+		}
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	return answers, nil
+}
+
+// hand hands a call over that has its place.
+func (s *Store) hand(ctx context.Context, lane lane, c *call) *line {
 	c.ctx, c.lane, c.done = ctx, lane, make(chan error, 1)
 	line := s.lines.of(c.key)
 	line.add(c)
+	return line
+}
+
+// await waits for the answer to a call that was handed over.
+func (s *Store) await(ctx context.Context, op string, line *line, c *call) (answer any, err error) {
 	select {
 	case err = <-c.done:
 	case <-ctx.Done():

@@ -1,4 +1,4 @@
-// Package redis keeps cache entries and replay records in Redis, through
+// Package redis keeps cache entries, replay records and revocations in Redis, through
 // go-redis: a single server, Sentinel or Cluster.
 //
 //	client := goredis.NewUniversalClient(&goredis.UniversalOptions{Addrs: addrs})
@@ -6,19 +6,20 @@
 //	...
 //	cfg.Cache, cfg.DPoP.ReplayStore, cfg.Lease = store, store, store
 //
-// A [Store] is a verifier.Cache, a verifier.ReplayStore and a
-// verifier.Clearer. The client is the caller's: its options, its close. The
+// A [Store] is a verifier.Cache, a verifier.ReplayStore, a verifier.Clearer and a
+// verifier.RevocationStore (for the List of package verifier/revocation). The client is the caller's: its options, its close. The
 // package imports nothing but go-redis and the standard library.
 //
 // # Servers
 //
 // Redis 4 or later; the tests run on 7.0. The user of the client needs the
 // commands GET, SET and DEL on the keys under the prefix, for Clear SCAN and
-// UNLINK, and with a Cluster CLUSTER SLOTS. docs/plug-in-a-cache.md has the ACL
+// UNLINK, for Revoke EVAL and PTTL, and with a Cluster CLUSTER SLOTS. docs/plug-in-a-cache.md has the ACL
 // line.
 //
 // As a cache any configuration does. As a replay store, what the server may
-// forget can be replayed:
+// forget can be replayed, and as a revocation store, a token that it forgets is good
+// again:
 //
 //   - maxmemory-policy noeviction: a full server then refuses new proofs (503)
 //     instead of forgetting old ones.

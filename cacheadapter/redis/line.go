@@ -14,7 +14,7 @@ import (
 type lane int
 
 const (
-	proofs  lane = iota // replay records: small, and each is on the way of a request
+	proofs  lane = iota // replay records and revocations: small, and each is on the way of a request
 	entries             // cache entries, which can be large
 	lanes
 )

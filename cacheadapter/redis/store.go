@@ -37,13 +37,14 @@ type Config struct {
 	MaxValueSize int
 }
 
-// Store keeps entries and replay records in Redis. It is safe for concurrent
+// Store keeps entries, replay records and revocations in Redis. It is safe for concurrent
 // use and needs no close.
 type Store struct {
 	client   goredis.UniversalClient
 	lines    *lines
 	cache    string // begins the keys of cache entries
 	replay   string // begins the keys of replay records
+	revoked  string // begins the keys of revocations
 	maxValue int
 	slots    chan struct{} // one for each call in flight
 
@@ -84,6 +85,7 @@ func New(client goredis.UniversalClient, config Config) (*Store, error) {
 		client:   client,
 		cache:    prefix + separator + "c" + separator,
 		replay:   prefix + separator + "r" + separator,
+		revoked:  prefix + separator + "v" + separator,
 		maxValue: maxValue,
 		slots:    make(chan struct{}, inFlight),
 		writer:   rand.Text(),

@@ -297,6 +297,8 @@ func everyCall(ctx context.Context, store *redis.Store) map[string]error {
 	errs["Set without ttl"] = store.Set(ctx, "secret-key", []byte("secret-value"), 0)
 	errs["Delete"] = store.Delete(ctx, "secret-key")
 	_, errs["Add"] = store.Add(ctx, "secret-key", time.Minute)
+	errs["Revoke"] = store.Revoke(ctx, "secret-key", time.Now(), time.Minute)
+	_, errs["Revoked"] = store.Revoked(ctx, []string{"secret-key", "another"})
 	errs["Clear"] = store.Clear(ctx)
 	return errs
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -32,7 +33,13 @@ func demonstrate(t testing.TB, out io.Writer) error {
 	fmt.Fprintln(out)
 	issuer := verifiertest.NewIssuer(t)
 
+	tokens, err := newTokens(issuer)
+	if err != nil {
+		return err
+	}
+	defer tokens.Close()
 	cfg := issuer.Config(audience)
+	tokens.configure(&cfg)
 	v, err := verifier.New(cfg)
 	if err != nil {
 		return err
@@ -60,7 +67,7 @@ func demonstrate(t testing.TB, out io.Writer) error {
 	defer nonceServer.Close()
 
 	d := &demonstration{t: t, issuer: issuer, api: server.URL + "/orders", nonceAPI: nonceServer.URL + "/orders"}
-	rows := append(d.bearer(), d.dpop()...)
+	rows := slices.Concat(d.bearer(), d.tokens(tokens), d.dpop())
 	fmt.Fprintf(out, "issuer %s   API %s\n\n", issuer.URL(), server.URL)
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "REQUEST\tSTATUS\tERROR\tWHY")
@@ -134,7 +141,7 @@ func (d *demonstration) bearer() []row {
 		{"Bearer, scope granted", 200, "", d.with("POST", d.issuer.Sign(audience, map[string]any{"scope": "write:orders"}))},
 		{"no credentials", 401, "", d.request("GET", d.api)},
 		{"two Authorization headers", 400, "invalid_request", twice},
-		{"Bearer, not a JWT", 401, "invalid_token", d.with("GET", "opaque-token")},
+		{"Bearer, neither JWT nor known", 401, "invalid_token", d.with("GET", "opaque-token")},
 		{"Bearer, expired", 401, "invalid_token", d.with("GET", d.issuer.Sign(audience, map[string]any{"exp": past}))},
 		{"Bearer, other audience", 401, "invalid_token", d.with("GET", d.issuer.Sign("https://other.example.com", nil))},
 		{"Bearer, forged signature", 401, "invalid_token", d.with("GET", forged)},

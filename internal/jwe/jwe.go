@@ -71,14 +71,28 @@ func IsEncrypted(compact string) bool { return strings.Count(compact, ".") == 4 
 // ErrOpen, or that of a Decrypter that failed.
 func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Key, err error) {
 	h, ok := o.header(compact)
-	if !ok {
+	if !ok || !isJWT(h.content) {
 		return "", nil, ErrOpen
 	}
+	content, by, err := o.decrypt(ctx, compact, &h)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case len(content) > o.MaxInner || strings.Count(string(content), ".") != 2:
+		return "", nil, ErrOpen
+	default:
+		return string(content), by, nil
+	}
+}
+
+// decrypt returns the content of a token whose header was read.
+func (o *Opener) decrypt(ctx context.Context, compact string, h *header) (content []byte, by *Key, err error) {
 	parsed, err := jose.ParseEncryptedCompact(compact, []jose.KeyAlgorithm{jose.KeyAlgorithm(h.algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(h.encoding)})
 	if err != nil {
-		return "", nil, ErrOpen
+		return nil, nil, ErrOpen
 	}
 	tried := 0
+	var failure error // of a key that might open the token
 	for i := range o.Keys {
 		key := &o.Keys[i]
 		if h.hasKeyID && key.ID != h.keyID || !key.fits(h.algorithm) {
@@ -89,16 +103,17 @@ func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Ke
 		}
 		content, err := key.decrypt(ctx, parsed, h.algorithm)
 		if err != nil {
-			return "", nil, err
+			failure = err
+			continue
 		}
 		if content != nil {
-			if len(content) > o.MaxInner || strings.Count(string(content), ".") != 2 {
-				return "", nil, ErrOpen
-			}
-			return string(content), key, nil
+			return content, key, nil
 		}
 	}
-	return "", nil, ErrOpen
+	if failure != nil {
+		return nil, nil, failure
+	}
+	return nil, nil, ErrOpen
 }
 
 // decrypt returns nil when the key does not open the token. An error is one that
@@ -142,13 +157,12 @@ func (r *remote) DecryptKey(encryptedKey []byte, _ jose.Header) ([]byte, error) 
 
 // header is what the protected header says.
 type header struct {
-	algorithm, encoding, keyID string
-	hasKeyID                   bool
+	algorithm, encoding, keyID, content string
+	hasKeyID                            bool
 }
 
 // header reads the protected header, once and strictly. Compression, critical
-// extensions and everything that names a key by itself are refused; so is a
-// token that does not say that it holds a JWT (RFC 7519, Section 5.2).
+// extensions and everything that names a key by itself are refused.
 func (o *Opener) header(compact string) (h header, ok bool) {
 	parts := strings.Split(compact, ".")
 	if len(parts) != 5 {
@@ -167,8 +181,6 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 	if err != nil {
 		return h, false
 	}
-	var content string
-	var hasContent bool
 	for _, m := range members {
 		ok := true
 		switch m.Name {
@@ -180,8 +192,7 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 			h.keyID, ok = m.Value.Text()
 			h.hasKeyID = true
 		case "cty":
-			content, hasContent = m.Value.Text()
-			ok = hasContent
+			h.content, ok = m.Value.Text()
 		case "typ":
 			_, ok = m.Value.Text()
 		case "zip", "crit", "jku", "jwk", "x5u", "x5c", "p2s", "p2c", "b64":
@@ -191,10 +202,15 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 			return h, false
 		}
 	}
-	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding) && isJWT(content)
+	// RFC 7516, Section 5.2, step 10: with an agreed key there is none to decrypt.
+	if (h.algorithm == "ECDH-ES") != (parts[1] == "") {
+		return h, false
+	}
+	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding)
 }
 
-// isJWT compares media types (RFC 7515, Section 4.1.10).
+// isJWT reports whether cty says that there is a JWT inside, as it must (RFC 7519,
+// Section 5.2). It compares media types (RFC 7515, Section 4.1.10).
 func isJWT(content string) bool {
 	content = strings.TrimPrefix(strings.ToLower(content), "application/")
 	return content == "jwt" || content == "at+jwt"

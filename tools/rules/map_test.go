@@ -20,6 +20,8 @@ var order = []struct{ packages, may string }{
 	{"resolver", "internal/... verifier"},
 	{"providers", "verifier resolver"},
 	{"exchange", "internal/... verifier verifier/reason"},
+	{"introspection", "internal/... verifier exchange"},
+	{"verifier/revocation", "internal/... verifier"},
 	{"conformance", "verifier verifier/reason"},
 	{"mocks", "verifier verifier/reason"},
 	{"cacheadapter", "internal/... verifier"},
@@ -28,9 +30,9 @@ var order = []struct{ packages, may string }{
 	{"cacheadapter/*/internal/...", "cacheadapter/internal/..."},
 	{"integration/*", "verifier verifier/reason exchange"},
 	{"integration/*/*test", "verifier verifier/verifiertest"},
-	{"examples/...", "verifier verifier/... resolver providers exchange conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
+	{"examples/...", "verifier verifier/... resolver providers exchange introspection conformance cacheadapter cacheadapter/* integration/* examples/internal/..."},
 	{"", ""},
-	{"tools/...", "verifier verifier/... resolver providers exchange conformance cacheadapter cacheadapter/* integration/* tools/..."},
+	{"tools/...", "verifier verifier/... resolver providers exchange introspection conformance cacheadapter cacheadapter/* integration/* tools/..."},
 }
 
 // lineOf returns the line of the order that a package stands on: the last one

@@ -18,7 +18,7 @@ import (
 )
 
 // Issuer is a fake OpenID Connect issuer on real TLS: discovery document, key
-// set and token endpoint. It is closed when its test ends, and is safe for
+// set, token endpoint and introspection endpoint. It is closed when its test ends, and is safe for
 // concurrent use.
 type Issuer struct {
 	t           testing.TB
@@ -43,6 +43,11 @@ type Issuer struct {
 	answer    func(url.Values) (status int, body any)
 	exchanges []Exchange
 	endpoint  tokenEndpoint
+
+	issued     map[string]map[string]any // claims of opaque and encrypted tokens
+	revoked    map[string]bool
+	introspect func(url.Values) (status int, body any)
+	asked      []Exchange
 }
 
 type issuerKey struct {
@@ -52,8 +57,8 @@ type issuerKey struct {
 
 // Counts is how many requests came in.
 type Counts struct {
-	// Discovery, JWKS and Token are the requests of each endpoint.
-	Discovery, JWKS, Token int
+	// Discovery, JWKS, Token and Introspection are the requests of each endpoint.
+	Discovery, JWKS, Token, Introspection int
 }
 
 // Exchange is a request that the token endpoint got.
@@ -272,6 +277,8 @@ func (i *Issuer) Handler() http.Handler {
 	})
 	mux.HandleFunc("POST "+i.path+"/oauth/token", i.serveToken)
 	mux.HandleFunc("POST "+i.path+"/mtls/oauth/token", i.serveToken)
+	mux.HandleFunc("POST "+i.path+"/oauth/introspect", i.serveIntrospection)
+	mux.HandleFunc("POST "+i.path+"/mtls/oauth/introspect", i.serveIntrospection)
 	return mux
 }
 
@@ -323,11 +330,13 @@ func (i *Issuer) discoveryDocument() []byte {
 	base := strings.TrimSuffix(i.name, "/") + "/"
 	document := map[string]any{
 		"issuer": i.name, "jwks_uri": base + ".well-known/jwks.json", "token_endpoint": base + "oauth/token",
-		"authorization_endpoint": base + "authorize", "response_types_supported": []string{"code"},
+		"introspection_endpoint": base + "oauth/introspect", "authorization_endpoint": base + "authorize", "response_types_supported": []string{"code"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{i.alg},
 	}
 	if i.endpoint.mtls {
-		document["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": base + "mtls/oauth/token"}
+		document["mtls_endpoint_aliases"] = map[string]string{
+			"token_endpoint": base + "mtls/oauth/token", "introspection_endpoint": base + "mtls/oauth/introspect",
+		}
 	}
 	return mustJSON(document)
 }

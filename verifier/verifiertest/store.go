@@ -3,6 +3,8 @@ package verifiertest
 import (
 	"container/list"
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -179,4 +181,81 @@ func (s *ReplayStore) Keys() []string {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// RevocationStore is a [verifier.RevocationStore] in memory. It is safe for
+// concurrent use.
+type RevocationStore struct {
+	faults
+	entries map[string]revocation
+}
+
+type revocation struct{ at, expires time.Time }
+
+// NewRevocationStore returns an empty store. A nil clock means time.Now.
+func NewRevocationStore(clock verifier.Clock) *RevocationStore {
+	return &RevocationStore{faults: newFaults(clock), entries: make(map[string]revocation)}
+}
+
+// Revoke implements verifier.RevocationStore.
+func (s *RevocationStore) Revoke(ctx context.Context, key string, at time.Time, ttl time.Duration) error {
+	lost, err := s.begin(ctx, "Revoke")
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil || ttl <= 0 {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	e := revocation{at: roundUp(at), expires: now.Add(ttl)}
+	if old, ok := s.entries[key]; ok && !now.After(old.expires) {
+		e.at, e.expires = later(e.at, old.at), later(e.expires, old.expires)
+	}
+	s.entries[key] = e
+	return lost
+}
+
+// Revoked implements verifier.RevocationStore.
+func (s *RevocationStore) Revoked(ctx context.Context, keys []string) ([]time.Time, error) {
+	lost, err := s.begin(ctx, "Revoked")
+	for _, key := range keys {
+		if err == nil {
+			err = checkKey(key)
+		}
+	}
+	if err != nil || lost != nil {
+		return nil, errors.Join(err, lost)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, times := s.now(), make([]time.Time, len(keys))
+	for i, key := range keys {
+		if e, ok := s.entries[key]; ok && !now.After(e.expires) {
+			times[i] = e.at
+		}
+	}
+	return times, nil
+}
+
+// Keys returns the keys held, in no particular order, expired ones included.
+func (s *RevocationStore) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.entries))
+}
+
+func roundUp(t time.Time) time.Time {
+	if whole := t.Truncate(time.Millisecond); !whole.Equal(t) {
+		return whole.Add(time.Millisecond)
+	}
+	return t
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -119,8 +119,11 @@ func TestRequestVerifier(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	for _, info := range reason.Catalogue() {
 		e := verifiertest.Refusal(info.Reason)
-		if e.Status != info.Status || e.Code != verifier.Code(info.Code) || e.Description != info.Description || e.Challenges() != nil {
+		if e.Status != info.Status || e.Code != verifier.Code(info.Code) || e.Description != info.Description {
 			t.Errorf("Refusal(%q) = %+v", info.Reason, e)
+		}
+		if got := len(e.Challenges()) > 0; got != (info.Status == 401 || info.Status == 403 && info.Code != "") {
+			t.Errorf("Refusal(%q), status %d: challenges %q; want some with 401, and with 403 that has a code", info.Reason, info.Status, e.Challenges())
 		}
 	}
 	if e := verifiertest.Refusal("no such reason"); e.Status != 500 {

@@ -22,7 +22,7 @@ type tokenEndpoint struct {
 	seen         map[string]bool            // identifiers of assertions and proofs
 }
 
-// RequireClientSecretBasic makes the token endpoint demand this client's secret
+// RequireClientSecretBasic makes the token and the introspection endpoint demand this client's secret
 // in the Authorization header (RFC 6749, Section 2.3.1).
 func (i *Issuer) RequireClientSecretBasic(clientID, secret string) {
 	i.require(func(r *http.Request) bool {
@@ -33,7 +33,7 @@ func (i *Issuer) RequireClientSecretBasic(clientID, secret string) {
 	})
 }
 
-// RequireClientSecretPost makes the token endpoint demand this client's secret
+// RequireClientSecretPost makes the token and the introspection endpoint demand this client's secret
 // in the form (RFC 6749, Section 2.3.1).
 func (i *Issuer) RequireClientSecretPost(clientID, secret string) {
 	i.require(func(r *http.Request) bool {
@@ -41,7 +41,7 @@ func (i *Issuer) RequireClientSecretPost(clientID, secret string) {
 	})
 }
 
-// RequirePrivateKeyJWT makes the token endpoint demand an assertion that this
+// RequirePrivateKeyJWT makes the token and the introspection endpoint demand an assertion that this
 // client signed (RFC 7523, Sections 2.2 and 3): with this algorithm and the
 // private part of key, for this issuer as the sole audience, valid now and for
 // no longer than five minutes, and never seen before.
@@ -84,15 +84,15 @@ func (i *Issuer) RequirePrivateKeyJWT(clientID string, key crypto.PublicKey, alg
 	})
 }
 
-// RequireClientCertificate makes the token endpoint demand a TLS client
+// RequireClientCertificate makes the token and the introspection endpoint demand a TLS client
 // certificate (RFC 8705, Section 2.1) that one of roots has issued for client
 // authentication, and this client_id beside it. It is demanded at the alias
-// endpoint that the issuer's metadata then names (RFC 8705, Section 5); the
-// ordinary one refuses everybody. An issuer made with [WithURL] has no TLS and
+// endpoints that the issuer's metadata then names (RFC 8705, Section 5); the
+// ordinary ones refuse everybody. An issuer made with [WithURL] has no TLS and
 // sees no certificates.
 func (i *Issuer) RequireClientCertificate(clientID string, roots *x509.CertPool) {
 	i.require(func(r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/mtls/oauth/token") || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || r.PostForm.Get("client_id") != clientID {
+		if !strings.Contains(r.URL.Path, "/mtls/oauth/") || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || r.PostForm.Get("client_id") != clientID {
 			return false
 		}
 		_, err := r.TLS.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})

@@ -1,0 +1,247 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+)
+
+// RevocationCheckerHarness says how to test a [verifier.RevocationChecker]. New and
+// Revoke are required. What is left out is skipped and reported so.
+type RevocationCheckerHarness struct {
+	// New makes what is tested. It is called for each check.
+	New func(env *Env) (verifier.RevocationChecker, error)
+	// Revoke makes a token revoked.
+	Revoke func(checker verifier.RevocationChecker, token verifier.RevocationRequest) error
+	// Token makes a good token, which differs from those of other names in all of its
+	// identifiers. Default: one without Token, issued now for an hour, of
+	// "https://issuer.example/".
+	Token func(env *Env, name string) (verifier.RevocationRequest, error)
+	// Break makes what a checker relies on fail until repair is called.
+	Break func(checker verifier.RevocationChecker) (repair func())
+	// Hang makes what a checker relies on never answer, until release is called.
+	Hang func(checker verifier.RevocationChecker) (release func())
+	// Timeout of a call. Default 10 s. A check may take six times as long.
+	Timeout time.Duration
+
+	Options
+}
+
+// RevocationCheckerChecks returns the checks of [verifier.RevocationChecker] as
+// data.
+func RevocationCheckerChecks() []Check[RevocationCheckerHarness] {
+	const (
+		refuses   = "revoked == true refuses the token with 401."
+		undecided = `An error means "could not decide": 503, unless RevocationConfig.AllowFailure.`
+		done      = "ctx is honoured as everywhere; the Verifier also bounds each call."
+		nothing   = "Errors contain nothing of the token."
+		safe      = "Safe for concurrent use."
+	)
+	checks := []Check[RevocationCheckerHarness]{
+		checkerCheck("good-token-is-not-revoked", refuses, checkerGood),
+		checkerCheck("revoked-token-is-revoked", refuses, checkerRevoked),
+		checkerCheck("another-token-is-not-revoked", refuses, checkerOther),
+		checkerCheck("concurrent-calls-do-not-mix", safe, checkerTogether),
+		checkerCheck("done-context-is-an-error", done, checkerDone),
+	}
+	checks = append(checks, group("break",
+		checkerCheck("failure-is-an-error", undecided, checkerDown),
+		checkerCheck("errors-show-nothing", nothing, checkerErrors))...)
+	checks = append(checks, group("hang", checkerCheck("hang-ends-with-the-context", done, checkerHang))...)
+	return basis([]string{"RevocationChecker/good-token-is-not-revoked", "RevocationChecker/revoked-token-is-revoked"}, checks)
+}
+
+// TestRevocationChecker tests that a checker keeps the contract of
+// [verifier.RevocationChecker], each rule in a subtest.
+func TestRevocationChecker(t *testing.T, h RevocationCheckerHarness) Report {
+	t.Helper()
+	return h.suite().test(t)
+}
+
+// RunRevocationChecker is [TestRevocationChecker] without a test.
+func RunRevocationChecker(ctx context.Context, h RevocationCheckerHarness) Report {
+	return h.suite().run(ctx)
+}
+
+func (h RevocationCheckerHarness) suite() suite[RevocationCheckerHarness] {
+	return suite[RevocationCheckerHarness]{harness: h, checks: RevocationCheckerChecks()}
+}
+
+func (h RevocationCheckerHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
+
+// checkerCase is what a check of a checker works with.
+type checkerCase struct {
+	ctx     context.Context
+	env     *Env
+	h       RevocationCheckerHarness
+	checker verifier.RevocationChecker
+}
+
+func checkerCheck(name, rule string, run func(c *checkerCase) error) Check[RevocationCheckerHarness] {
+	return newCheck("RevocationChecker", name, rule, newCheckerCase, run)
+}
+
+func newCheckerCase(env *Env, h RevocationCheckerHarness) (*checkerCase, error) {
+	if h.Revoke == nil {
+		return nil, errors.New("the harness has no Revoke")
+	}
+	checker, err := opened(env, h.New, "a RevocationChecker")
+	if err != nil {
+		return nil, err
+	}
+	return &checkerCase{env.ctx, env, h, checker}, nil
+}
+
+func (c *checkerCase) token(name string) (verifier.RevocationRequest, error) {
+	name = c.env.key(name)
+	if c.h.Token != nil {
+		return c.h.Token(c.env, name)
+	}
+	now := time.Now().Truncate(time.Second)
+	return verifier.RevocationRequest{
+		Issuer: "https://issuer.example/", ID: "id-" + name, Subject: "subject-" + name, SessionID: "session-" + name,
+		IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+	}, nil
+}
+
+func (c *checkerCase) ask(ctx context.Context, token verifier.RevocationRequest) (bool, error) {
+	defer c.env.begin("Revoked")()
+	return c.checker.Revoked(ctx, token)
+}
+
+// is wants a token to be revoked or not.
+func (c *checkerCase) is(name string, want bool) error {
+	token, err := c.token(name)
+	if err != nil {
+		return err
+	}
+	if got, err := c.ask(c.ctx, token); err != nil || got != want {
+		return fmt.Errorf("Revoked of token %q = %v, %w; want %v, nil", name, got, err, want)
+	}
+	return nil
+}
+
+func (c *checkerCase) revoke(name string) error {
+	token, err := c.token(name)
+	if err == nil {
+		err = c.h.Revoke(c.checker, token)
+	}
+	if err != nil {
+		return fmt.Errorf("the harness's Revoke = %w; want nil", err)
+	}
+	return nil
+}
+
+func checkerGood(c *checkerCase) error { return c.is("good", false) }
+
+func checkerRevoked(c *checkerCase) error {
+	if err := c.revoke("bad"); err != nil {
+		return err
+	}
+	return c.is("bad", true)
+}
+
+func checkerOther(c *checkerCase) error {
+	if err := c.revoke("bad"); err != nil {
+		return err
+	}
+	return c.is("other", false)
+}
+
+func checkerTogether(c *checkerCase) error {
+	if err := c.revoke("bad"); err != nil {
+		return err
+	}
+	return together(32, func(i int) error {
+		for range 50 {
+			if err := c.is([...]string{"bad", "good"}[i%2], i%2 == 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func checkerDone(c *checkerCase) error {
+	token, err := c.token("done")
+	if err != nil {
+		return err
+	}
+	for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+		_, err := c.ask(d.ctx, token)
+		if err := d.refusal("Revoked", err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broken asks about a revoked and a good token while what the checker relies on is
+// down.
+func (c *checkerCase) broken(judge func(token verifier.RevocationRequest, revoked bool, err error) error) error {
+	if c.h.Break == nil {
+		return skip("the harness has no Break")
+	}
+	if err := c.revoke("bad"); err != nil {
+		return err
+	}
+	defer c.h.Break(c.checker)()
+	for _, name := range []string{"bad", "good"} {
+		token, err := c.token(name)
+		if err != nil {
+			return err
+		}
+		revoked, err := c.ask(c.ctx, token)
+		if err := judge(token, revoked, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkerDown(c *checkerCase) error {
+	return c.broken(func(_ verifier.RevocationRequest, revoked bool, err error) error {
+		if err == nil && !revoked {
+			return errors.New("Revoked while the backend is down = false, nil; want an error")
+		}
+		return nil
+	})
+}
+
+func checkerErrors(c *checkerCase) error {
+	return c.broken(func(token verifier.RevocationRequest, _ bool, err error) error {
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			for _, part := range []string{token.ID, token.Subject, token.SessionID} {
+				if part != "" && strings.Contains(e.Error(), part) {
+					return fmt.Errorf("the error %q shows an identifier of the token", e)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func checkerHang(c *checkerCase) error {
+	if c.h.Hang == nil {
+		return skip("the harness has no Hang")
+	}
+	token, err := c.token("hang")
+	if err != nil {
+		return err
+	}
+	defer c.h.Hang(c.checker)()
+	for _, end := range []ending{byDeadline, byCancel} {
+		if err := promptly(c.env, "Revoked", end, func(ctx context.Context) error {
+			_, err := c.checker.Revoked(ctx, token)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+// Package introspection asks authorization servers about access tokens (RFC
+// 7662): opaque ones, which only their issuer can read, and others whose issuer
+// can revoke them. A [Client] is the verifier.Introspector of one issuer:
+//
+//	asks, err := introspection.New(introspection.Config{
+//		Domain: "id.example.com", ClientID: "orders-api", Auth: exchange.ClientSecretBasic(secret),
+//	})
+//	...
+//	verifier.Config{Audience: api, Issuers: []verifier.Issuer{
+//		{Name: "id.example.com", Opaque: verifier.OpaqueTokens{Introspector: asks}},
+//	}}
+//
+// # What is sent where
+//
+// A token goes to the introspection endpoint of the configured issuer and nowhere
+// else: over https, or over http where the issuer itself is an http URL of
+// loopback or a listed host. No redirect is followed. A question about a token of
+// another issuer is an error.
+//
+// # What is believed
+//
+// An answer is a response of status 200 whose body is one JSON object of at most
+// 64 KiB with a boolean "active". Anything else is an error, which the Verifier
+// answers with 503: a server that is down, that hangs, or that does not know this
+// client says nothing about the token.
+//
+// # What is remembered
+//
+// A positive answer is remembered for Config.TTL, and never beyond the exp that it
+// states; so long a token lives on that is revoked at its issuer, and so long a
+// token is still accepted when the endpoint is down. A negative answer is
+// remembered for Config.NegativeTTL, in a store of its own: made-up tokens drive
+// no good ones out. Keys are hashes of token, issuer, endpoint and client.
+//
+// Equal questions share one request, and requests in flight are bounded; what is
+// too much fails at once with [ErrBusy].
+package introspection
