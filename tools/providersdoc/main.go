@@ -349,8 +349,43 @@ The comment of each function in package ` + "`providers`" + ` says what it lets 
 `
 
 const after = `
-%d providers and products are listed. ` + "`tenants`" + ` is a resolver that takes the place of ` + "`Issuers`" + `; ` + "`allowed`" + ` is your function that says which tenants may use
+COUNT providers and products are listed. ` + "`tenants`" + ` is a resolver that takes the place of ` + "`Issuers`" + `; ` + "`allowed`" + ` is your function that says which tenants may use
 the API. ` + "`withToken`" + ` is a ` + "`verifier.Doer`" + ` of yours that adds credentials, ` + "`introspector`" + ` a ` + "`verifier.Introspector`" + `, ` + "`ownKey`" + ` your private key.
+
+## In a test
+
+A fake issuer signs tokens of your provider's shape. The keys are handed over, so nothing is fetched: ` + "`Keys`" + ` and ` + "`Doer`" + ` are what a test changes. A claim
+that is missing is named by the error.
+
+` + "```go test" + `
+package orders
+
+import (
+	"testing"
+
+	"github.com/portcullis-go/portcullis/providers"
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
+)
+
+func TestTokensOfCognito(t *testing.T) {
+	fake := verifiertest.NewIssuer(t)
+	issuer := providers.Cognito("eu-west-1", "eu-west-1_AbCdEf123", "app-client")
+	issuer.Keys, issuer.Doer = verifier.KeysStatic(fake.JWKS()), nil
+	v, err := verifier.New(verifier.Config{Issuers: []verifier.Issuer{issuer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	token := fake.Sign("", map[string]any{ // nil removes a claim
+		"iss": issuer.Name, "aud": nil, "client_id": "app-client", "token_use": "access", "cognito:groups": []string{"clerks"},
+	})
+	verified, err := v.VerifyAccessToken(t.Context(), token)
+	if err != nil || !verified.HasPermission("clerks") {
+		t.Errorf("VerifyAccessToken = %v, %v; want a token of a clerk", verified, err)
+	}
+}
+` + "```" + `
 
 ## Tokens in a header of their own
 
@@ -425,7 +460,7 @@ func document(folder string) ([]byte, error) {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", one.title(), one.cell(), escape(one.about), escape(one.source))
 		}
 	}
-	fmt.Fprintf(&b, after, len(names))
+	b.WriteString(strings.Replace(after, "COUNT", strconv.Itoa(len(names)), 1))
 	if extra := slices.DeleteFunc(slices.Sorted(maps.Keys(r.tables)), known); len(extra) > 0 {
 		for _, name := range extra {
 			if len(r.tables[name].rows) > 0 {
