@@ -104,6 +104,7 @@ func (s *signing) harness() conformance.SignatureAlgorithmHarness {
 type mistake = func(s *signing)
 
 func TestSignatureAlgorithmDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.SignatureAlgorithmChecks(), signingDefects(), func(ctx context.Context, d defect[mistake]) conformance.Report {
 		s := goodSigning()
 		d.make(s)

@@ -41,6 +41,7 @@ func TestReferenceCache(t *testing.T) {
 }
 
 func TestCacheDefects(t *testing.T) {
+	t.Parallel()
 	defects := slices.Concat(presenceDefects(), timeDefects(), keyDefects(), valueDefects(), faultDefects(), clearDefects(),
 		lifeDefects(), sliceDefects(), togetherDefects(), peerDefects(), contextDefects(), recoveryDefects(), moreClearDefects())
 	testDefects(t, conformance.CacheChecks(), defects, func(ctx context.Context, d cacheDefect) conformance.Report {

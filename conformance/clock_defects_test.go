@@ -17,6 +17,7 @@ type newClock struct {
 }
 
 func TestClockDefects(t *testing.T) {
+	t.Parallel()
 	defects := []defect[newClock]{
 		{name: "the clock was never set", fails: "tells-a-time", make: newClock{false, func() verifier.ClockFunc {
 			return func() time.Time { return time.Time{} }

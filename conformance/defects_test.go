@@ -28,15 +28,21 @@ func failed(r conformance.Report) []string {
 	return names
 }
 
+// sample: a short test tries one defect of so many.
+const sample = 10
+
 // testDefects enforces both directions: each defect fails the checks that it
 // declares and no other one, and each check has a defect that fails it alone.
 func testDefects[T, H any](t *testing.T, checks []conformance.Check[H], defects []defect[T], run func(ctx context.Context, d defect[T]) conformance.Report) {
 	alone := make(map[string]bool)
-	for _, d := range defects {
+	for i, d := range defects {
 		want := strings.Fields(d.fails)
 		slices.Sort(want)
 		if len(want) == 1 {
 			alone[want[0]] = true
+		}
+		if testing.Short() && i%sample != 0 {
+			continue
 		}
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()

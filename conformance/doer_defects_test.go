@@ -18,6 +18,7 @@ import (
 type doing = func(do verifier.DoerFunc) verifier.DoerFunc
 
 func TestDoerDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.DoerChecks(), append(doerDefects(), moreDoerDefects()...), func(ctx context.Context, d defect[doing]) conformance.Report {
 		return conformance.RunDoer(ctx, conformance.DoerHarness{New: func(env *conformance.Env) (verifier.Doer, error) {
 			transport := &http.Transport{}

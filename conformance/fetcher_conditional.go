@@ -11,7 +11,7 @@ import (
 func fetcherConditional() []Check[KeyFetcherHarness] {
 	const (
 		current  = "NotModified: the set the caller holds under KeyRequest.ETag is current."
-		states   = "Issuer as the source states it, byte by byte (for OIDC discovery the \"issuer\" member)."
+		states   = "Issuer as the source states it, byte by byte (for OIDC discovery the \"issuer\" member): one of the exact spellings of the issuer in the configuration."
 		modified = "An answer with NotModified states the issuer as a full one does, and the ETag of the set if the source gives one."
 	)
 	return []Check[KeyFetcherHarness]{

@@ -100,6 +100,7 @@ func TestReferenceKeyFetcher(t *testing.T) {
 }
 
 func TestKeyFetcherDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.KeyFetcherChecks(), append(fetcherDefects(), moreFetcherDefects()...), func(ctx context.Context, d defect[fetching]) conformance.Report {
 		return conformance.RunKeyFetcher(ctx, fetcherHarness(d.make))
 	})

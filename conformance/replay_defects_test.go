@@ -25,6 +25,7 @@ func TestReferenceReplayStore(t *testing.T) {
 }
 
 func TestReplayStoreDefects(t *testing.T) {
+	t.Parallel()
 	testDefects(t, conformance.ReplayStoreChecks(), slices.Concat(replayDefects(), moreReplayDefects(), replayContextDefects()), func(ctx context.Context, d defect[func(*altered)]) conformance.Report {
 		return conformance.RunReplayStore(ctx, replayHarness(d.make))
 	})

@@ -88,7 +88,7 @@ func replayEnds(c *replayCase) error {
 // replayAgain remembers a key for a second time.
 func replayAgain(c *replayCase) error {
 	if err := replayEnds(c); err != nil {
-		return skip("the key did not end, which is another check's finding")
+		return doubt(skip("the key did not end, which is another check's finding"))
 	}
 	return c.repeated(c.key("k"), " after it was added a second time")
 }
@@ -469,7 +469,7 @@ func replayTimeOut(c *replayCase) error {
 			return err
 		})
 		if !heeded {
-			return skip("Add does not end with its context, which is another check's finding")
+			return doubt(skip("Add does not end with its context, which is another check's finding"))
 		}
 		for i := range 3 {
 			ctx, cancel := end.new(c.ctx)

@@ -26,7 +26,6 @@ func resolverAnswers() []Check[DomainResolverHarness] {
 		resolverCheck("answers-do-not-depend-on-earlier-requests", stable, resolverIndependent),
 		resolverCheck("answers-do-not-change-later", "The returned slice is not changed by the resolver afterwards.", resolverUnchanged),
 		resolverCheck("concurrent-calls", "Safe for concurrent use.", resolverConcurrent),
-		resolverCheck("the-request-is-the-resolvers-own", stable, resolverOwnRequest),
 		resolverCheck("many-requests-leave-no-answer-behind", stable, resolverMany),
 	}
 }
@@ -136,27 +135,6 @@ func resolverConcurrent(c *resolverCase) error {
 		}
 		return nil
 	})
-}
-
-// resolverOwnRequest spoils a request when the resolver has answered it.
-func resolverOwnRequest(c *resolverCase) error {
-	for _, req := range c.known() {
-		given := clone(req)
-		first := func() string {
-			defer c.env.begin("ResolveDomains")()
-			return outcome(c.resolver.ResolveDomains(c.ctx, given))
-		}()
-		if u := requestURL(given); u != nil {
-			u.Host, u.Path = "spoiled.invalid", "/spoiled"
-		}
-		for name := range requestHeader(given) {
-			requestHeader(given)[name] = []string{"spoiled.invalid"}
-		}
-		if again := outcome(c.resolve(c.ctx, req)); again != first {
-			return fmt.Errorf("ResolveDomains of an equal request, when the parts of an earlier one were changed = %s; want %s as before", again, first)
-		}
-	}
-	return nil
 }
 
 // resolverMany asks for many strangers between two equal requests, more than a

@@ -94,6 +94,7 @@ func TestDependencies(t *testing.T) {
 // TestSubtestsOfABrokenImplementation runs this test binary on a cache that
 // takes empty values for misses, one that panics and one that hangs.
 func TestSubtestsOfABrokenImplementation(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v")
 	cmd.Env = append(os.Environ(), brokenVariable+"=1")
 	out, err := cmd.CombinedOutput()

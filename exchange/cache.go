@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/seal"
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -50,17 +51,24 @@ type entry struct {
 func (r *results) get(ctx context.Context, key string, now time.Time) *Tokens {
 	bounded, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()
-	value, ok, err := r.cache.Get(bounded, key)
+	type found struct {
+		value []byte
+		ok    bool
+	}
+	kept, err := foreign.Call(bounded, func() (found, error) {
+		value, ok, err := r.cache.Get(bounded, key)
+		return found{value, ok}, err
+	})
 	if err != nil {
 		if ctx.Err() == nil { // a caller who left is no fault of the cache
 			r.report(err)
 		}
 		return nil
 	}
-	if !ok {
+	if !kept.ok {
 		return nil
 	}
-	e, err := r.open(key, value)
+	e, err := r.open(key, kept.value)
 	if err != nil {
 		r.report(err)
 		return nil
@@ -125,7 +133,7 @@ func (r *results) put(ctx context.Context, key string, subjects []string, t *Tok
 	// Whoever waited has the result; it is worth keeping even so.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheTimeout)
 	defer cancel()
-	if err := r.cache.Set(ctx, key, value, ttl); err != nil {
+	if _, err := foreign.Call(ctx, func() (struct{}, error) { return struct{}{}, r.cache.Set(ctx, key, value, ttl) }); err != nil {
 		r.report(err)
 	}
 }

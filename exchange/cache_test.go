@@ -481,22 +481,35 @@ func closeEndsCalls(t *testing.T, change func(*exchange.Config)) {
 	wantedAnswer{503, "closed", exchange.ErrClosed}.check(t, "after Close", err)
 }
 
-// TestPanics: in a call that is shared they would end the program.
+// TestPanics: in a call that is shared they would end the program, and in one that
+// is not they would reach the caller. An error may be a nil pointer, too.
 func TestPanics(t *testing.T) {
-	c := echo().client(t, func(cfg *exchange.Config) {
-		cached(verifiertest.NewCache(nil, 0))(cfg)
-		cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodPost {
-				panic("upstream-body-marker")
+	for name, cache := range map[string]verifier.Cache{"cache": verifiertest.NewCache(nil, 0), "none": nil, "broken cache": panickingCache{}} {
+		for kind, post := range map[string]func() (*http.Response, error){
+			"panic":       func() (*http.Response, error) { panic("upstream-body-marker") },
+			"nil pointer": func() (*http.Response, error) { return nil, (*exchange.Error)(nil) },
+		} {
+			c := echo().client(t, func(cfg *exchange.Config) {
+				if cache != nil {
+					cached(cache)(cfg)
+				}
+				cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodPost {
+						return post()
+					}
+					return echo().Do(r)
+				})
+			})
+			for range 2 {
+				_, err := c.ExchangeProfile(t.Context(), profile("subject-token"))
+				wantedAnswer{502, "network_error", exchange.ErrNetwork}.check(t, name+", "+kind, err)
 			}
-			return echo().Do(r)
-		})
-	})
-	for range 2 {
-		_, err := c.ExchangeProfile(t.Context(), profile("subject-token"))
-		wantedAnswer{502, "network_error", exchange.ErrNetwork}.check(t, "panic", err)
+		}
 	}
 }
+
+// panickingCache panics in all of its methods.
+type panickingCache struct{ verifier.Cache }
 
 // TestRetryAfter: equal requests fail at once until the time that the endpoint
 // gave, other requests go on (RFC 6585, Section 4; RFC 9110, Section 10.2.3).
@@ -560,6 +573,8 @@ func TestRetryAfter(t *testing.T) {
 			ask(test.want, 3)
 			clock.Advance(-2 * time.Hour) // a clock that is set back holds nobody
 			ask(test.want, 4)
+			clock.Advance(-time.Second) // however little
+			ask(test.want, 5)
 		}
 	}
 }

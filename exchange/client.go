@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/internal/fetch"
+	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/internal/lifecycle"
 	"github.com/portcullis-go/portcullis/verifier"
@@ -149,7 +150,7 @@ func (c *Client) answer(ctx context.Context, k *call) (*Tokens, outcome, error) 
 	}
 	key := c.key(k)
 	if c.results == nil {
-		t, err := c.send(ctx, k, key)
+		t, err := c.guarded(ctx, k, key)
 		return t, outcome{}, err
 	}
 	if t := c.results.get(ctx, key, c.clock.Now()); t != nil {
@@ -163,12 +164,21 @@ func (c *Client) answer(ctx context.Context, k *call) (*Tokens, outcome, error) 
 		if t := c.results.get(ctx, key, c.clock.Now()); t != nil {
 			return t, true, nil
 		}
-		t, err := c.send(ctx, k, key)
+		t, err := c.guarded(ctx, k, key)
 		if err == nil {
 			c.results.put(ctx, key, k.subjects, t, c.clock.Now())
 		}
 		return t, false, err
 	})
+}
+
+// guarded is send for code of the calling program that panics, or whose errors do.
+func (c *Client) guarded(ctx context.Context, k *call, key string) (*Tokens, error) {
+	t, err := foreign.Guard(func() (*Tokens, error) { return c.send(ctx, k, key) })
+	if err == foreign.ErrPanic {
+		return nil, unanswered(ctx, foreign.ErrPanic)
+	}
+	return t, err
 }
 
 // begin counts work that Close waits for, and returns a context that ends with

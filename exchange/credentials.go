@@ -114,12 +114,11 @@ type watchedFile[T any] struct {
 	path  string
 	parse func([]byte) (T, error)
 
-	mu       sync.Mutex
-	value    T
-	good     bool
-	size     int64
-	modified time.Time
-	read     time.Time
+	mu    sync.Mutex
+	value T
+	good  bool
+	info  os.FileInfo
+	read  time.Time
 }
 
 // settled is how old a file must be for its time to tell its content: a second
@@ -136,8 +135,9 @@ func (w *watchedFile[T]) get(ctx context.Context) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	same := w.good && info.Size() == w.size && info.ModTime().Equal(w.modified)
-	if same && w.read.Sub(w.modified) > settled {
+	// A file that another one took the place of may have its size and time.
+	same := w.good && os.SameFile(info, w.info) && info.Size() == w.info.Size() && info.ModTime().Equal(w.info.ModTime())
+	if same && w.read.Sub(info.ModTime()) > settled {
 		return w.value, nil
 	}
 	w.good = false
@@ -149,7 +149,7 @@ func (w *watchedFile[T]) get(ctx context.Context) (value T, err error) {
 		return value, err
 	}
 	// The times are those of the file system, not of Config.Clock.
-	w.value, w.good, w.size, w.modified, w.read = value, true, info.Size(), info.ModTime(), time.Now()
+	w.value, w.good, w.info, w.read = value, true, info, time.Now()
 	return value, nil
 }
 

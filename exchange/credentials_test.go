@@ -66,6 +66,32 @@ func TestSecretsThatChange(t *testing.T) {
 	}
 }
 
+// TestFilesInPlaceOfOthers: a file that is put in the place of another one counts,
+// although both have the same size and time.
+func TestFilesInPlaceOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	old := time.Now().Add(-time.Hour)
+	issuer := verifiertest.NewIssuer(t, verifiertest.WithURL("https://tenant.example/"))
+	var c *exchange.Client
+	for _, now := range []string{"first", "other"} {
+		if err := os.WriteFile(path+".new", []byte(now), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chtimes(path+".new", old, old), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		if c == nil {
+			c = newClient(t, issuer, func(cfg *exchange.Config) {
+				cfg.Auth = exchange.ClientSecretBasicFrom(exchange.CredentialFile(path))
+			})
+		}
+		issuer.RequireClientSecretBasic(clientID, now)
+		if _, err := c.ExchangeProfile(t.Context(), profile("subject-token")); err != nil {
+			t.Errorf("%s: %v", now, err)
+		}
+	}
+}
+
 // TestKeysThatChange: private_key_jwt with a key in a file that is rotated.
 func TestKeysThatChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.pem")

@@ -1,119 +1,23 @@
 package exchange_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"math/big"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/portcullis-go/portcullis/exchange"
+	"github.com/portcullis-go/portcullis/internal/recorded"
 	"github.com/portcullis-go/portcullis/verifier"
 )
-
-// A parityVector is one recorded behaviour of the original library. Unknown
-// fields fail the run: a vector that is only half understood proves nothing.
-type parityVector struct {
-	ID            string           `json:"id"`
-	Group         string           `json:"group"`
-	Now           json.Number      `json:"now"`
-	Config        parityConfig     `json:"config"`
-	Upstream      []parityUpstream `json:"upstream"`
-	Request       *parityRequest   `json:"request"`
-	Expect        *parityExpect    `json:"expect"`
-	Steps         []parityStep     `json:"steps"`
-	Note          string           `json:"note"`
-	Tests         any              `json:"tests"`
-	Revision      string           `json:"revision"`
-	Quirk         string           `json:"quirk"`
-	QuirkKind     string           `json:"quirk_kind"`
-	QuirkSystemic []string         `json:"quirk_systemic"`
-}
-
-type parityConfig struct {
-	Audience     string      `json:"audience"`
-	Domain       string      `json:"domain"`
-	Domains      []string    `json:"domains"` // token requests use domain alone
-	ClientID     string      `json:"client_id"`
-	ClientSecret string      `json:"client_secret"`
-	Timeout      json.Number `json:"timeout"`
-	CacheTTL     json.Number `json:"cache_ttl_seconds"`
-}
-
-type parityUpstream struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Status  int               `json:"status"`
-	Headers map[string]string `json:"headers"`
-	Body    *string           `json:"body"`
-	BodyB64 *string           `json:"body_b64"`
-	Error   string            `json:"error"`
-	Times   *int              `json:"times"`
-}
-
-type parityRequest struct {
-	Operation          string `json:"operation"`
-	AccessToken        any    `json:"access_token"`
-	Connection         any    `json:"connection"`
-	LoginHint          any    `json:"login_hint"`
-	SubjectToken       any    `json:"subject_token"`
-	SubjectTokenType   any    `json:"subject_token_type"`
-	Audience           any    `json:"audience"`
-	Scope              any    `json:"scope"`
-	RequestedTokenType any    `json:"requested_token_type"`
-	Extra              any    `json:"extra"`
-	Concurrent         int    `json:"concurrent"`
-}
-
-type parityExpect struct {
-	OK            bool            `json:"ok"`
-	Claims        any             `json:"claims"`
-	Result        any             `json:"result"`
-	Error         *parityError    `json:"error"`
-	At            string          `json:"at"`
-	UpstreamCalls []parityCall    `json:"upstream_calls"`
-	Concurrent    json.RawMessage `json:"concurrent"`
-}
-
-type parityError struct {
-	Class     string  `json:"class"`
-	Status    int     `json:"status_code"`
-	Code      any     `json:"error_code"`
-	Message   any     `json:"message"`
-	Prefix    string  `json:"message_prefix"`
-	Challenge *string `json:"www_authenticate"`
-}
-
-type parityCall struct {
-	Method        string              `json:"method"`
-	URL           string              `json:"url"`
-	Form          map[string][]string `json:"form"`
-	Authorization string              `json:"authorization"`
-	ContentType   string              `json:"content_type"`
-	Timeout       json.Number         `json:"timeout_seconds"`
-}
-
-type parityStep struct {
-	Now      json.Number      `json:"now"`
-	Upstream []parityUpstream `json:"upstream"`
-	Request  *parityRequest   `json:"request"`
-	Expect   *parityExpect    `json:"expect"`
-}
 
 const (
 	opProfile    = "get_token_by_exchange_profile"
@@ -122,206 +26,91 @@ const (
 	opVerify     = "verify_access_token"
 )
 
-// parityElsewhere are the groups that package verifier replays, but for the
-// vectors in them that exchange tokens.
-var parityElsewhere = []string{
-	"request", "bearer", "dpop", "htu", "normalize_domain", "domains", "cache", "config", "cache_control", "jwks", "discovery", "act",
+// parityOurs reports whether a vector exchanges tokens; package verifier
+// replays the others.
+func parityOurs(v *recorded.Vector) bool {
+	return slices.Contains([]string{"connection", "exchange", "obo"}, v.Group) || v.Performs(opProfile, opOnBehalfOf, opConnection)
 }
 
-var parityOurs = []string{"connection", "exchange", "obo"}
-
-// readParity returns the vectors that exchange tokens, each once.
-func readParity(t *testing.T) (ours []parityVector, elsewhere int) {
+// parityVectors returns the vectors that exchange tokens: those of the
+// project's own, and the further ones that the environment names.
+func parityVectors(t *testing.T) (own, further []recorded.Vector) {
 	t.Helper()
-	files := []string{filepath.Join("testdata", "parity.json"), filepath.Join("..", "verifier", "testdata", "parity.json")}
-	if dir := os.Getenv("PORTCULLIS_VECTORS"); dir != "" {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".json") {
-				files = append(files, path)
-			}
-			return err
-		})
+	for _, folder := range []string{"testdata", filepath.Join("..", "verifier", "testdata")} {
+		list, err := recorded.ReadFile(filepath.Join(folder, "parity.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, v := range list {
+			if parityOurs(&v) && !slices.ContainsFunc(own, func(o recorded.Vector) bool { return o.ID == v.ID }) {
+				own = append(own, v)
+			}
+		}
 	}
-	seen := make(map[string]bool)
-	for _, name := range files {
-		data, err := os.ReadFile(name)
+	if folder := os.Getenv("PORTCULLIS_VECTORS"); folder != "" {
+		list, err := recorded.ReadFolder(folder)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var list []json.RawMessage
-		if json.Unmarshal(data, &list) != nil {
-			continue // another kind of file
-		}
-		for _, raw := range list {
-			var probe struct {
-				ID, Group string
-				Request   *struct{ Operation string }
-				Steps     []struct{ Request *struct{ Operation string } }
-			}
-			if json.Unmarshal(raw, &probe) != nil || probe.Group == "" || probe.Request == nil && probe.Steps == nil {
-				continue // the attack corpus, which has a runner of its own
-			}
-			operations := make(map[string]bool)
-			if probe.Request != nil {
-				operations[probe.Request.Operation] = true
-			}
-			for _, step := range probe.Steps {
-				operations[step.Request.Operation] = true
-			}
-			mine := slices.Contains(parityOurs, probe.Group) || operations[opProfile] || operations[opOnBehalfOf] || operations[opConnection]
-			switch {
-			case !mine && slices.Contains(parityElsewhere, probe.Group):
-				elsewhere++
-				continue
-			case !mine:
-				t.Errorf("%s: unknown group %q", probe.ID, probe.Group)
-				continue
-			case seen[string(raw)]:
-				continue
-			}
-			seen[string(raw)] = true
-			decoder := json.NewDecoder(bytes.NewReader(raw))
-			decoder.UseNumber()
-			decoder.DisallowUnknownFields()
-			var v parityVector
-			if err := decoder.Decode(&v); err != nil {
-				t.Errorf("%s: %v", probe.ID, err)
-				continue
-			}
-			ours = append(ours, v)
-		}
+		further = slices.DeleteFunc(list, func(v recorded.Vector) bool { return !parityOurs(&v) })
 	}
-	return ours, elsewhere
+	return own, further
 }
 
-// parityRun is one vector being replayed.
-type parityRun struct {
-	v *parityVector
-
-	mu       sync.Mutex
-	now      time.Time
-	upstream []parityUpstream
-	calls    []parityCall
-
+// paritySubject is a client, and the verifier whose metadata it may share.
+type paritySubject struct {
 	verifier *verifier.Verifier
 	client   *exchange.Client
 }
 
-func (r *parityRun) Now() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-func (r *parityRun) set(now json.Number, upstream []parityUpstream) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now != "" {
-		seconds, _ := new(big.Rat).SetString(now.String())
-		nano := seconds.Mul(seconds, big.NewRat(1e9, 1))
-		r.now = time.Unix(0, new(big.Int).Div(nano.Num(), nano.Denom()).Int64())
-	}
-	if upstream != nil {
-		r.upstream = slices.Clone(upstream)
-	}
-	r.calls = nil
-}
-
-// Do answers as the vector says, and records what was sent.
-func (r *parityRun) Do(req *http.Request) (*http.Response, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	call := parityCall{Method: req.Method, URL: req.URL.String()}
-	if req.Body != nil {
-		body, err := io.ReadAll(req.Body)
+// startParity returns a way to make the subject, whose metadata comes from the
+// verifier or from a store of the client's own. doer, which may be nil, stands
+// between them and the network.
+func startParity(shared bool, doer func(verifier.Doer) verifier.Doer) recorded.Start {
+	return func(w *recorded.World, v *recorded.Vector) (recorded.Subject, error) {
+		c := v.Config
+		if err := c.Known("audience", "domain", "domains", "client_id", "client_secret", "timeout", "cache_ttl_seconds"); err != nil {
+			return nil, err
+		}
+		var text texts
+		read := func(name string) string { return text.of(c.Value(name)) }
+		domain, audience, id, secret := read("domain"), read("audience"), read("client_id"), read("client_secret")
+		var timeout, ttl json.Number
+		if err := errors.Join(text.err, c.Read("timeout", &timeout), c.Read("cache_ttl_seconds", &ttl)); err != nil {
+			return nil, recorded.ErrInexpressible
+		}
+		network := verifier.Doer(w)
+		if doer != nil {
+			network = doer(network)
+		}
+		s := &paritySubject{}
+		var err error
+		s.verifier, err = verifier.New(verifier.Config{
+			Domain: domain, Audience: audience, Doer: network, Clock: w, CacheTTL: recorded.Seconds(ttl),
+			Refresh: verifier.RefreshConfig{Floor: -1, Jitter: -1, Ahead: -1, StaleIfError: -1},
+		})
 		if err != nil {
 			return nil, err
 		}
-		if call.Form, err = url.ParseQuery(string(body)); err != nil {
+		cfg := exchange.Config{
+			Domain: domain, ClientID: id, Auth: exchange.ClientSecretBasic(secret),
+			Doer: network, Clock: w, Timeout: recorded.Seconds(timeout),
+		}
+		if shared {
+			cfg.Metadata = s.verifier
+		}
+		if s.client, err = exchange.New(cfg); err != nil {
+			_ = s.verifier.Close()
 			return nil, err
 		}
-		call.Authorization, call.ContentType = req.Header.Get("Authorization"), req.Header.Get("Content-Type")
-		if deadline, ok := req.Context().Deadline(); ok {
-			call.Timeout = json.Number(fmt.Sprint(time.Until(deadline).Seconds()))
-		}
-	}
-	r.calls = append(r.calls, call)
-	for i := range r.upstream {
-		u := &r.upstream[i]
-		if u.Method != req.Method || u.URL != req.URL.String() || u.Times != nil && *u.Times == 0 {
-			continue
-		}
-		if u.Times != nil {
-			left := *u.Times - 1
-			u.Times = &left
-		}
-		if u.Error == "timeout" {
-			return nil, context.DeadlineExceeded
-		}
-		if u.Error != "" {
-			break
-		}
-		body := ""
-		if u.Body != nil {
-			body = *u.Body
-		}
-		if u.BodyB64 != nil {
-			data, err := base64.StdEncoding.DecodeString(*u.BodyB64)
-			if err != nil {
-				return nil, err
-			}
-			body = string(data)
-		}
-		header := make(http.Header)
-		for name, value := range u.Headers {
-			header.Set(name, value)
-		}
-		return &http.Response{StatusCode: u.Status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req}, nil
-	}
-	return nil, errors.New("connection refused")
-}
-
-func seconds(n json.Number) time.Duration {
-	f, _ := n.Float64()
-	return time.Duration(f * float64(time.Second))
-}
-
-// start makes the verifier and the client, whose metadata comes from the
-// verifier or from a store of its own.
-func (r *parityRun) start(shared bool) (err error) {
-	c := &r.v.Config
-	doer := verifier.DoerFunc(r.Do)
-	r.verifier, err = verifier.New(verifier.Config{
-		Domain: c.Domain, Audience: c.Audience, Doer: doer, Clock: r, CacheTTL: seconds(c.CacheTTL),
-		Refresh: verifier.RefreshConfig{Floor: -1, Jitter: -1, Ahead: -1, StaleIfError: -1},
-	})
-	if err != nil {
-		return err
-	}
-	cfg := exchange.Config{
-		Domain: c.Domain, ClientID: c.ClientID, Auth: exchange.ClientSecretBasic(c.ClientSecret),
-		Doer: doer, Clock: r, Timeout: seconds(c.Timeout),
-	}
-	if shared {
-		cfg.Metadata = r.verifier
-	}
-	r.client, err = exchange.New(cfg)
-	return err
-}
-
-func (r *parityRun) stop() {
-	if r.client != nil {
-		_ = r.client.Close()
-	}
-	if r.verifier != nil {
-		_ = r.verifier.Close()
+		return s, nil
 	}
 }
 
-var errNotExpressible = errors.New("a value that Go's types rule out")
+func (s *paritySubject) Close() {
+	_ = s.client.Close()
+	_ = s.verifier.Close()
+}
 
 // texts converts arguments; absent and null ones are "".
 type texts struct{ err error }
@@ -333,7 +122,7 @@ func (t *texts) of(value any) string {
 	case string:
 		return value
 	default:
-		t.err = errNotExpressible
+		t.err = recorded.ErrInexpressible
 		return ""
 	}
 }
@@ -344,7 +133,7 @@ func (t *texts) extra(given any) url.Values {
 	values := make(url.Values)
 	parameters, ok := given.(map[string]any)
 	if !ok && given != nil {
-		t.err = errNotExpressible
+		t.err = recorded.ErrInexpressible
 	}
 	scalar := func(value any) string {
 		switch value := value.(type) {
@@ -357,7 +146,7 @@ func (t *texts) extra(given any) url.Values {
 		case nil:
 			return "null"
 		default:
-			t.err = errNotExpressible
+			t.err = recorded.ErrInexpressible
 			return ""
 		}
 	}
@@ -374,34 +163,37 @@ func (t *texts) extra(given any) url.Values {
 	return values
 }
 
-// outcome of one operation, in comparable form.
-type parityOutcome struct {
-	err    error
-	result any
+// Do performs an operation in the original's words.
+func (s *paritySubject) Do(ctx context.Context, req *recorded.Request) recorded.Outcome {
+	value, err := s.do(ctx, req)
+	if err != nil {
+		return parityFailure(err)
+	}
+	return recorded.Outcome{Value: value}
 }
 
-func (r *parityRun) do(t *testing.T, req *parityRequest) parityOutcome {
-	t.Helper()
+func (s *paritySubject) do(ctx context.Context, req *recorded.Request) (any, error) {
 	var text texts
+	arg := func(name string) string { return text.of(req.Value(name)) }
 	switch req.Operation {
 	case opVerify:
-		token := text.of(req.AccessToken)
-		got, err := r.verifier.VerifyAccessToken(t.Context(), token)
+		token := arg("access_token")
+		got, err := s.verifier.VerifyAccessToken(ctx, token)
 		if err != nil {
-			return parityOutcome{err: err}
+			return nil, err
 		}
-		return parityOutcome{result: got.Claims()}
+		return got.Claims(), nil
 	case opProfile:
 		request := exchange.ProfileRequest{
-			SubjectToken: text.of(req.SubjectToken), SubjectTokenType: text.of(req.SubjectTokenType), Audience: text.of(req.Audience),
-			Scope: text.of(req.Scope), RequestedTokenType: text.of(req.RequestedTokenType), Extra: text.extra(req.Extra),
+			SubjectToken: arg("subject_token"), SubjectTokenType: arg("subject_token_type"), Audience: arg("audience"),
+			Scope: arg("scope"), RequestedTokenType: arg("requested_token_type"), Extra: text.extra(req.Value("extra")),
 		}
 		if text.err != nil {
-			return parityOutcome{err: text.err}
+			return nil, text.err
 		}
-		got, err := r.client.ExchangeProfile(t.Context(), request)
+		got, err := s.client.ExchangeProfile(ctx, request)
 		if err != nil {
-			return parityOutcome{err: err}
+			return nil, err
 		}
 		result := resultOf(&got.Token)
 		for member, value := range map[string]string{"id_token": got.IDToken, "refresh_token": got.RefreshToken} {
@@ -409,31 +201,44 @@ func (r *parityRun) do(t *testing.T, req *parityRequest) parityOutcome {
 				result[member] = value
 			}
 		}
-		return parityOutcome{result: result}
+		return result, nil
 	case opOnBehalfOf:
-		request := exchange.OnBehalfOfRequest{AccessToken: text.of(req.AccessToken), Audience: text.of(req.Audience), Scope: text.of(req.Scope)}
+		request := exchange.OnBehalfOfRequest{AccessToken: arg("access_token"), Audience: arg("audience"), Scope: arg("scope")}
 		if text.err != nil {
-			return parityOutcome{err: text.err}
+			return nil, text.err
 		}
-		got, err := r.client.OnBehalfOf(t.Context(), request)
+		got, err := s.client.OnBehalfOf(ctx, request)
 		if err != nil {
-			return parityOutcome{err: err}
+			return nil, err
 		}
-		return parityOutcome{result: resultOf(got)}
+		return resultOf(got), nil
 	case opConnection:
-		request := exchange.ConnectionRequest{Connection: text.of(req.Connection), AccessToken: text.of(req.AccessToken), LoginHint: text.of(req.LoginHint)}
+		request := exchange.ConnectionRequest{Connection: arg("connection"), AccessToken: arg("access_token"), LoginHint: arg("login_hint")}
 		if text.err != nil {
-			return parityOutcome{err: text.err}
+			return nil, text.err
 		}
-		got, err := r.client.ConnectionToken(t.Context(), request)
+		got, err := s.client.ConnectionToken(ctx, request)
 		if err != nil {
-			return parityOutcome{err: err}
+			return nil, err
 		}
 		all := resultOf(got)
-		return parityOutcome{result: map[string]any{"access_token": all["access_token"], "expires_at": all["expires_at"], "scope": got.Scope}}
+		return map[string]any{"access_token": all["access_token"], "expires_at": all["expires_at"], "scope": got.Scope}, nil
 	default:
-		t.Fatalf("unknown operation %q", req.Operation)
-		return parityOutcome{}
+		return nil, errors.New("unknown operation " + req.Operation)
+	}
+}
+
+// parityFailure returns an error in comparable form.
+func parityFailure(err error) recorded.Outcome {
+	var e *exchange.Error
+	var refused *verifier.Error
+	switch {
+	case errors.As(err, &e):
+		return recorded.Outcome{Failure: &recorded.Failure{Status: e.Status, Code: e.Code, Description: e.Description}}
+	case errors.As(err, &refused):
+		return recorded.Outcome{Failure: &recorded.Failure{Status: refused.Status, Code: string(refused.Code), Reason: string(refused.Reason)}}
+	default:
+		return recorded.Failed(err)
 	}
 }
 
@@ -451,110 +256,11 @@ func resultOf(got *exchange.Token) map[string]any {
 	return result
 }
 
-// compare returns what differs from the recording, or "".
-func (r *parityRun) compare(got parityOutcome, want *parityExpect) string {
-	if want.OK {
-		expected := want.Result
-		if want.Claims != nil {
-			expected = want.Claims
-		}
-		switch {
-		case got.err != nil:
-			return "refused: " + got.err.Error()
-		case !reflect.DeepEqual(got.result, expected):
-			return fmt.Sprintf("result %v; want %v", got.result, expected)
-		}
-		return ""
-	}
-	if got.err == nil {
-		return fmt.Sprintf("accepted; want %s", want.Error.Class)
-	}
-	var e *exchange.Error
-	switch {
-	case strings.HasPrefix(want.Error.Class, "CRASH"), errors.Is(got.err, errNotExpressible):
-		return ""
-	case want.Error.Challenge != nil:
-		return "a challenge is recorded, which exchanges have none of"
-	case !errors.As(got.err, &e):
-		return "another kind of error: " + got.err.Error()
-	case e.Status != want.Error.Status || any(e.Code) != want.Error.Code:
-		return fmt.Sprintf("%d %q; want %d %q", e.Status, e.Code, want.Error.Status, want.Error.Code)
-	}
-	return ""
-}
-
-// compareCalls: for accepts the calls are equal, for refusals a subset.
-func (r *parityRun) compareCalls(want *parityExpect) string {
-	left := slices.Clone(want.UpstreamCalls)
-	for i := range r.calls {
-		at := slices.IndexFunc(left, func(w parityCall) bool { return sameCall(&r.calls[i], &w) })
-		if at < 0 {
-			return fmt.Sprintf("call %v; want one of %v", r.calls[i], left)
-		}
-		left = slices.Delete(left, at, at+1)
-	}
-	if want.OK && len(left) > 0 {
-		return fmt.Sprintf("no call %v", left)
-	}
-	return ""
-}
-
-// sameCall compares calls; a deadline is at most the recorded one.
-func sameCall(got, want *parityCall) bool {
-	limit := 10 * time.Second
-	if want.Timeout != "" {
-		limit = seconds(want.Timeout)
-	}
-	return got.Method == want.Method && got.URL == want.URL && reflect.DeepEqual(got.Form, want.Form) &&
-		got.Authorization == want.Authorization && got.ContentType == want.ContentType && seconds(got.Timeout) <= limit &&
-		(got.Form == nil || got.Timeout != "")
-}
-
-// replay returns what differs from the recording, or "", and whether the last
-// operation was refused.
-func replay(t *testing.T, v *parityVector, shared bool) (diff string, err error) {
-	r := &parityRun{v: v}
-	r.set(v.Now, v.Upstream)
-	defer r.stop()
-	steps := v.Steps
-	if v.Request != nil {
-		steps = []parityStep{{Request: v.Request, Expect: v.Expect}}
-	}
-	if err := r.start(shared); err != nil {
-		if steps[0].Expect.OK || steps[0].Expect.At != "construction" {
-			return "New refused: " + err.Error(), err
-		}
-		return "", err
-	}
-	for i, step := range steps {
-		if step.Expect.At == "construction" {
-			return "New accepted the configuration", nil
-		}
-		r.set(step.Now, step.Upstream)
-		outcomes := make([]parityOutcome, max(1, step.Request.Concurrent))
-		var wg sync.WaitGroup
-		for n := range outcomes {
-			wg.Go(func() { outcomes[n] = r.do(t, step.Request) })
-		}
-		wg.Wait()
-		for _, got := range outcomes {
-			err = got.err
-			if diff := r.compare(got, step.Expect); diff != "" {
-				return fmt.Sprintf("step %d: %s", i, diff), err
-			}
-		}
-		if diff := r.compareCalls(step.Expect); diff != "" {
-			return fmt.Sprintf("step %d: %s", i, diff), err
-		}
-	}
-	return "", err
-}
-
 // anonymous reports whether the metadata of a vector names no issuer, as those
 // of the original's own tests do, and returns the vector with the issuer in
 // its place.
-func anonymous(v *parityVector) (named *parityVector, ok bool) {
-	named = new(parityVector)
+func anonymous(v *recorded.Vector) (named *recorded.Vector, ok bool) {
+	named = new(recorded.Vector)
 	*named = *v
 	named.Upstream = slices.Clone(v.Upstream)
 	for i := range named.Upstream {
@@ -576,57 +282,89 @@ func anonymous(v *parityVector) (named *parityVector, ok bool) {
 }
 
 // replayAnonymous demands that nothing is sent to an endpoint of unnamed
-// metadata (OpenID Connect Discovery 1.0, Section 4.3).
-func replayAnonymous(t *testing.T, v *parityVector, shared bool) {
-	t.Helper()
-	r := &parityRun{v: v}
-	r.set(v.Now, v.Upstream)
-	defer r.stop()
-	if r.start(shared) != nil {
-		return
+// metadata (OpenID Connect Discovery 1.0, Section 4.3), and returns what is wrong.
+func replayAnonymous(ctx context.Context, v *recorded.Vector, start recorded.Start) (problem string) {
+	var failed error
+	o := recorded.Play(ctx, v, func(w *recorded.World, v *recorded.Vector) (recorded.Subject, error) {
+		subject, err := start(w, v)
+		if err != nil {
+			return nil, err
+		}
+		return &failureOf{subject.(*paritySubject), &failed}, nil
+	})
+	if o.Construction != nil {
+		return ""
 	}
-	got := r.do(t, v.Request)
 	// A time-out of a millisecond may strike first.
-	allowed := []error{exchange.ErrMetadata, exchange.ErrArgument, exchange.ErrTimeout, errNotExpressible}
-	if got.err == nil || !slices.ContainsFunc(allowed, func(err error) bool { return errors.Is(got.err, err) }) {
-		t.Errorf("metadata without issuer: %v; want ErrMetadata", got.err)
+	allowed := []error{exchange.ErrMetadata, exchange.ErrArgument, exchange.ErrTimeout, recorded.ErrInexpressible}
+	if failed == nil || !slices.ContainsFunc(allowed, func(err error) bool { return errors.Is(failed, err) }) {
+		return "metadata without issuer is not refused as such"
 	}
-	for _, call := range r.calls {
-		if call.Method == http.MethodPost {
-			t.Errorf("metadata without issuer: a secret was sent to %s", call.URL)
+	for _, step := range o.Steps {
+		for _, call := range step.Calls {
+			if call.Method == http.MethodPost {
+				return "metadata without issuer: a secret was sent to " + call.URL
+			}
 		}
 	}
+	return ""
 }
 
+// failureOf keeps the error of the last operation.
+type failureOf struct {
+	*paritySubject
+	err *error
+}
+
+func (f *failureOf) Do(ctx context.Context, req *recorded.Request) recorded.Outcome {
+	_, *f.err = f.do(ctx, req)
+	return recorded.Outcome{}
+}
+
+func parityDifferences(t *testing.T, own []recorded.Vector) *recorded.Differences {
+	t.Helper()
+	d, err := recorded.ReadDifferences(filepath.Join("testdata", "parity_differences.json"), parityRules, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestParity replays the recorded vectors that exchange tokens, with metadata
+// from a Verifier and from a store of the client's own. What differs must be
+// listed, with the outcome, in testdata/parity_differences.json.
 func TestParity(t *testing.T) {
+	own, further := parityVectors(t)
+	differences := parityDifferences(t, own)
 	counts := make(map[string]int)
-	ours, elsewhere := readParity(t)
-	for _, v := range ours {
+	for _, v := range slices.Concat(own, further) {
 		t.Run(v.ID, func(t *testing.T) {
 			named, unnamed := anonymous(&v)
 			for _, shared := range []bool{true, false} {
 				if v.Steps != nil && !shared {
 					continue // what is shared is the point
 				}
-				if unnamed {
-					replayAnonymous(t, &v, shared)
+				if unnamed && v.Request != nil {
+					if problem := replayAnonymous(t.Context(), &v, startParity(shared, nil)); problem != "" {
+						t.Error(problem)
+					}
 				}
-				diff, err := replay(t, named, shared)
-				why := parityDifference(&v, err)
+				o := recorded.Play(t.Context(), named, startParity(shared, nil))
+				problem, onPurpose := differences.Judge(named, recorded.Compare(named, &o))
 				switch {
-				case diff == "" && unnamed:
-					counts["equal once the metadata names its issuer"]++
-				case diff == "":
-					counts["equal"]++
-				case why != "":
+				case problem != "":
+					t.Errorf("%s\n\tquirk: %s", problem, v.Quirk)
+				case onPurpose:
 					counts["different on purpose"]++
+				case unnamed:
+					counts["equal once the metadata names its issuer"]++
 				default:
-					t.Errorf("%s\n\tquirk: %s", diff, v.Quirk)
+					counts["equal"]++
 				}
 			}
 		})
 	}
-	t.Logf("%d vectors, with metadata from a Verifier and from a store of the client's own: %v; %d vectors replayed elsewhere", len(ours), counts, elsewhere)
+	t.Logf("%d vectors, with metadata from a Verifier and from a store of the client's own: %v", len(own)+len(further), counts)
 	if counts["equal"] == 0 {
 		t.Error("no vector was replayed")
 	}

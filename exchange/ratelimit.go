@@ -13,6 +13,7 @@ type waits struct {
 }
 
 type wait struct {
+	noted   time.Time
 	until   time.Time
 	failure *Error
 }
@@ -32,7 +33,7 @@ func (w *waits) check(key string, now time.Time) error {
 		return nil
 	}
 	left := held.until.Sub(now)
-	if left <= 0 || left > maxWait { // the clock was set back
+	if left <= 0 || now.Before(held.noted) { // the clock was set back
 		delete(w.byKey, key)
 		return nil
 	}
@@ -54,7 +55,7 @@ func (w *waits) note(key string, failure *Error, now time.Time) {
 	if len(w.byKey) >= maxWaits {
 		w.shrink(now)
 	}
-	w.byKey[key] = wait{now.Add(min(failure.RetryAfter, maxWait)), failure}
+	w.byKey[key] = wait{now, now.Add(min(failure.RetryAfter, maxWait)), failure}
 }
 
 // shrink drops what is over, and an eighth at least, so that a flood does not

@@ -11,6 +11,9 @@ import (
 // place, so every API of the same app clients accepts the token. ID tokens are refused
 // by token_use. Groups are Token.Permissions. Source: Amazon Cognito Developer Guide,
 // "Verifying JSON web tokens".
+//
+// A client that asks for a resource gets tokens with an aud: such a token must have one
+// of Config's audiences.
 func Cognito(region, pool string, clients ...string) verifier.Issuer {
 	return verifier.Issuer{
 		Name:           "https://cognito-idp." + region + ".amazonaws.com/" + pool,
@@ -25,5 +28,5 @@ func Cognito(region, pool string, clients ...string) verifier.Issuer {
 // services outside of the cluster. Source: Amazon EKS User Guide, "IAM roles for
 // service accounts".
 func EKS(url string) verifier.Issuer {
-	return verifier.Issuer{Name: strings.TrimSuffix(url, "/"), RequiredClaims: []string{"sub"}}
+	return verifier.Issuer{Name: strings.TrimSuffix(url, "/"), RequiredClaims: []string{"sub", "kubernetes.io"}}
 }

@@ -14,8 +14,10 @@
 // provider whose name alone is enough has no function: write
 // verifier.Issuer{Name: "..."} or verifier.Config.Domain.
 //
-// Wrong arguments, such as a host with a path, make verifier.New fail with the name
-// of the field. docs/providers.md lists all providers that were tried.
+// A function that takes clients, origins or tenants refuses all tokens of others; with
+// an empty list it returns an Issuer that verifier.New refuses. Wrong arguments, such
+// as a host with a path, make verifier.New fail with the name of the field.
+// docs/providers.md lists all providers that were tried, with their configuration.
 package providers
 
 import "strings"

@@ -10,9 +10,10 @@ import "github.com/portcullis-go/portcullis/verifier"
 // side"; Cloud Run docs, "Service-to-service authentication".
 func Google() verifier.Issuer {
 	return verifier.Issuer{
-		Name:    "https://accounts.google.com",
-		Aliases: []string{"accounts.google.com"},
-		Keys:    verifier.KeysDiscovery("www.googleapis.com"),
+		Name:           "https://accounts.google.com",
+		Aliases:        []string{"accounts.google.com"},
+		Keys:           verifier.KeysDiscovery("www.googleapis.com"),
+		RequiredClaims: []string{"sub"},
 	}
 }
 
@@ -41,7 +42,8 @@ func GoogleServiceAccount(email string) verifier.Issuer {
 }
 
 // Firebase is the users of a Firebase project, which is the audience of their ID
-// tokens. Source: Firebase docs, "Verify ID tokens using a third-party JWT library".
+// tokens. The session cookies of Firebase have another issuer and are refused. Source:
+// Firebase docs, "Verify ID tokens using a third-party JWT library".
 func Firebase(project string) verifier.Issuer {
 	return verifier.Issuer{
 		Name:           "https://securetoken.google.com/" + project,

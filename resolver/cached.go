@@ -137,11 +137,13 @@ func (a *answers[T]) get(ctx context.Context, req verifier.ResolveRequest) (valu
 	done := a.calls.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), innerTimeout)
 		defer cancel()
-		value, err := foreign.Guard(func() (T, error) { return a.ask(ctx, req) })
-		if err == nil {
-			a.store(key, value)
-		}
-		return value, err
+		return foreign.Guard(func() (T, error) {
+			value, err := a.ask(ctx, req)
+			if err == nil {
+				a.store(key, value)
+			}
+			return value, err
+		})
 	})
 	select {
 	case r := <-done:

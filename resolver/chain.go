@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/portcullis-go/portcullis/internal/issuer"
 	"github.com/portcullis-go/portcullis/verifier"
@@ -91,6 +92,15 @@ func firstOf[T any](ctx context.Context, resolvers []verifier.DomainResolver, as
 
 var errNothing = errors.New("resolver: a member of the chain returned no domain, or an invalid one")
 
+// asDomain returns the Issuer.Name that stands for what a resolver lists: of a
+// host both spellings count, as when the Verifier reads the list.
+func asDomain(normal string) string {
+	if host := strings.TrimSuffix(strings.TrimPrefix(normal, "https://"), "/"); !strings.Contains(host, "/") {
+		return host
+	}
+	return normal
+}
+
 // listed returns the entry of a list that is the issuer asked for. As for the
 // Verifier, a list that is partly garbage says that its resolver is broken.
 func listed(domains []string, unverified string) (*verifier.Issuer, error) {
@@ -101,7 +111,7 @@ func listed(domains []string, unverified string) (*verifier.Issuer, error) {
 			return nil, errNothing
 		}
 		if normal == unverified {
-			found = &verifier.Issuer{Name: domain}
+			found = &verifier.Issuer{Name: asDomain(normal)}
 		}
 	}
 	switch {

@@ -87,6 +87,10 @@ func lookUp[T any](ctx context.Context, byHost map[string]T, req verifier.Resolv
 // IssuersByHost is [ByHost] for issuers with rules of their own: for each host
 // those that may sign, with their rules. The result is a
 // verifier.IssuerResolver. An Issuer that is wrong in itself is told by the error.
+//
+// A token that names no issuer, such as an opaque one, is of the one Issuer of its
+// host that has an Introspector or a SubjectPrefix. A host can have one of these
+// at most.
 func IssuersByHost(hosts map[string][]verifier.Issuer) (verifier.DomainResolver, error) {
 	all := &issuersByHost{hosts: make(map[string]*issuerList, len(hosts))}
 	if len(hosts) == 0 {
@@ -106,6 +110,9 @@ func IssuersByHost(hosts map[string][]verifier.Issuer) (verifier.DomainResolver,
 		if len(l.names) == 0 {
 			return nil, fmt.Errorf("resolver: the list of host %q is empty", host)
 		}
+		if err := checkIssuers(fmt.Sprintf("the issuers of host %q", host), issuers); err != nil {
+			return nil, err
+		}
 		all.hosts[name] = l
 	}
 	return all, nil
@@ -115,8 +122,9 @@ type issuersByHost struct{ hosts map[string]*issuerList }
 
 // issuerList is what may sign for one host, by every spelling of iss.
 type issuerList struct {
-	byISS map[string]*verifier.Issuer
-	names []string
+	byISS    map[string]*verifier.Issuer
+	names    []string
+	nameless *verifier.Issuer // of tokens that name no issuer, or nil
 }
 
 func (l *issuerList) add(i *verifier.Issuer) error {
@@ -132,6 +140,12 @@ func (l *issuerList) add(i *verifier.Issuer) error {
 			}
 			l.byISS[normal] = &value
 		}
+	}
+	if value.Opaque.Introspector != nil || value.SubjectPrefix != "" {
+		if l.nameless != nil {
+			return fmt.Errorf("%q and %q both have an Introspector or a SubjectPrefix; a token that names no issuer can be of one alone", l.nameless.Name, value.Name)
+		}
+		l.nameless = &value
 	}
 	l.names = append(l.names, value.Name)
 	return nil
@@ -152,10 +166,14 @@ func (r *issuersByHost) ResolveIssuer(ctx context.Context, req verifier.ResolveR
 	if err != nil {
 		return nil, err
 	}
-	if i := l.byISS[req.UnverifiedIssuer]; i != nil {
-		return i, nil
+	i := l.byISS[req.UnverifiedIssuer]
+	if req.UnverifiedIssuer == "" {
+		i = l.nameless
 	}
-	return nil, verifier.ErrNotAllowed
+	if i == nil {
+		return nil, verifier.ErrNotAllowed
+	}
+	return i, nil
 }
 
 func requestHost(req verifier.ResolveRequest) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,7 +32,8 @@ type TemplateConfig struct {
 	// TenantClaim is the claim that repeats the tenant, such as "tid". It must
 	// equal the segment of iss. "" is for issuers that have none.
 	TenantClaim string
-	// Rules are the rules for all tenants. Name, Keys and Aliases must be empty.
+	// Rules are the rules for all tenants. Name, Keys, Aliases, SubjectPrefix and the
+	// tenant claim in RequiredValues must be empty.
 	Rules verifier.Issuer
 }
 
@@ -60,14 +62,17 @@ func Template(cfg TemplateConfig) (verifier.DomainResolver, error) {
 		return nil, fmt.Errorf("resolver: TemplateConfig.Name %q is not an https URL in normal form", cfg.Name)
 	case !strings.HasSuffix(before, "/") || after != "" && after[0] != '/' || strings.Count(before, "/") < 3:
 		return nil, fmt.Errorf("resolver: the placeholder of TemplateConfig.Name %q is not a whole segment of its path", cfg.Name)
-	case cfg.Keys == (verifier.Keys{}):
-		return nil, errors.New("resolver: TemplateConfig.Keys is missing; give the shared documents with KeysMetadata or KeysURL")
 	case cfg.Allowed == nil:
 		return nil, errors.New("resolver: TemplateConfig.Allowed is missing; say which tenants may use this API")
-	case cfg.Rules.Name != "" || len(cfg.Rules.Aliases) > 0:
-		return nil, errors.New("resolver: TemplateConfig.Rules has a Name or Aliases, which the template makes")
+	case cfg.Rules.Name != "" || len(cfg.Rules.Aliases) > 0 || cfg.Rules.Keys != (verifier.Keys{}) || cfg.Rules.SubjectPrefix != "":
+		return nil, errors.New("resolver: TemplateConfig.Rules has a Name, Aliases, Keys or SubjectPrefix; the template makes the name, and its tokens have an iss")
+	case cfg.TenantClaim != "" && cfg.Rules.RequiredValues[cfg.TenantClaim] != nil:
+		return nil, fmt.Errorf("resolver: TemplateConfig.Rules.RequiredValues has the tenant claim %q, whose value is the tenant", cfg.TenantClaim)
 	}
 	t := &template{cfg: cfg, before: before, after: after, keys: verifier.KeysShared(cfg.Name, cfg.Keys)}
+	if err := checkIssuers("TemplateConfig.Rules", []verifier.Issuer{*t.make("x", filled)}); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -86,7 +91,7 @@ const maxTenants = 1 << 17
 
 // tenant takes the tenant out of an issuer.
 func (t *template) tenant(iss string) (string, bool) {
-	if len(iss) <= len(t.before)+len(t.after) || !strings.HasPrefix(iss, t.before) || !strings.HasSuffix(iss, t.after) {
+	if len(iss) <= len(t.before)+len(t.after) {
 		return "", false
 	}
 	tenant := iss[len(t.before) : len(iss)-len(t.after)]
@@ -122,23 +127,22 @@ func (t *template) issuer(tenant, name string) *verifier.Issuer {
 	if i, ok := t.issuers.Load(tenant); ok {
 		return i.(*verifier.Issuer)
 	}
-	tenant, name = strings.Clone(tenant), strings.Clone(name)
-	i := t.cfg.Rules
-	i.Name, i.Keys = name, t.keys
-	if t.cfg.TenantClaim != "" {
-		i.RequiredValues = map[string][]string{t.cfg.TenantClaim: {tenant}}
-		for claim, values := range t.cfg.Rules.RequiredValues {
-			if claim != t.cfg.TenantClaim {
-				i.RequiredValues[claim] = values
-			}
-		}
-	}
 	if t.count.Add(1) > maxTenants {
 		t.count.Store(1)
 		t.issuers.Clear()
 	}
-	kept, _ := t.issuers.LoadOrStore(tenant, &i)
+	kept, _ := t.issuers.LoadOrStore(strings.Clone(tenant), t.make(strings.Clone(tenant), strings.Clone(name)))
 	return kept.(*verifier.Issuer)
+}
+
+func (t *template) make(tenant, name string) *verifier.Issuer {
+	i := t.cfg.Rules
+	i.Name, i.Keys = name, t.keys
+	if t.cfg.TenantClaim != "" {
+		i.RequiredValues = map[string][]string{t.cfg.TenantClaim: {tenant}}
+		maps.Copy(i.RequiredValues, t.cfg.Rules.RequiredValues)
+	}
+	return &i
 }
 
 // ResolveDomains implements verifier.DomainResolver, for programs that ask it

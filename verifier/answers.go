@@ -214,7 +214,7 @@ func retrySeconds(d time.Duration) int64 {
 // other error is answered with 500, and nothing of it is shown.
 func WriteError(w http.ResponseWriter, err error) {
 	var e *Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e == nil {
 		e = &Error{Status: http.StatusInternalServerError, Description: "the request could not be checked"}
 	}
 	e.WriteHeaders(w.Header())

@@ -1,13 +1,16 @@
 package verifier_test
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/portcullis-go/portcullis/internal/recorded"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -55,6 +58,32 @@ func inToken(header string, change func(token string) string) func(*testing.T, *
 		set(scheme + changed)
 		return changed != token
 	}
+}
+
+// decodeDocument returns a document that is a JSON object, or nil.
+func decodeDocument(raw json.RawMessage) map[string]any {
+	object, _ := recorded.Members{"document": raw}.Value("document").(map[string]any)
+	return object
+}
+
+func encodeDocument(t *testing.T, object map[string]any) json.RawMessage {
+	t.Helper()
+	data, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// later returns a time in whole seconds after another one.
+func later(t *testing.T, now json.Number, seconds int64) json.Number {
+	t.Helper()
+	whole, _, _ := strings.Cut(now.String(), ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return json.Number(strconv.FormatInt(n+seconds, 10))
 }
 
 // segment returns where a part of a compact JWS begins and ends.
@@ -181,16 +210,16 @@ func neighbours(other *rsa.PublicKey) []neighbour {
 			c.Config.DPoPAlgs = []string{"ES384"}
 			return ok
 		}},
-		{"two hundred years later", func(_ *testing.T, c *attackCase) bool { c.Now += 200 * 366 * 86400; return true }},
-		{"a day earlier", func(_ *testing.T, c *attackCase) bool {
+		{"two hundred years later", func(t *testing.T, c *attackCase) bool { c.Now = later(t, c.Now, 200*366*86400); return true }},
+		{"a day earlier", func(t *testing.T, c *attackCase) bool {
 			_, _, ok := textHeader(c, "DPoP")
-			c.Now -= 86400
+			c.Now = later(t, c.Now, -86400)
 			return ok
 		}},
 		{"another key of the same kid", func(t *testing.T, c *attackCase) bool {
-			set, ok := c.JWKS.(map[string]any)
-			keys, ok2 := set["keys"].([]any)
-			if !ok || !ok2 || len(c.Responses) != 0 {
+			set := decodeDocument(c.JWKS)
+			keys, ok := set["keys"].([]any)
+			if !ok || len(c.Responses) != 0 {
 				return false
 			}
 			var mine map[string]any
@@ -210,27 +239,29 @@ func neighbours(other *rsa.PublicKey) []neighbour {
 				delete(fake, "alg")
 				changed = append(changed, fake)
 			}
-			c.JWKS = map[string]any{"keys": changed}
+			c.JWKS = encodeDocument(t, map[string]any{"keys": changed})
 			return true
 		}},
 		{"no key", func(_ *testing.T, c *attackCase) bool {
-			c.JWKS = map[string]any{"keys": []any{}}
+			c.JWKS = json.RawMessage(`{"keys":[]}`)
 			return len(c.Responses) == 0
 		}},
-		{"metadata of another issuer", func(_ *testing.T, c *attackCase) bool {
-			document, ok := c.Discovery.(map[string]any)
-			if !ok || len(c.Responses) != 0 {
+		{"metadata of another issuer", func(t *testing.T, c *attackCase) bool {
+			document := decodeDocument(c.Discovery)
+			if document == nil || len(c.Responses) != 0 {
 				return false
 			}
 			document["issuer"] = "https://another.example.com/"
+			c.Discovery = encodeDocument(t, document)
 			return true
 		}},
-		{"keys elsewhere", func(_ *testing.T, c *attackCase) bool {
-			document, ok := c.Discovery.(map[string]any)
-			if !ok || len(c.Responses) != 0 {
+		{"keys elsewhere", func(t *testing.T, c *attackCase) bool {
+			document := decodeDocument(c.Discovery)
+			if document == nil || len(c.Responses) != 0 {
 				return false
 			}
 			document["jwks_uri"] = "https://evil.example/jwks.json"
+			c.Discovery = encodeDocument(t, document)
 			c.Responses = map[string]attackResponse{"https://evil.example/jwks.json": {Status: 200, Body: c.JWKS}}
 			c.MustNot = []string{"https://evil.example/jwks.json"}
 			return true
@@ -281,7 +312,9 @@ func TestNeighboursOfGoodCases(t *testing.T) {
 		}
 		for _, n := range list {
 			var changed attackCase
-			if err := json.Unmarshal(original, &changed); err != nil {
+			decoder := json.NewDecoder(bytes.NewReader(original))
+			decoder.UseNumber()
+			if err := decoder.Decode(&changed); err != nil {
 				t.Fatal(err)
 			}
 			if !n.change(t, &changed) {

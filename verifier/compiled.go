@@ -13,9 +13,12 @@ import (
 // resolver knows are kept: twice as many as issuers can be held. When there are
 // more, all are forgotten and compiled anew: that costs microseconds, and no
 // document.
+// maxUncompared bounds those of values that cannot be compared: a resolver that makes one
+// for each request has a client decide how many there are, of some 2 KB each.
 const (
-	minCompiled = 1 << 7
-	maxCompiled = 1 << 18
+	minCompiled   = 1 << 7
+	maxCompiled   = 1 << 18
+	maxUncompared = 1 << 15
 )
 
 // compiledPolicies keeps the compiled form of what a resolver lists or returns;
@@ -24,6 +27,9 @@ type compiledPolicies struct {
 	standard *standard
 	most     int64
 	count    atomic.Int64
+	// uncompared is how many of them are known by their pointers alone.
+	uncompared atomic.Int64
+
 	domains  sync.Map // normal name -> *policy
 	pointers sync.Map // *Issuer -> *policy
 	contents sync.Map // issuerContent -> *policy
@@ -69,15 +75,23 @@ func (c *compiledPolicies) issuer(value *Issuer) (*policy, error) {
 		c.pointers.Store(value, p) // a resolver that returns the same pointer again is served from here
 		return p, nil
 	}
+	if c.uncompared.Add(1) > maxUncompared {
+		c.forget()
+	}
 	return c.keep(&c.pointers, value, p), nil
+}
+
+func (c *compiledPolicies) forget() {
+	c.count.Store(0)
+	c.uncompared.Store(0)
+	c.domains.Clear()
+	c.pointers.Clear()
+	c.contents.Clear()
 }
 
 func (c *compiledPolicies) keep(in *sync.Map, key any, p *policy) *policy {
 	if c.count.Add(1) > c.most {
-		c.count.Store(1)
-		c.domains.Clear()
-		c.pointers.Clear()
-		c.contents.Clear()
+		c.forget()
 	}
 	kept, _ := in.LoadOrStore(key, p)
 	return kept.(*policy)

@@ -28,9 +28,10 @@ type DecryptionConfig struct {
 	// and for one that names none up to four fitting keys are tried. At most 16.
 	Keys []DecryptionKey
 	// Algorithms are the allowed key management algorithms, by their exact names:
-	// RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW, ECDH-ES+A256KW. Default
-	// RSA-OAEP-256 and ECDH-ES+A256KW. RSA1_5, shared secrets and passwords never
-	// are.
+	// RSA-OAEP-256, RSA-OAEP, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW, ECDH-ES+A256KW.
+	// Default RSA-OAEP-256 and ECDH-ES+A256KW. RSA-OAEP, which is with SHA-1, is for
+	// servers that know no other, such as OpenIddict. RSA1_5, shared secrets and
+	// passwords never are.
 	Algorithms []string
 	// Encodings are the allowed content encryption algorithms: A128GCM, A192GCM,
 	// A256GCM, A128CBC-HS256, A192CBC-HS384, A256CBC-HS512. Default A256GCM and

@@ -69,6 +69,7 @@
 //   - keys.go: where an issuer's keys are
 //   - issuer.go: Issuer and its names
 //   - sources.go: an issuer's keys, checked
+//   - united.go: several key sets as one
 //   - dpop.go: DPoPConfig and its checks
 //   - refresh.go: RefreshConfig and its checks
 //   - decrypt.go: DecryptionConfig and encrypted tokens

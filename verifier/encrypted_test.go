@@ -143,21 +143,21 @@ func TestOneAnswerToWhatCannotBeOpened(t *testing.T) {
 
 // newRecorded writes the answer to an error out.
 func newRecorded(err error) string {
-	w := &recorded{header: make(http.Header)}
+	w := &writtenAnswer{header: make(http.Header)}
 	verifier.WriteError(w, err)
 	return w.text()
 }
 
-type recorded struct {
+type writtenAnswer struct {
 	header http.Header
 	status int
 	body   strings.Builder
 }
 
-func (r *recorded) Header() http.Header         { return r.header }
-func (r *recorded) WriteHeader(status int)      { r.status = status }
-func (r *recorded) Write(b []byte) (int, error) { return r.body.Write(b) }
-func (r *recorded) text() string {
+func (r *writtenAnswer) Header() http.Header         { return r.header }
+func (r *writtenAnswer) WriteHeader(status int)      { r.status = status }
+func (r *writtenAnswer) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *writtenAnswer) text() string {
 	var b strings.Builder
 	_ = r.header.Write(&b)
 	return http.StatusText(r.status) + "\n" + b.String() + r.body.String()

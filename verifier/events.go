@@ -202,5 +202,8 @@ func troubleOf(err error) trouble {
 	if f.Class == keys.KeysHost && f.Host != "" {
 		detail += "; Config.KeyHosts or the hosts of the issuer's Keys would allow it"
 	}
+	if f.File != "" {
+		detail += "; the file is " + f.File
+	}
 	return trouble{detail, f.Host, f.Status, f.Permanent()}
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/issuer"
+	"github.com/portcullis-go/portcullis/internal/keys"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
 
@@ -148,7 +150,7 @@ func (g *gate) askForIssuer(ctx context.Context, iss, subject string, req Resolv
 // more than a Name stands for the one of Config.Issuers, if there is one.
 func (g *gate) policyOf(value *Issuer) (*policy, error) {
 	if value.isName() {
-		if p, err := g.named(value.Name); err == nil {
+		if p := g.configured(value.Name); p != nil {
 			return p, nil
 		}
 	}
@@ -188,6 +190,7 @@ func newGate(m *mistakes, cfg *Config, s *standard) *gate {
 	case len(cfg.Issuers) == 0:
 		m.add("Domain", "or Config.Issuers or Config.Domains must be set")
 	}
+	g.checkSources(m)
 	if _, err := one(g.all); g.resolver == nil && errors.Is(err, errSeveral) {
 		m.add("Issuers", "has several entries with an Introspector; an opaque token names no issuer, and must not be shown to two servers: let a resolver choose by the request")
 	}
@@ -222,6 +225,22 @@ func (g *gate) add(m *mistakes, field string, p *policy) {
 		g.nameless = p
 	}
 	g.all = append(g.all, p)
+}
+
+// checkSources refuses two KeyFetchers under one name: in the shared cache the one
+// could not be told from the other.
+func (g *gate) checkSources(m *mistakes) {
+	sources := make(map[string]*keys.Source, len(g.all))
+	for _, p := range g.all {
+		if p.source == nil {
+			continue
+		}
+		name := p.source.Name()
+		if other := sources[name]; other != nil && p.source.IsConfusedWith(other) {
+			m.of("Issuers", p.name, "takes the keys of "+strconv.Quote(name)+" from another KeyFetcher than a further entry; make one Keys and give it to all of these issuers")
+		}
+		sources[name] = p.source
+	}
 }
 
 func (g *gate) addDomain(m *mistakes, field, text string, s *standard) {
@@ -355,23 +374,26 @@ func (g *gate) warm(ctx context.Context, text string) (*policy, error) {
 // named returns the policy of an issuer that the calling program names: by Name,
 // an alias or a domain in any form.
 func (g *gate) named(text string) (*policy, error) {
-	if p := g.exact[text]; p != nil {
+	if p := g.configured(text); p != nil {
 		return p, nil
-	}
-	if i := slices.IndexFunc(g.all, func(p *policy) bool { return p.name == text }); i >= 0 {
-		return g.all[i], nil
 	}
 	normal, err := issuer.Normalize(text)
-	if err != nil {
-		return nil, refuse(reason.IssuerNotAllowed)
-	}
-	if p := g.normal[normal]; p != nil {
-		return p, nil
-	}
-	if g.resolver == nil {
+	if err != nil || g.resolver == nil {
 		return nil, refuse(reason.IssuerNotAllowed)
 	}
 	return g.compiled.domain(normal)
+}
+
+// configured returns the policy of the entry of Config.Issuers that a text names,
+// or nil.
+func (g *gate) configured(text string) *policy {
+	if p := g.exact[text]; p != nil {
+		return p
+	}
+	if normal, err := issuer.Normalize(text); err == nil {
+		return g.normal[normal]
+	}
+	return nil
 }
 
 // nameOfListed returns the name under which the gate knows an entry of a

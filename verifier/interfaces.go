@@ -254,7 +254,7 @@ type DomainResolver interface {
 //     resolver that returns one pointer for one tenant, or equal content,
 //     spares the Verifier the compilation. A [Keys] made by KeysFrom or
 //     KeysShared is made once for each tenant or set of tenants, not for each
-//     request: it says whose documents are kept.
+//     request: it says whose documents are kept. So is a Doer.
 //   - Context and concurrency are as for ResolveDomains.
 type IssuerResolver interface {
 	ResolveIssuer(ctx context.Context, req ResolveRequest) (*Issuer, error)

@@ -36,6 +36,11 @@ type Issuer struct {
 	Keys Keys
 	// Doer fetches this issuer's documents, where they need a certificate
 	// authority, token or client certificate of their own. Default Config.Doer.
+	//
+	// In an Issuer that a resolver returns, and beside KeysShared, a Doer of its own
+	// also tells whose documents are kept: what it fetched serves no Issuer with
+	// another Doer, and is not written to Config.Cache. Make it once, as a pointer: a
+	// function cannot be compared, and belongs to the one Issuer value that it is in.
 	Doer Doer
 
 	// Audiences are the values of aud of which a token of this issuer must have

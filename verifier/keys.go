@@ -19,6 +19,7 @@ type keysOf struct {
 	hosts               []string
 	shared              string
 	use                 string
+	parts               []Keys // of KeysUnited
 	err                 string // what is wrong with the arguments
 }
 
@@ -76,11 +77,34 @@ func KeysShared(name string, keys Keys) Keys {
 	switch {
 	case name == "":
 		k.err = "is KeysShared without a name"
-	case keys.of == nil || keys.of.metadata == "" && keys.of.url == "" && !keys.of.isFile && !keys.of.isStatic && keys.of.fetcher == nil:
+	case keys.of == nil || keys.of.metadata == "" && keys.of.url == "" && !keys.of.isFile && !keys.of.isStatic && keys.of.fetcher == nil && len(keys.of.parts) == 0:
 		k.err = "is KeysShared of discovery; say where the shared documents are with KeysMetadata or KeysURL"
 	}
 	return Keys{k}
 }
+
+// KeysUnited unites the key sets of one issuer, which publishes several: of Azure AD
+// B2C, one for each policy. All are fetched together, and one that fails makes the
+// whole a failure, since a part of the keys would refuse good tokens. Each of 2 to 8
+// must be KeysURL, KeysMetadata, KeysFile or KeysStatic.
+func KeysUnited(keys ...Keys) Keys {
+	k := &keysOf{parts: slices.Clone(keys)}
+	if len(keys) < 2 || len(keys) > maxUnited {
+		k.err = "is KeysUnited of fewer than 2 or more than 8 sets"
+	}
+	for _, part := range keys {
+		switch {
+		case part.of == nil || part.of.fetcher != nil || part.of.shared != "" || part.of.use != "" || len(part.of.parts) > 0 ||
+			part.of.metadata == "" && part.of.url == "" && !part.of.isFile && !part.of.isStatic:
+			k.err = "is KeysUnited of something else than KeysURL, KeysMetadata, KeysFile and KeysStatic"
+		case part.of.err != "":
+			k.err = part.of.err
+		}
+	}
+	return Keys{k}
+}
+
+const maxUnited = 8
 
 // ForUse takes the keys whose "use" member has this value, in place of "sig"
 // (RFC 7517, Section 4.2), such as "jwt-svid" in the bundles of SPIFFE. A key
@@ -97,6 +121,16 @@ func (k Keys) ForUse(use string) Keys {
 	return Keys{of}
 }
 
+// Check says what is wrong with the arguments that a Keys was made with, or nil. New does
+// the same, and more; Check is for resolvers that are given Issuers. The error is a
+// [*ConfigError].
+func (k Keys) Check() error {
+	if k.of == nil || k.of.err == "" {
+		return nil
+	}
+	return invalid("Issuers.Keys", k.of.err)
+}
+
 func blank(text string) string {
 	if text == "" {
 		return "is empty"
@@ -104,19 +138,22 @@ func blank(text string) string {
 	return ""
 }
 
-// instance tells the KeyFetcher from all others that are in use: a pointer by
-// itself, any other by the Keys that it came in.
-func (k *keysOf) instance() string {
-	if reflect.TypeOf(k.fetcher).Kind() == reflect.Pointer {
-		return fmt.Sprintf("%p", k.fetcher)
+// instance tells the KeyFetcher from all others that are in use: one that can be
+// compared by itself, any other by the Keys that it came in.
+func (k *keysOf) instance() any {
+	if reflect.ValueOf(k.fetcher).Comparable() {
+		return k.fetcher
 	}
-	return fmt.Sprintf("%p", k)
+	return k
 }
 
 // identity returns something comparable that tells where the keys come from.
 func (k Keys) identity() any {
 	if k.of == nil {
 		return nil
+	}
+	if len(k.of.parts) > 0 {
+		return k.of
 	}
 	if f := k.of.fetcher; f != nil && !reflect.ValueOf(f).Comparable() {
 		return k.of

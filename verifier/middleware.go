@@ -49,8 +49,11 @@ func Middleware(v RequestVerifier, cfg MiddlewareConfig) func(http.Handler) http
 				w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 			}
 			t, err := source.verify(v, r, cfg.Options)
+			if err == nil && t == nil {
+				err = mistaken("the RequestVerifier returned neither a token nor an error")
+			}
 			var refusal *Error
-			if cfg.Optional && errors.As(err, &refusal) && refusal.Reason == reason.NoCredentials {
+			if cfg.Optional && errors.As(err, &refusal) && refusal != nil && refusal.Reason == reason.NoCredentials {
 				next.ServeHTTP(w, r.WithContext(withCredentials(r.Context(), &credentialsState{missing: refusal, fail: fail})))
 				return
 			}

@@ -119,7 +119,8 @@ type RevocationStore interface {
 // An implementation proves this contract with conformance.TestKeyDecrypter.
 //
 //   - DecryptKey returns the content encryption key that encryptedKey holds, by
-//     the named algorithm (RFC 7518, Section 4): RSA-OAEP-256.
+//     the named algorithm (RFC 7518, Section 4): RSA-OAEP-256, or RSA-OAEP where
+//     DecryptionConfig.Algorithms allows it.
 //   - A key that cannot be decrypted matches [ErrDecryption]. The Verifier answers
 //     with 401 then, as for every other encrypted token that cannot be opened, and
 //     gives no other reason. Any other error is "could not decide" (503).

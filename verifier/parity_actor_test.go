@@ -1,27 +1,26 @@
 package verifier_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"testing"
 	"time"
 
+	"github.com/portcullis-go/portcullis/internal/recorded"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
 // actorOutcome signs a token with the claims of the vector, since claims are
 // only to be had of a verified token.
-func actorOutcome(t *testing.T, req *parityRequest) parityOutcome {
-	t.Helper()
-	claims, _ := req.Claims.(map[string]any)
-	claims = maps.Clone(claims)
+func actorOutcome(t testing.TB, req *recorded.Request) recorded.Outcome {
+	claims, _ := req.Value("claims").(map[string]any)
 	if claims == nil {
-		return parityOutcome{err: errNotExpressible}
+		return recorded.Failed(recorded.ErrInexpressible)
 	}
 	now := time.Unix(1750000000, 0)
 	claims["iss"], claims["aud"] = "https://actor.example/", "api"
@@ -31,26 +30,33 @@ func actorOutcome(t *testing.T, req *parityRequest) parityOutcome {
 		Issuers: []verifier.Issuer{{Name: "actor.example", Keys: verifier.KeysStatic(publicJWKS(&key.PublicKey, "k"))}}, Audience: "api", Clock: verifier.ClockFunc(func() time.Time { return now }),
 	})
 	if err != nil {
-		t.Fatal(err)
+		return recorded.Failed(err)
 	}
 	defer v.Close()
-	token, err := v.VerifyAccessToken(t.Context(), signRS256(t, key, map[string]any{"alg": "RS256", "kid": "k"}, claims))
+	token, err := v.VerifyAccessToken(context.Background(), signRS256(t, key, map[string]any{"alg": "RS256", "kid": "k"}, claims))
 	if err != nil {
-		return parityOutcome{err: err}
+		return parityFailure(err, false)
 	}
 	if req.Operation == "get_current_actor" {
 		actor, err := token.Actor()
-		if actor == nil {
-			return parityOutcome{err: err}
+		switch {
+		case err != nil:
+			return parityFailure(err, false)
+		case actor == nil:
+			return recorded.Outcome{}
+		default:
+			return recorded.Outcome{Value: actor.Subject}
 		}
-		return parityOutcome{err: err, result: actor.Subject}
 	}
 	chain, err := token.DelegationChain()
+	if err != nil {
+		return parityFailure(err, false)
+	}
 	subjects := make([]any, len(chain))
 	for i, actor := range chain {
 		subjects[i] = actor.Subject
 	}
-	return parityOutcome{err: err, result: subjects}
+	return recorded.Outcome{Value: subjects}
 }
 
 // testKey returns a key that is new in every test.

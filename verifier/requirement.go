@@ -254,11 +254,15 @@ func (t *Token) challenged(r Reason, scheme Scheme) *Error {
 type StepUp struct {
 	// ACRValues: the acr claim must be one of them. Empty: any will do.
 	ACRValues []string
-	// MaxAge since the time in the auth_time claim. Zero: any age will do.
+	// MaxAge since the time in the auth_time claim. Zero: any age will do. A time
+	// that is more than a minute ahead of Clock is none.
 	MaxAge time.Duration
 	// Clock; default time.Now.
 	Clock Clock
 }
+
+// authenticationSkew is how far the issuer's clock may be ahead.
+const authenticationSkew = time.Minute
 
 // Authenticated demands an authentication of the user. A token that does not
 // tell is refused.
@@ -279,7 +283,8 @@ func Authenticated(s StepUp) Requirement {
 		}
 		if s.MaxAge > 0 {
 			at, has := t.claim("auth_time").Time()
-			ok = ok && has && now().Sub(at) <= s.MaxAge
+			age := now().Sub(at)
+			ok = ok && has && age <= s.MaxAge && age >= -authenticationSkew
 		}
 		if ok {
 			return nil

@@ -112,6 +112,21 @@ func TestRequireTakesFunctions(t *testing.T) {
 	}
 }
 
+// TestAuthenticationHasATime: an authentication counts for MaxAge, and not from a
+// time that is still to come.
+func TestAuthenticationHasATime(t *testing.T) {
+	h := newHarness(t, nil)
+	requirement := verifier.Authenticated(verifier.StepUp{MaxAge: time.Hour, Clock: h.clock})
+	for offset, status := range map[time.Duration]int{
+		0: 200, -time.Hour: 200, -time.Hour - time.Second: 401, time.Minute: 200, time.Minute + time.Second: 401, 200 * 365 * 24 * time.Hour: 401,
+	} {
+		token := h.issuer.Sign(audience, map[string]any{"auth_time": h.clock.Now().Add(offset).Unix()})
+		if w := h.required(bearerRequest(token), requirement); w.Code != status {
+			t.Errorf("an authentication at %v: %d; want %d", offset, w.Code, status)
+		}
+	}
+}
+
 func TestMistakesOfTheProgramAre500(t *testing.T) {
 	h := newHarness(t, nil)
 	full := h.issuer.Sign(audience, map[string]any{"scope": "a b", "permissions": []string{"p", ""}, "acr": "gold", "auth_time": h.clock.Now().Unix()})

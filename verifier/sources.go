@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -54,6 +55,7 @@ var errOtherIssuer = errors.New("verifier: these are keys of another issuer")
 // sourceDefaults is what Config says about the documents of all issuers.
 type sourceDefaults struct {
 	doer            fetch.Doer
+	given           Doer // what doer was made of
 	hosts, overHTTP []string
 	known           *keyset.Algorithms // whose keys are read
 	dynamic         bool               // for Issuers that a resolver returns
@@ -64,7 +66,7 @@ func newSourceDefaults(m *mistakes, doer Doer, keyHosts, httpHosts []string) sou
 	if doer != nil && isNil(doer) {
 		m.add("Doer", "is a nil pointer")
 	}
-	d.doer = clientOf(doer)
+	d.doer, d.given = clientOf(doer), doer
 	m.hosts("KeyHosts", keyHosts)
 	m.hosts("HTTPHosts", httpHosts)
 	return d
@@ -96,6 +98,7 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 		}
 		cfg.Doer = clientOf(i.Doer)
 	}
+	d.ownDoer(&cfg, i)
 	k := i.Keys.of
 	if k == nil {
 		k = &keysOf{hosts: d.hosts}
@@ -110,12 +113,16 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 		cfg.Static = k.static
 	}
 	if k.fetcher != nil {
-		cfg.Fetch, cfg.Instance = fetchFrom(k, cmp.Or(k.shared, name.name)), k.instance()
+		cfg.Fetch, cfg.Instance, cfg.Private = fetchFrom(k, cmp.Or(k.shared, name.name)), k.instance(), false
 		if !d.dynamic {
 			// A resolver may know several fetchers for one issuer: what one of them
 			// returned must not come back through the cache as another's.
 			cfg.Tag = "KeyFetcher"
 		}
+	}
+	if len(k.parts) > 0 {
+		cfg.Fetch, cfg.Tag = d.united(m, field, name, i, k.parts)
+		cfg.Hosts = nil
 	}
 	if k.shared != "" {
 		cfg.Name, cfg.Spellings = k.shared, []string{k.shared}
@@ -129,6 +136,27 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 		m.source(field, i, err)
 	}
 	return source
+}
+
+// ownDoer keeps apart what the Doers of several Issuers of one name fetch. Only a
+// resolver can know such Issuers, and sets of keys can be shared by mistake; in a
+// fixed list a name is of one Issuer.
+func (d *sourceDefaults) ownDoer(cfg *keys.SourceConfig, i *Issuer) {
+	shared := i.Keys.of != nil && i.Keys.of.shared != ""
+	if i.Doer == nil || !d.dynamic && !shared {
+		return
+	}
+	switch comparable := reflect.ValueOf(i.Doer).Comparable(); {
+	case comparable && d.given != nil && reflect.TypeOf(d.given) == reflect.TypeOf(i.Doer) && d.given == i.Doer:
+		return // it is that of all issuers
+	case comparable:
+		cfg.Instance = i.Doer
+	case shared:
+		cfg.Instance = i.Keys.of
+	default:
+		cfg.Instance = new(Issuer) // of this policy alone
+	}
+	cfg.Private = true
 }
 
 // source tells what is wrong with the source of an issuer's keys.

@@ -62,11 +62,15 @@ func prefix(namespace string) string {
 	return hex.EncodeToString([]byte(namespace))
 }
 
-func TestConformance(t *testing.T) { conformance.TestCache(t, harness(t, memcache.Config{})) }
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	conformance.TestCache(t, harness(t, memcache.Config{}))
+}
 
 // TestConformanceWithGenerationTTL: all rules hold, with the promise of Clear that
 // the option states.
 func TestConformanceWithGenerationTTL(t *testing.T) {
+	t.Parallel()
 	const ttl = 200 * time.Millisecond
 	h := harness(t, memcache.Config{GenerationTTL: ttl})
 	h.Implementation = "" // the report is of the defaults

@@ -13,6 +13,10 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
+// The pauses before the client tries again are short: many checks break the
+// connection, and each call is tried as often as by default.
+const minBackoff, maxBackoff = time.Millisecond, 8 * time.Millisecond
+
 // TestConformance runs the suites against every kind of Redis. Each store has a
 // network of its own, so that one can fail without the others.
 func TestConformance(t *testing.T) {
@@ -20,14 +24,14 @@ func TestConformance(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t, "--maxclients", "4096")
 		conform(t, "cacheadapter/redis", func(n *redistest.Network) goredis.UniversalClient {
-			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial})
+			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff})
 		})
 	})
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		cluster := redistest.StartCluster(t, "--maxclients", "4096")
 		conform(t, "cacheadapter/redis (Cluster)", func(n *redistest.Network) goredis.UniversalClient {
-			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial})
+			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff})
 		})
 	})
 	t.Run("Sentinel", func(t *testing.T) {
@@ -35,7 +39,7 @@ func TestConformance(t *testing.T) {
 		sentinel := redistest.StartSentinel(t, "--maxclients", "4096")
 		conform(t, "cacheadapter/redis (Sentinel)", func(n *redistest.Network) goredis.UniversalClient {
 			return goredis.NewFailoverClient(&goredis.FailoverOptions{
-				MasterName: redistest.MasterName, SentinelAddrs: sentinel.Addrs(), Dialer: n.Dial,
+				MasterName: redistest.MasterName, SentinelAddrs: sentinel.Addrs(), Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff,
 			})
 		})
 	})

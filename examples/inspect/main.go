@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-go/portcullis/examples/internal/byname"
 	"github.com/portcullis-go/portcullis/resolver"
 	"github.com/portcullis-go/portcullis/verifier"
 )
@@ -37,9 +38,12 @@ func main() {
 
 // settings are the command line.
 type settings struct {
-	domains, audiences, algorithms list
-	leeway, timeout                time.Duration
-	proof, method, url, ca         string
+	domains, audiences, algorithms, allow list
+	leeway, timeout                       time.Duration
+	proof, method, url, ca                string
+	provider, issuer                      string
+
+	call byname.Call // of provider
 }
 
 // list is a flag that may be given several times, or with commas.
@@ -58,6 +62,7 @@ func (l *list) Set(text string) error {
 }
 
 const usage = `Usage: inspect -domain D -audience A [flags] < token
+       inspect -provider P -issuer ISS [-allow X] -audience A [flags] < token
 
 Exit status: 0 the token is good, 1 it is refused, 2 could not decide, 64 wrong usage.
 
@@ -72,6 +77,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		flags.PrintDefaults()
 	}
 	flags.Var(&s.domains, "domain", "allowed issuer, such as tenant.auth0.com; may be given several times")
+	flags.StringVar(&s.provider, "provider", "", "name of the provider, instead of -domain: "+strings.Join(byname.Names(), ", "))
+	flags.StringVar(&s.issuer, "issuer", "", "exact iss of the provider's tokens; not needed where it is always the same")
+	flags.Var(&s.allow, "allow", "what the provider's function takes beside the issuer: clients, origins, owners; may be given several times")
 	flags.Var(&s.audiences, "audience", "identifier of the API; may be given several times")
 	flags.Var(&s.algorithms, "algorithms", "allowed signature algorithms (default RS256)")
 	flags.DurationVar(&s.leeway, "leeway", 0, "how much exp and nbf may be missed by")
@@ -87,10 +95,17 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	switch {
 	case flags.NArg() > 0:
 		err = errors.New("the token is read from the standard input, not from the command line")
-	case len(s.domains) == 0 || len(s.audiences) == 0:
-		err = errors.New("-domain and -audience are needed")
+	case s.provider != "" && len(s.domains) > 0:
+		err = errors.New("-provider and -domain exclude each other")
+	case s.provider == "" && (s.issuer != "" || len(s.allow) > 0):
+		err = errors.New("-issuer and -allow belong to -provider")
+	case s.provider == "" && (len(s.domains) == 0 || len(s.audiences) == 0):
+		err = errors.New("-domain and -audience are needed, or -provider")
 	case (s.proof != "") != (s.method != "") || (s.proof != "") != (s.url != ""):
 		err = errors.New("-proof, -method and -url belong together")
+	}
+	if err == nil && s.provider != "" {
+		s.call, err = byname.Make(s.provider, byname.Input{Issuer: s.issuer, Allow: s.allow, Audiences: s.audiences})
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "inspect: %v\n%s", err, usage)
@@ -108,7 +123,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err != nil:
 		return exitUsage
 	}
-	token, err := readToken(stdin)
+	token, notes, err := readToken(stdin)
 	if err == nil && doer == nil {
 		doer, err = s.client()
 	}
@@ -126,22 +141,48 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	verified, err := v.VerifyRequest(ctx, s.request(token))
+	for _, note := range notes {
+		fmt.Fprintln(stdout, note)
+	}
 	return report{stdout, s, watch, token}.write(verified, err)
 }
 
 // maxInput is more than the Verifier accepts, so that it is the one to refuse.
 const maxInput = 64 << 10
 
-func readToken(stdin io.Reader) (string, error) {
+// readToken reads a token as it was copied from somewhere, and says what it has dropped.
+func readToken(stdin io.Reader) (token string, notes []string, err error) {
 	data, err := io.ReadAll(io.LimitReader(stdin, maxInput))
 	if err != nil {
-		return "", errors.New("the standard input cannot be read")
+		return "", nil, errors.New("the standard input cannot be read")
 	}
-	token := strings.TrimSpace(string(data))
+	token = strings.TrimSpace(string(data))
+	if rest, ok := cutFold(token, "authorization:"); ok {
+		token = rest
+		notes = append(notes, `The input begins with "Authorization:"; what follows is inspected.`)
+	}
+	if len(token) >= 2 && strings.Contains("\"'`", token[:1]) && token[0] == token[len(token)-1] {
+		token = strings.TrimSpace(token[1 : len(token)-1])
+		notes = append(notes, "The input is in quotes; what is inside is inspected. An API refuses the quotes.")
+	}
+	for _, scheme := range []string{"bearer ", "dpop "} {
+		if rest, ok := cutFold(token, scheme); ok {
+			token = rest
+			notes = append(notes, fmt.Sprintf("The input begins with %q; what follows is inspected.", strings.TrimSpace(scheme)))
+		}
+	}
 	if token == "" {
-		return "", errors.New("the standard input has no token")
+		return "", nil, errors.New("the standard input has no token")
 	}
-	return token, nil
+	return token, notes, nil
+}
+
+// cutFold cuts a word in any case and the white space behind it off.
+func cutFold(text, word string) (string, bool) {
+	if len(text) < len(word) || !strings.EqualFold(text[:len(word)], word) {
+		return text, false
+	}
+	return strings.TrimSpace(text[len(word):]), true
 }
 
 func (s *settings) client() (verifier.Doer, error) {
@@ -160,10 +201,17 @@ func (s *settings) client() (verifier.Doer, error) {
 }
 
 func (s *settings) config(watch *witness) verifier.Config {
-	return verifier.Config{
-		Domains: resolver.Static(s.domains...), Audiences: s.audiences, Algorithms: s.algorithms, Leeway: s.leeway,
-		Doer: watch, Observer: watch,
+	cfg := verifier.Config{Audiences: s.audiences, Algorithms: s.algorithms, Leeway: s.leeway, Doer: watch, Observer: watch}
+	if s.provider == "" {
+		cfg.Domains = resolver.Static(s.domains...)
+		return cfg
 	}
+	issuer := s.call.Issuer
+	if len(s.algorithms) > 0 {
+		issuer.Algorithms = s.algorithms
+	}
+	cfg.Issuers = []verifier.Issuer{issuer}
+	return cfg
 }
 
 // request is one as an API would see it.

@@ -69,10 +69,30 @@ func TestInspect(t *testing.T) {
 		{"another issuer", stranger.Sign(audience, nil), nil, exitRefused, "issuer allowed", "REFUSED", []string{"Nothing was fetched.", `iss = "` + stranger.URL()}},
 		{"another audience", issuer.Sign("https://other.example.com", nil), nil, exitRefused, "audience", "REFUSED", []string{`aud = "https://other.example.com"`}},
 		{"unknown key", issuer.SignWith(map[string]any{"kid": "unknown"}, issuer.Claims(audience, nil)), nil, exitRefused, "key of the token", "REFUSED",
-			[]string{`kid = "unknown"`, ".well-known/jwks.json\": 200"}},
+			[]string{`kid = "unknown"`, ".well-known/jwks.json\": 200", "The issuer publishes:\n  kid \"", `"RSA", alg "RS256"`}},
 		{"bad signature", tampered(good), nil, exitRefused, "signature", "REFUSED", nil},
-		{"algorithm", good, []string{"-algorithms", "ES256,PS256"}, exitRefused, "algorithm allowed", "REFUSED", []string{`alg = "RS256"`}},
-		{"malformed", "an.opaque.token", nil, exitRefused, "token syntax", "REFUSED", nil},
+		{"algorithm", good, []string{"-algorithms", "ES256,PS256"}, exitRefused, "algorithm allowed", "REFUSED", []string{`alg = "RS256"`, `configured: "ES256", "PS256"`, `Algorithms: []string{"RS256"}`}},
+		{"malformed", "an.opaque.token", nil, exitRefused, "token syntax", "REFUSED", []string{"three parts, but"}},
+		{"opaque", "ory_at_7x1QfDq", nil, exitRefused, "token syntax", "REFUSED", []string{"no dots: an opaque token", "Issuer.Opaque"}},
+		{"encrypted", "e30.a.b.c.d", nil, exitRefused, "token syntax", "REFUSED", []string{"five parts: an encrypted token", "Config.Decryption"}},
+		{"two parts", "e30.e30", nil, exitRefused, "token syntax", "REFUSED", []string{"2 parts"}},
+		{"with the scheme", "Bearer " + good, nil, exitGood, "signature", "ok", []string{`begins with "bearer"`}},
+		{"with the field", "authorization: BEARER  " + good, nil, exitGood, "signature", "ok", []string{`begins with "Authorization:"`, `begins with "bearer"`}},
+		{"in quotes", `"` + good + `"`, nil, exitGood, "signature", "ok", []string{"in quotes"}},
+		{"no audience", issuer.Sign("", map[string]any{"aud": nil, "azp": "web"}), nil, exitRefused, "claims present", "REFUSED",
+			[]string{`Issuer.NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"client-1"}}`}},
+		{"an ID token", issuer.Sign("web", map[string]any{"azp": "web"}), nil, exitRefused, "audience", "REFUSED", []string{"Its audience is the client itself"}},
+		{"a slash in the audience", issuer.Sign(audience+"/", nil), nil, exitRefused, "audience", "REFUSED",
+			[]string{"by the slash at the end", `configured: "https://api.example.com"`}},
+		{"capitals in the audience", issuer.Sign("https://API.example.com", nil), nil, exitRefused, "audience", "REFUSED", []string{"by capitals"}},
+		{"no time of issue", issuer.Sign(audience, map[string]any{"iat": nil}), nil, exitRefused, "claims present", "REFUSED", []string{`Issuer.Optional: []string{"iat"}`}},
+		{"another type", issuer.SignWith(map[string]any{"typ": "JOSE"}, issuer.Claims(audience, nil)), nil, exitRefused, "token type", "REFUSED", []string{`Issuer.Types: []string{"JOSE"}`}},
+		{"http in the issuer", issuer.Sign(audience, map[string]any{"iss": "http://" + issuer.Domain() + "/"}), nil, exitRefused, "issuer allowed", "REFUSED",
+			[]string{"by http, https or no scheme"}},
+		{"another provider", issuer.Sign(audience, map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab", "client_id": "app"}), nil, exitRefused, "issuer allowed", "REFUSED",
+			[]string{"points to Amazon Cognito", `Issuers: []verifier.Issuer{providers.Cognito("eu-west-1", "eu-west-1_Ab", "app")} (here: -provider cognito)`}},
+		{"an issuer of no known provider", issuer.Sign(audience, map[string]any{"iss": "https://idp.example/x"}), nil, exitRefused, "issuer allowed", "REFUSED",
+			[]string{`Issuers: []verifier.Issuer{{Name: "https://idp.example/x"}}`}},
 		{"text after the token", good + " more", nil, exitRefused, "token syntax", "REFUSED", nil},
 		{"too large", good + strings.Repeat("A", 1<<20), nil, exitRefused, "token size", "REFUSED", nil},
 		{"bound, no proof", bound, nil, exitRefused, "binding", "REFUSED", []string{"give -proof", `cnf = an object of ["jkt"]`}},
@@ -114,11 +134,43 @@ func tampered(token string) string {
 	return token[:i] + replacement + token[i+1:]
 }
 
+// TestProvider: an issuer by the name of its provider, with its rules.
+func TestProvider(t *testing.T) {
+	const realm = "https://sso.shop.example/realms/Shop"
+	issuer := verifiertest.NewIssuer(t, verifiertest.WithURL(realm))
+	for _, c := range []struct {
+		name   string
+		claims map[string]any
+		args   []string
+		code   int
+		want   []string
+	}{
+		{"good", map[string]any{"typ": "Bearer"}, nil, exitGood, []string{"The token is good", `configured: "` + realm + `"`}},
+		{"an ID token", map[string]any{"typ": "ID"}, nil, exitRefused, []string{`RequiredValues demands ["Bearer" "DPoP"] of "typ"; the token says "ID"`}},
+		{"another realm", map[string]any{"iss": "https://sso.shop.example/realms/shop"}, nil, exitRefused, []string{"by capitals", `providers.Keycloak("https://sso.shop.example", "shop")`}},
+		{"no audience, its client", map[string]any{"typ": "Bearer", "aud": nil, "azp": "web"}, []string{"-allow", "web"}, exitGood, []string{`azp = "web"`, `configured: "web"`}},
+		{"no audience, another client", map[string]any{"typ": "Bearer", "aud": nil, "azp": "spa"}, []string{"-allow", "web"}, exitRefused, []string{`azp is "spa"; allowed are "web" (here: -allow)`}},
+		{"a claim that is missing", map[string]any{"typ": nil}, nil, exitRefused, []string{`demands "typ"`}},
+	} {
+		var stdout, stderr strings.Builder
+		args := append([]string{"-provider", "keycloak", "-issuer", realm, "-audience", audience}, c.args...)
+		code := run(t.Context(), args, strings.NewReader(issuer.Sign(audience, c.claims)), &stdout, &stderr, issuer.Client())
+		if code != c.code || stderr.Len() > 0 {
+			t.Errorf("%s: exit status = %d, %s; want %d", c.name, code, stderr.String(), c.code)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stdout.String(), want) {
+				t.Errorf("%s: output has no %q:\n%s", c.name, want, stdout.String())
+			}
+		}
+	}
+}
+
 func TestIssuerDown(t *testing.T) {
 	issuer := verifiertest.NewIssuer(t)
 	issuer.FailNext(-1, http.StatusBadGateway)
 	code, out := inspect(t, issuer, issuer.Sign(audience, nil))
-	if got := outcomes(out); code != exitUndecided || !strings.HasPrefix(got["metadata of the issuer"], "UNDECIDED") || got["signature"] != "not reached" {
+	if got := outcomes(out); code != exitUndecided || !strings.HasPrefix(got["metadata of the issuer"], "UNDECIDED") || got["signature"] != "" || !strings.Contains(out, "\nnot reached: 7 steps\n") {
 		t.Errorf("exit status = %d, steps %v; want %d and UNDECIDED", code, got, exitUndecided)
 	}
 	if !strings.Contains(out, "fetch failed: status") || !strings.Contains(out, ": 502 in") {
@@ -187,6 +239,11 @@ func TestUsage(t *testing.T) {
 		{"help", []string{"-h"}, "", exitGood, "Usage: inspect"},
 		{"nothing", nil, "x", exitUsage, "-domain and -audience are needed"},
 		{"no audience", []string{"-domain", "tenant.auth0.com"}, "x", exitUsage, "-domain and -audience are needed"},
+		{"provider and domain", append(minimal[:4:4], "-provider", "google"), "x", exitUsage, "exclude each other"},
+		{"issuer alone", append(minimal[:4:4], "-issuer", "https://x.example"), "x", exitUsage, "belong to -provider"},
+		{"unknown provider", []string{"-provider", "nobody", "-audience", audience}, "x", exitUsage, "known are: adfs, auth0"},
+		{"issuer of another form", []string{"-provider", "keycloak", "-issuer", "https://x.example", "-audience", audience}, "x", exitUsage, "{base}/realms/{realm}"},
+		{"nothing allowed", []string{"-provider", "github-actions", "-audience", audience}, "x", exitUsage, "owners of the repositories"},
 		{"unknown flag", append([]string{"-token", "x"}, minimal...), "x", exitUsage, "-token"},
 		{"token as argument", append(minimal[:4:4], "secret.secret.secret"), "", exitUsage, "standard input"},
 		{"proof alone", append(minimal[:4:4], "-proof", "secret.secret.secret"), "x", exitUsage, "belong together"},

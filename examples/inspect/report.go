@@ -56,8 +56,9 @@ func (r report) writeSteps(all []step, failed int, e *verifier.Error) {
 			outcome, detail = "UNDECIDED", string(e.Reason)
 		case i == failed:
 			outcome, detail = "REFUSED", string(e.Reason)
-		case i > failed:
-			outcome = "not reached"
+		}
+		if i > failed {
+			break
 		}
 		if s.name == stepDiscovery {
 			detail = join(detail, discovery)
@@ -71,6 +72,9 @@ func (r report) writeSteps(all []step, failed int, e *verifier.Error) {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.name, outcome, detail)
 	}
 	_ = table.Flush()
+	if left := len(all) - failed - 1; left > 0 {
+		fmt.Fprintf(r.out, "not reached: %d steps\n", left)
+	}
 }
 
 func join(a, b string) string {
@@ -99,9 +103,15 @@ func (r report) writeStatements(all []step, failed int) {
 		return
 	}
 	fmt.Fprint(r.out, "\nThe token says, whether or not it is true:\n")
+	table := tabwriter.NewWriter(r.out, 0, 4, 2, ' ', 0)
 	for _, line := range statements(r.token) {
-		fmt.Fprintf(r.out, "  %s\n", line)
+		text := "  " + line.name + " = " + line.value
+		if c := r.s.configured(line.name); c != "" {
+			text += "\tconfigured: " + c
+		}
+		fmt.Fprintln(table, text)
 	}
+	_ = table.Flush()
 }
 
 func (r report) writeGood(t *verifier.Token) {
@@ -127,8 +137,8 @@ func (r report) writeVerdict(e *verifier.Error) int {
 			fmt.Fprintln(r.out, info.Advice)
 		}
 	}
-	if e.Reason == reason.BoundTokenAsBearer {
-		fmt.Fprintln(r.out, "To inspect it with its proof, give -proof, -method and -url.")
+	for _, line := range r.advice(e) {
+		fmt.Fprintln(r.out, line)
 	}
 	return code
 }

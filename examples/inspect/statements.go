@@ -10,29 +10,44 @@ import (
 	"time"
 )
 
-// statements returns a line for each of the few header parameters and claims
-// that a verification compares with something. It shows what a token with good
-// syntax says and judges nothing: texts are quoted and cut, and no other claim,
-// key or signature is shown.
-func statements(token string) []string {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	var lines []string
-	for i, names := range [][]string{{"typ", "alg", "kid"}, {"iss", "aud", "exp", "nbf", "iat", "cnf"}} {
-		var members map[string]json.RawMessage // by exact name
-		data, err := base64.RawURLEncoding.DecodeString(parts[i])
-		if err != nil || json.Unmarshal(data, &members) != nil {
-			return lines
-		}
+// statement is what a token says about one thing.
+type statement struct{ name, value string }
+
+// statements returns one for each of the few header parameters and claims that a
+// verification compares with something. It shows what a token with good syntax says
+// and judges nothing: texts are quoted and cut, and no other claim, key or signature is
+// shown.
+func statements(token string) []statement {
+	var lines []statement
+	for i, names := range [][]string{{"typ", "alg", "kid"}, {"iss", "aud", "client_id", "azp", "exp", "nbf", "iat", "cnf"}} {
+		members := part(token, i)
 		for _, name := range names {
 			if raw, ok := members[name]; ok {
-				lines = append(lines, name+" = "+show(raw))
+				lines = append(lines, statement{name, show(raw)})
 			}
 		}
 	}
 	return lines
+}
+
+// part returns the members of the header (0) or payload (1) of a token, by exact name.
+func part(token string, i int) (members map[string]json.RawMessage) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	data, err := base64.RawURLEncoding.DecodeString(parts[i])
+	if err != nil || json.Unmarshal(data, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+// textOf returns a member that is a text, or "".
+func textOf(members map[string]json.RawMessage, name string) string {
+	var text string
+	_ = json.Unmarshal(members[name], &text)
+	return text
 }
 
 // show prints a value, or what kind of thing it is.

@@ -1,10 +1,11 @@
 // Quickstart shows Portcullis at work. Without flags it runs a local issuer
 // and a protected API, sends real HTTP requests, and prints which are accepted
-// and which are refused, and why. With -domain and -audience it protects a
-// local API with a real tenant.
+// and which are refused, and why. With -domain and -audience, or -provider, it protects
+// a local API with a real tenant.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,39 +16,70 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
+	"github.com/portcullis-go/portcullis/examples/internal/byname"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
 func main() {
 	domain := flag.String("domain", "", "domain of a real tenant, such as tenant.auth0.com")
+	provider := flag.String("provider", "", "instead of -domain: "+strings.Join(byname.Names(), ", "))
+	issuer := flag.String("issuer", "", "with -provider: the exact iss of its tokens")
+	allow := flag.String("allow", "", "with -provider: the clients, origins or owners to accept, with commas between them")
 	audience := flag.String("audience", "", "identifier of the API at that tenant")
-	address := flag.String("listen", "127.0.0.1:8080", "address of the protected API, with -domain")
+	address := flag.String("listen", "127.0.0.1:8080", "address of the protected API")
 	flag.Parse()
 	log.SetFlags(0)
-	var err error
+	cfg, err := configure(*domain, *provider, *issuer, *allow, *audience)
 	switch {
-	case *domain == "" && *audience == "":
+	case err != nil || flag.NArg() > 0:
+		err = cmp.Or(err, errors.New("there are arguments beside the flags"))
+	case flag.NFlag() == 0:
 		err = demo(os.Stdout)
-	case *domain == "" || *audience == "":
-		err = errors.New("-domain and -audience belong together")
 	default:
-		err = protect(*domain, *audience, *address)
+		err = protect(cfg, *address)
 	}
 	if err != nil {
 		log.Fatal("quickstart: ", err)
 	}
 }
 
+// configure makes the configuration of a real tenant; without flags there is none.
+func configure(domain, provider, issuer, allow, audience string) (cfg verifier.Config, err error) {
+	cfg.Audience = audience
+	switch {
+	case provider == "" && issuer+allow != "":
+		return cfg, errors.New("-issuer and -allow belong to -provider")
+	case provider != "" && domain != "":
+		return cfg, errors.New("-provider and -domain exclude each other")
+	case provider == "" && (domain == "") != (audience == ""):
+		return cfg, errors.New("-domain and -audience belong together")
+	case provider == "":
+		cfg.Domain = domain
+		return cfg, nil
+	}
+	in := byname.Input{Issuer: issuer}
+	if allow != "" {
+		in.Allow = strings.Split(allow, ",")
+	}
+	if audience != "" {
+		in.Audiences = []string{audience}
+	}
+	call, err := byname.Make(provider, in)
+	if err != nil {
+		return cfg, err
+	}
+	fmt.Println("In your own program: Issuers: []verifier.Issuer{" + call.String() + "}")
+	cfg.Issuers = []verifier.Issuer{call.Issuer}
+	return cfg, nil
+}
+
 // protect runs a local API that accepts the tokens of a real tenant.
-func protect(domain, audience, address string) error {
-	v, err := verifier.New(verifier.Config{
-		Domain:      domain,
-		Audience:    audience,
-		ExternalURL: "http://" + address,
-		Observer:    verifier.NewSlogObserver(slog.Default()),
-	})
+func protect(cfg verifier.Config, address string) error {
+	cfg.ExternalURL, cfg.Observer = "http://"+address, verifier.NewSlogObserver(slog.Default())
+	v, err := verifier.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"strconv"
@@ -30,19 +31,20 @@ const (
 	TooLarge           Kind = "too_large"           // more than MaxBody bytes
 	BadURL             Kind = "bad_url"             // not an https URL, or not an http one that is allowed
 	NotHTTP            Kind = "bad_doer"            // the Doer returned neither response nor error
+	File               Kind = "file"                // a file that the Doer needs cannot be read or used
 )
 
 // Kinds are all kinds of failures.
 var Kinds = [...]Kind{
 	Network, Timeout, NoSuchHost, ConnectionRefused, BlockedAddress, UnknownAuthority, CertificateName, CertificateInvalid,
-	TLS, Redirect, Status, TooLarge, BadURL, NotHTTP,
+	TLS, Redirect, Status, TooLarge, BadURL, NotHTTP, File,
 }
 
 // Permanent reports whether trying again is unlikely to help: somebody has to
 // change a name, a certificate or a setting.
 func (k Kind) Permanent() bool {
 	switch k {
-	case BlockedAddress, UnknownAuthority, CertificateName, CertificateInvalid, Redirect, TooLarge, BadURL, NotHTTP:
+	case BlockedAddress, UnknownAuthority, CertificateName, CertificateInvalid, Redirect, TooLarge, BadURL, NotHTTP, File:
 		return true
 	default:
 		return false
@@ -138,6 +140,7 @@ func classify(err error) Kind {
 		chain     *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
 		alert     tls.AlertError
+		file      *fs.PathError
 	)
 	switch {
 	case errors.Is(err, ErrBlockedAddress):
@@ -154,6 +157,8 @@ func classify(err error) Kind {
 		return NoSuchHost
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ConnectionRefused
+	case errors.As(err, &file):
+		return File
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return Timeout
 	default:

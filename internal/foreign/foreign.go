@@ -24,7 +24,9 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	return Guard(f)
 }
 
-// Guard is Call for code that takes no context.
+// Guard is Call for code that takes no context. An error whose methods panic, such
+// as a nil pointer of a type that is an error, becomes ErrPanic too: errors.Is and
+// errors.As call them later, where nothing guards.
 func Guard[T any](f func() (T, error)) (value T, err error) {
 	defer func() {
 		if recover() != nil {
@@ -32,8 +34,25 @@ func Guard[T any](f func() (T, error)) (value T, err error) {
 			value, err = zero, ErrPanic
 		}
 	}()
-	return f()
+	if value, err = f(); err != nil {
+		probe(err)
+	}
+	return value, err
 }
+
+// probe calls the methods of an error, and of those that it wraps.
+func probe(err error) {
+	_ = errors.Is(err, errProbe)
+	errors.As(err, new(*probed))
+	_ = err.Error()
+}
+
+// probed is an error that nobody returns.
+type probed struct{}
+
+func (*probed) Error() string { return "" }
+
+var errProbe = new(probed)
 
 // Tell calls f, and drops a panic in it: for observers, whose failures are
 // nobody's failure.

@@ -41,6 +41,22 @@ func TestAnswersPassThrough(t *testing.T) {
 	}
 }
 
+// brittle is an error that panics when it is looked at.
+type brittle struct{ text *string }
+
+func (b *brittle) Error() string { return *b.text }
+
+// TestErrorsThatPanicBecomeOurs: they would panic later, where nothing guards.
+func TestErrorsThatPanicBecomeOurs(t *testing.T) {
+	for name, bad := range map[string]error{
+		"nil pointer": (*brittle)(nil), "empty": &brittle{}, "wrapped": errors.Join(errors.New("x"), &brittle{}),
+	} {
+		if got, err := foreign.Guard(func() (int, error) { return 3, bad }); got != 0 || err != foreign.ErrPanic {
+			t.Errorf("Guard of an error that is %s = %d, %v; want ErrPanic itself", name, got, err)
+		}
+	}
+}
+
 func TestEndedContexts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,7 +1,9 @@
 package forwarded
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +32,25 @@ func (p *Policy) forwarded(header http.Header, direct source) (source, error) {
 	default:
 		return direct, nil
 	}
+}
+
+// canonical returns a header whose names are spelt as net/http spells them. Names
+// have no case (RFC 9110, Section 5.1), and not every header comes from net/http.
+// Lines under several spellings of a name are joined in the order of the spellings.
+func canonical(header http.Header) http.Header {
+	usual := true
+	for name := range header {
+		usual = usual && http.CanonicalHeaderKey(name) == name
+	}
+	if usual {
+		return header
+	}
+	joined := make(http.Header, len(header))
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		key := http.CanonicalHeaderKey(name)
+		joined[key] = append(joined[key], header[name]...)
+	}
+	return joined
 }
 
 func (f fields) anyCustom(header http.Header) bool {

@@ -207,6 +207,29 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// TestFieldNamesHaveNoCase: not every header comes from net/http.
+func TestFieldNamesHaveNoCase(t *testing.T) {
+	policy := newPolicy(t, forwarded.Config{Trusted: trusted})
+	for name, header := range map[string]http.Header{
+		"lower case":        {"x-forwarded-for": {"192.0.2.9"}, "x-forwarded-proto": {"https"}},
+		"upper case":        {"X-FORWARDED-FOR": {"192.0.2.9"}, "X-FORWARDED-PROTO": {"https"}},
+		"standard":          {"forwarded": {"for=192.0.2.9;proto=https"}},
+		"mixed":             {"X-Forwarded-For": {"192.0.2.9"}, "x-forwarded-proto": {"https"}},
+		"beside each other": {"X-Forwarded-For": {"192.0.2.9"}, "X-FORWARDED-PROTO": {"http"}, "x-forwarded-proto": {"https"}},
+	} {
+		kept := header.Clone()
+		r := fromProxy(t, "")
+		r.Header = header
+		got, err := policy.RequestURL(r)
+		if err != nil || got != "https://inner.example/r" {
+			t.Errorf("%s: RequestURL = %q, %v; want https", name, got, err)
+		}
+		if !maps.EqualFunc(header, kept, slices.Equal) {
+			t.Errorf("%s: the header was changed", name)
+		}
+	}
+}
+
 func TestTrustedPrefixOfIPv4InIPv6(t *testing.T) {
 	policy := newPolicy(t, forwarded.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}})
 	wantURL(t, policy, fromProxy(t, "X-Forwarded-Proto: https"), "https://inner.example/r")

@@ -95,7 +95,7 @@ func (p *Policy) RequestURL(r *http.Request) (string, error) {
 		from.scheme = "https"
 	}
 	if p.TrustsPeer(r) {
-		if from, err = p.forwarded(r.Header, from); err != nil {
+		if from, err = p.forwarded(canonical(r.Header), from); err != nil {
 			return "", err
 		}
 	}

@@ -24,8 +24,9 @@ import (
 var ErrOpen = errors.New("jwe: the token cannot be opened")
 
 // Algorithms are the supported key management algorithms (RFC 7518, Section 4.1).
-// RSA1_5, symmetric and password-based ones are not among them.
-var Algorithms = [...]string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
+// RSA1_5, symmetric and password-based ones are not among them. RSA-OAEP has SHA-1
+// inside, where nothing depends on collisions (RFC 8017, Section 7.1).
+var Algorithms = [...]string{"RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
 
 // Encodings are the supported content encryption algorithms (RFC 7518, Section
 // 5.1).

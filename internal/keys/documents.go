@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func (d *metadataDocument) MayComeFrom(_ any, origin string) bool {
 	return slices.Contains(places[:], origin)
 }
 
-func (d *metadataDocument) Private() bool { return false }
+func (d *metadataDocument) Private() bool { return d.private }
 
 func (d *metadataDocument) Fetch(ctx context.Context, _ any, held lifecycle.Reference) (lifecycle.Answer, error) {
 	s := (*Source)(d)
@@ -140,8 +141,10 @@ func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
 	}
 }
 
-// Private is true of what is in the process or on its disk already.
-func (d *keySetDocument) Private() bool { return d.kind == byFile || d.kind == byStatic }
+// Private is true of what is in the process or on its disk already, too.
+func (d *keySetDocument) Private() bool {
+	return d.private || d.kind == byFile || d.kind == byStatic
+}
 
 // origin names a source that has no URL.
 func (d *keySetDocument) origin() string {
@@ -249,23 +252,18 @@ func (s *Source) read(ctx context.Context, etag string) (lifecycle.Answer, error
 		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	answer := lifecycle.Answer{
-		ETag:      fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()),
-		Freshness: cachecontrol.Directives{MaxAge: int64(fileFreshness / time.Second), HasMaxAge: true},
-	}
-	if answer.ETag == etag {
-		answer.NotModified = true
-		return answer, nil
-	}
+	answer := lifecycle.Answer{Freshness: cachecontrol.Directives{MaxAge: int64(fileFreshness / time.Second), HasMaxAge: true}}
 	if answer.Body, err = io.ReadAll(io.LimitReader(file, fetch.MaxBody+1)); err != nil {
 		return lifecycle.Answer{}, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	if len(answer.Body) > fetch.MaxBody {
 		return lifecycle.Answer{}, &fetch.Error{Kind: fetch.TooLarge}
+	}
+	// The content tells whether the file has changed. Its time and size do not: a
+	// file that is put in its place may have both.
+	sum := sha256.Sum256(answer.Body)
+	if answer.ETag = hex.EncodeToString(sum[:]); answer.ETag == etag {
+		answer.NotModified, answer.Body = true, nil
 	}
 	return answer, nil
 }

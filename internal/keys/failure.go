@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,15 +21,15 @@ type Class string
 
 // The classes beside the kinds of fetch.Error.
 const (
-	Malformed   Class = "malformed"     // not a document of its kind
-	WrongIssuer Class = "issuer"        // the document is of another issuer
-	KeysHost    Class = "jwks_uri"      // the keys are on a host that is not allowed
-	TooManyKeys Class = "too_many_keys" // more than keyset.MaxKeys
-	NoUsableKey Class = "no_usable_key" // a key set in which no key can be used
-	KeyFile     Class = "file"          // the file of the keys cannot be read
-	Closed      Class = "closed"        // the store was closed
-	Panicked    Class = "panic"         // code of the calling program panicked
-	Other       Class = "other"         // an error of a FetchFunc
+	Malformed   Class = "malformed"       // not a document of its kind
+	WrongIssuer Class = "issuer"          // the document is of another issuer
+	KeysHost    Class = "jwks_uri"        // the keys are on a host that is not allowed
+	TooManyKeys Class = "too_many_keys"   // more than keyset.MaxKeys
+	NoUsableKey Class = "no_usable_key"   // a key set in which no key can be used
+	KeyFile           = Class(fetch.File) // the file of the keys, or one that a Doer needs, cannot be read
+	Closed      Class = "closed"          // the store was closed
+	Panicked    Class = "panic"           // code of the calling program panicked
+	Other       Class = "other"           // an error of a FetchFunc
 )
 
 // words are what a Class means, for a sentence about a document.
@@ -52,7 +53,7 @@ var words = map[Class]string{
 	KeysHost:                        "the key set is on a host that is not allowed",
 	TooManyKeys:                     "the set has more than 500 keys",
 	NoUsableKey:                     "the set has no usable key",
-	KeyFile:                         "the file cannot be read",
+	KeyFile:                         "a file cannot be read or used",
 	Closed:                          "closed",
 	Panicked:                        "a function of the calling program panicked",
 	Other:                           "the key fetcher failed",
@@ -71,6 +72,8 @@ type Failure struct {
 	Host string
 	// Status of the answer, or 0.
 	Status int
+	// File that could not be read, for KeyFile, or "". It is not in the text.
+	File string
 
 	err error
 }
@@ -147,6 +150,10 @@ func (s *Source) failed(document, at string, err error) error {
 	}
 	var f *fetch.Error
 	var misplaced *KeysHostError
+	var file *fs.PathError
+	if failure.Class == KeyFile && errors.As(err, &file) {
+		failure.File = file.Path
+	}
 	switch {
 	case errors.As(err, &f):
 		failure.Status = f.Status

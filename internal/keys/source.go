@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,8 +32,14 @@ type SourceConfig struct {
 	Static   []byte // a key set that never changes
 	Fetch    FetchFunc
 	// Tag tells one Fetch from another in a shared cache; "" keeps what it returns
-	// out of that. Instance tells one from another in this process.
-	Tag, Instance string
+	// out of that.
+	Tag string
+	// Instance tells one Fetch or Doer from another in this process, where Name and
+	// the rest of the description do not. It must be comparable.
+	Instance any
+	// Private keeps documents out of a shared cache: those of a Doer of which other
+	// processes do not know whose it is.
+	Private bool
 
 	// Use is the "use" that keys must have, in place of "sig" or none; "" is that.
 	Use string
@@ -122,6 +129,8 @@ type Source struct {
 	doer       fetch.Doer
 	policy     *hostPolicy
 	identity   string
+	instance   any
+	private    bool
 	tag        string // origin of what a Fetch returns
 	docs       []lifecycle.Document
 }
@@ -139,6 +148,7 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{name: strings.Clone(cfg.Name), spellings: slices.Clone(cfg.Spellings), use: cfg.Use, algorithms: cfg.Algorithms, doer: cfg.Doer, policy: policy}
+	s.instance, s.private = cfg.Instance, cfg.Private
 	if err := s.choose(&cfg); err != nil {
 		return nil, err
 	}
@@ -269,16 +279,35 @@ func (s *Source) identify(cfg *SourceConfig) {
 		sum := sha256.Sum256(s.static)
 		at = hex.EncodeToString(sum[:])
 	case byFetch:
-		at = cfg.Tag + " " + cfg.Instance
+		at = cfg.Tag
 		if cfg.Tag != "" {
 			s.tag = kindNames[byFetch] + " " + cfg.Tag
 		}
 	}
-	if at == "" && s.policy == noHosts && s.use == "" {
-		s.identity = kindNames[s.kind]
-		return
+	s.identity = kindNames[s.kind]
+	if at != "" || s.policy != noHosts || s.use != "" {
+		s.identity += " " + at + " " + strings.Join(s.policy.keys, ",") + " " + s.use
 	}
-	s.identity = kindNames[s.kind] + " " + at + " " + strings.Join(s.policy.keys, ",") + " " + s.use
+	if !s.isPlain() {
+		spellings := slices.Sorted(slices.Values(s.spellings))
+		s.identity += fmt.Sprintf(" %q", spellings) // what the documents may state
+	}
+}
+
+// isPlain reports whether the spellings follow from the name: those of a domain,
+// or the one of any other name.
+func (s *Source) isPlain() bool {
+	other := strings.TrimSuffix(s.name, "/")
+	switch len(s.spellings) {
+	case 0:
+		return true
+	case 1:
+		return s.spellings[0] == s.name && (s.name == other || strings.Count(other, "/") != 2)
+	case 2:
+		return s.spellings[0] == s.name && s.spellings[1] == other
+	default:
+		return false
+	}
 }
 
 // discovers reports whether the keys are found through metadata.
@@ -286,6 +315,12 @@ func (s *Source) discovers() bool { return s.kind <= byMetadata }
 
 // Name returns the issuer, in normal form.
 func (s *Source) Name() string { return s.name }
+
+// IsConfusedWith reports whether a shared cache cannot tell what this source
+// fetched from what the other one did.
+func (s *Source) IsConfusedWith(other *Source) bool {
+	return s.name == other.name && s.tag != "" && s.tag == other.tag && s.instance != other.instance
+}
 
 // Identity returns what tells this source from others of the same issuer.
 func (s *Source) Identity() string { return s.identity }

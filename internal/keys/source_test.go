@@ -62,12 +62,16 @@ func TestIdentity(t *testing.T) {
 		"file": {File: "a"}, "other file": {File: "b"}, "static": {Static: []byte("{}")},
 		"fetch": {Fetch: func(context.Context, string) (lifecycle.Answer, error) { return lifecycle.Answer{}, nil }, Tag: "one"},
 		"only":  {Doer: w, MetadataOnly: true},
+		"alias": {Doer: w, Spellings: []string{name, "https://alias.example/"}}, "exact": {Doer: w, Spellings: []string{name}},
 	} {
 		id := source(t, cfg).Identity()
 		if other := seen[id]; other != "" {
 			t.Errorf("%s and %s have one identity %q", text, other, id)
 		}
 		seen[id] = text
+	}
+	if domain, plain := source(t, keys.SourceConfig{Doer: w, Spellings: []string{name, strings.TrimSuffix(name, "/")}}), source(t, keys.SourceConfig{Doer: w}); domain.Identity() != plain.Identity() {
+		t.Errorf("%q and %q; want one identity of a domain", domain.Identity(), plain.Identity())
 	}
 	one := source(t, keys.SourceConfig{Doer: w, Hosts: []string{"B.example", "a.example", "b.example:443"}})
 	two := source(t, keys.SourceConfig{Name: "https://other.example/", Doer: w, Hosts: []string{"a.example", "b.example"}})
@@ -204,6 +208,26 @@ func TestFileIsReadAgain(t *testing.T) {
 	if held, err := get(); err != nil || !held.Set.HasID("k2") {
 		t.Errorf("a changed file: %+v, %v", held, err)
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := path + ".new"
+	if err := os.WriteFile(other, []byte(jwks("k1", "k3")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chtimes(other, info.ModTime(), info.ModTime()), os.Rename(other, path)); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(31 * time.Second)
+	if held, err := get(); err != nil || !held.Set.HasID("k3") || held.Set.HasID("k2") {
+		t.Errorf("a file of the same size and time in its place: %+v, %v", held, err)
+	}
+	write(jwks("k1", "k2"))
+	s.advance(31 * time.Second)
+	if held, err := get(); err != nil || !held.Set.HasID("k2") {
+		t.Errorf("a changed file: %+v, %v", held, err)
+	}
 	for text, bad := range map[string]func(){
 		"half a file": func() { write(jwks("k1")[:20]) },
 		"too large":   func() { write(strings.Repeat(" ", fetch.MaxBody+1)) },
@@ -223,7 +247,7 @@ func TestFileIsReadAgain(t *testing.T) {
 		t.Errorf("with a context that is done: %v", err)
 	}
 	fresh := newStore(t, nil)
-	_, err := fresh.Entry(source(t, keys.SourceConfig{File: path})).Keys(t.Context(), fresh.now())
+	_, err = fresh.Entry(source(t, keys.SourceConfig{File: path})).Keys(t.Context(), fresh.now())
 	var f *keys.Failure
 	if !errors.As(err, &f) || f.Class != keys.KeyFile || !errors.Is(err, os.ErrNotExist) || strings.Contains(f.Error(), path) || !f.Permanent() {
 		t.Errorf("no file: %v; want class %s and no path in the text", err, keys.KeyFile)

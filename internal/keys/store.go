@@ -52,7 +52,7 @@ func (s *Store) Entry(src *Source) *Entry {
 }
 
 func (s *Store) entry(src *Source, pinned bool) *Entry {
-	key := lifecycle.Key{Issuer: src.name, Source: src.identity}
+	key := lifecycle.Key{Issuer: src.name, Source: src.identity, Instance: src.instance}
 	return (*Entry)(s.documents.Entry(key, src.docs, pinned))
 }
 

@@ -54,6 +54,7 @@ type run struct {
 	lease   string // the lease that is held, or ""
 	down    bool   // the shared cache does not answer in time
 
+	writing bool // something is being written
 	writes  sync.WaitGroup
 	refused [maxDocuments]bool // not written to the shared cache
 }
@@ -66,9 +67,34 @@ func (r *run) run() {
 	if r.due != 0 {
 		r.fetchAll()
 	}
+	r.settle()
 	r.finish()
 	r.writes.Wait()
 	r.announce()
+}
+
+// writeGrace is how long requests wait for what was fetched for them to be in the
+// shared cache.
+const writeGrace = 20 * time.Millisecond
+
+// settle gives a shared cache that works the time to take what was fetched, so that
+// a process which starts when a request was answered finds it there. One that does
+// not answer in time is waited for by nobody.
+func (r *run) settle() {
+	if !r.writing || r.down {
+		return
+	}
+	written := make(chan struct{})
+	r.entry.store.work.Go(func() { // run is among the work
+		r.writes.Wait()
+		close(written)
+	})
+	timer := time.NewTimer(writeGrace)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C:
+	}
 }
 
 // look gets what other processes have, or takes the lease.
@@ -169,6 +195,7 @@ func (r *run) fetch(ctx context.Context, i int) {
 	r.due &^= 1 << i
 	r.refused[i] = true
 	if s.shared.cache != nil && snap.share != shareNot && !e.docs[i].Private() {
+		r.writing = true
 		r.writes.Add(1)
 		s.work.Go(func() { // run is among the work, so that Close waits for it
 			defer r.writes.Done()

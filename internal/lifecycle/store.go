@@ -55,6 +55,9 @@ type Store struct {
 type Key struct {
 	Issuer string // normalised
 	Source string // whatever else tells where the documents come from
+	// Instance tells by whom they are fetched, where that counts: something
+	// comparable, or nil.
+	Instance any
 }
 
 // ErrClosed is the cause of failures after Close.

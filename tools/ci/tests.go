@@ -17,9 +17,9 @@ import (
 )
 
 // unraced are the tests for which the race detector is of no use: those that
-// measure time, memory or allocations, and those that try very many values in
-// one goroutine.
-const unraced = "^Test(Budget|Memory|Many)"
+// measure time, memory or allocations, those that try very many values in one
+// goroutine, and those of implementations that are broken on purpose.
+const unraced = `^Test(Budget|Memory|Many|\w+Defects)`
 
 // slow are the tests that the quick check leaves out beside those that look at
 // -short.

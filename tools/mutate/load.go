@@ -31,11 +31,7 @@ type unit struct {
 type loader struct{ exports map[string]string }
 
 func newLoader() (*loader, error) {
-	packages := []string{"./verifier", "./internal/..."}
-	if _, err := os.Stat("verifier"); err != nil {
-		packages = []string{"./..."} // a nested module
-	}
-	cmd := exec.Command("go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Export"}, packages...)...)
+	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", "./...")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

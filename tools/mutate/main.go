@@ -41,6 +41,7 @@ func main() {
 	skip := flag.String("skip", "Soak|Budget|SteadyLoad|MemoryIs|MillionEntries", "tests that take no part, as a regular expression")
 	again := flag.String("again", "", "an earlier report: try only the changes that it lists as unnoticed")
 	own := flag.Bool("own", false, "run the tests of the changed file's own package only")
+	with := flag.String("with", "resolver,providers,exchange,introspection", "folders whose tests take part beside those of the changed files and of verifier")
 	explained := flag.String("explained", "docs/mutation.md", "a list of changes that need not be noticed, with reasons; they are not tried")
 	least := flag.Float64("min", 90, "percentage of changes that must be noticed")
 	flag.Parse()
@@ -50,7 +51,7 @@ func main() {
 	began := time.Now()
 	err := run(ctx, options{
 		files: strings.Split(*files, ","), report: *report, sample: *sample, list: *list,
-		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget, skip: *skip, again: *again, own: *own, explained: *explained,
+		verbose: *verbose, only: *only, least: *least, slowest: *slowest, budget: *budget, skip: *skip, again: *again, own: *own, with: strings.Split(*with, ","), explained: *explained,
 	})
 	fmt.Fprintf(os.Stderr, "mutate: %v\n", time.Since(began).Round(time.Second))
 	if err != nil {

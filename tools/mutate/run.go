@@ -28,6 +28,7 @@ type options struct {
 	budget       time.Duration
 	skip, again  string
 	own          bool
+	with         []string
 	explained    string
 }
 
@@ -147,6 +148,11 @@ func (s *session) prepare() (dirs []string, err error) {
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return nil, err
+	}
+	for _, dir := range s.with {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
 	}
 	if _, err := os.Stat("verifier"); err == nil {
 		dirs = slices.DeleteFunc(dirs, func(dir string) bool { return dir == "verifier" })

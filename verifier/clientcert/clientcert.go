@@ -137,7 +137,12 @@ func ALBPassthrough() Reader {
 func reader(field string, parse func(value string) (*x509.Certificate, error)) Reader {
 	field = http.CanonicalHeaderKey(field)
 	return func(r *http.Request) (*x509.Certificate, error) {
-		lines := r.Header[field]
+		var lines []string
+		for name, values := range r.Header { // names have no case, whoever made the header
+			if len(name) == len(field) && strings.EqualFold(name, field) {
+				lines = append(lines[:len(lines):len(lines)], values...)
+			}
+		}
 		switch {
 		case len(lines) > 1 || field == "":
 			return nil, ErrMalformed

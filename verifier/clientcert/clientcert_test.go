@@ -199,3 +199,22 @@ func FuzzReaders(f *testing.F) {
 		}
 	})
 }
+
+// TestFieldNamesHaveNoCase: not every header comes from net/http.
+func TestFieldNamesHaveNoCase(t *testing.T) {
+	value := url.PathEscape(pemText(newCertificate(t, "a")))
+	read := clientcert.ALBPassthrough()
+	for name, test := range map[string]struct {
+		header http.Header
+		ok     bool
+	}{
+		"as usual":      {http.Header{"X-Amzn-Mtls-Clientcert": {value}}, true},
+		"lower case":    {http.Header{"x-amzn-mtls-clientcert": {value}}, true},
+		"two spellings": {http.Header{"X-Amzn-Mtls-Clientcert": {value}, "x-amzn-mtls-clientcert": {value}}, false},
+	} {
+		certificate, err := read(&http.Request{Header: test.header})
+		if (certificate != nil) != test.ok || (err == nil) != test.ok {
+			t.Errorf("%s: %v, %v; want a certificate: %v", name, certificate != nil, err, test.ok)
+		}
+	}
+}

@@ -53,7 +53,9 @@ var (
 
 const (
 	// slack is the most by which a Verifier can accept a token after its end.
-	slack       = 5*time.Minute + time.Second
+	slack = 5*time.Minute + time.Second
+	// skew is how far the clock of an issuer may be ahead.
+	skew        = time.Minute
 	maxLifetime = 366 * 24 * time.Hour
 )
 
@@ -109,16 +111,23 @@ func (l *List) deny(ctx context.Context, claim, issuer, value string, at time.Ti
 		return &problem{ErrArgument, "the time is further ahead than MaxTokenLife"}
 	}
 	// Tokens that were issued until then end after a life at the latest.
-	return l.store.Revoke(ctx, keyOf(claim, issuer, value), at, at.Sub(now)+l.life+slack)
+	return l.store.Revoke(ctx, keyOf(claim, issuer, value), at, at.Sub(now)+l.life+slack+skew)
 }
 
 // Revoked implements verifier.RevocationChecker.
 func (l *List) Revoked(ctx context.Context, token verifier.RevocationRequest) (bool, error) {
+	// A time that is still to come says nothing of when the token was issued: the
+	// token counts as one without iat, whose life begins now.
+	now := l.clock.Now()
 	issued := token.IssuedAt
-	if issued.IsZero() {
-		issued = l.clock.Now()
+	if issued.After(now.Add(skew)) {
+		issued = time.Time{}
 	}
-	if token.ExpiresAt.Sub(issued) > l.life {
+	begins := issued
+	if issued.IsZero() {
+		begins = now
+	}
+	if token.ExpiresAt.Sub(begins) > l.life {
 		return false, ErrTokenLife
 	}
 	var space [3]string
@@ -144,7 +153,7 @@ func (l *List) Revoked(ctx context.Context, token verifier.RevocationRequest) (b
 		return false, errAnswer
 	}
 	for i, at := range times {
-		if !at.IsZero() && (i != subject || !token.IssuedAt.After(at)) {
+		if !at.IsZero() && (i != subject || !issued.After(at)) {
 			return true, nil
 		}
 	}

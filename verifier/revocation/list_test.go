@@ -103,7 +103,7 @@ func TestDenialsOutliveTheirTokens(t *testing.T) {
 		at            time.Duration
 		first, second bool
 	}{
-		{time.Hour + 5*time.Minute, true, true}, {time.Hour + 6*time.Minute, false, true}, {time.Hour + 35*time.Minute, false, true}, {time.Hour + 36*time.Minute, false, false},
+		{time.Hour + 6*time.Minute, true, true}, {time.Hour + 7*time.Minute, false, true}, {time.Hour + 36*time.Minute, false, true}, {time.Hour + 37*time.Minute, false, false},
 	} {
 		clock.Set(start.Add(step.at))
 		first, err := l.Revoked(t.Context(), request(nil))
@@ -121,11 +121,30 @@ func TestTokenThatLivesTooLongIsNotDecided(t *testing.T) {
 	clock := verifiertest.NewClock(start)
 	l := newList(t, verifiertest.NewRevocationStore(clock), clock)
 	for name, ask := range map[string]verifier.RevocationRequest{
-		"by iat":      request(func(r *verifier.RevocationRequest) { r.ExpiresAt = start.Add(time.Hour + time.Second) }),
+		"by iat": request(func(r *verifier.RevocationRequest) { r.ExpiresAt = start.Add(time.Hour + time.Second) }),
+		"by an iat that is to come": request(func(r *verifier.RevocationRequest) {
+			r.IssuedAt, r.ExpiresAt = start.Add(1000*time.Hour), start.Add(1000*time.Hour+time.Minute)
+		}),
 		"without iat": request(func(r *verifier.RevocationRequest) { r.IssuedAt, r.ExpiresAt = time.Time{}, start.Add(2*time.Hour) }),
 	} {
 		if _, err := l.Revoked(t.Context(), ask); !errors.Is(err, revocation.ErrTokenLife) {
 			t.Errorf("%s: Revoked = %v; want ErrTokenLife", name, err)
+		}
+	}
+}
+
+// TestTokensOfTheFuture: an iat that is to come does not save a token from the
+// revocation of its subject. One within the difference of two clocks counts.
+func TestTokensOfTheFuture(t *testing.T) {
+	for after, want := range map[time.Duration]bool{0: true, time.Second: false, time.Minute: false, time.Minute + time.Second: true, 24 * time.Hour: true} {
+		clock := verifiertest.NewClock(start)
+		l := newList(t, verifiertest.NewRevocationStore(clock), clock)
+		if err := l.RevokeSubject(t.Context(), issuerName, "user-1", start); err != nil {
+			t.Fatal(err)
+		}
+		ask := request(func(r *verifier.RevocationRequest) { r.IssuedAt, r.ExpiresAt = start.Add(after), start.Add(time.Hour) })
+		if got, err := l.Revoked(t.Context(), ask); got != want || err != nil {
+			t.Errorf("issued %v after the revocation: %v, %v; want %v", after, got, err, want)
 		}
 	}
 }

@@ -1,0 +1,11 @@
+// Package recorded replays recorded vectors in the tests of this module: what a
+// request was, what the network answered and when, and what came out. It reads
+// the vectors strictly, plays them against any [Subject], compares what came
+// out with the recording, and holds the differences that are meant against a
+// list that states the outcome of each.
+//
+// A vector that is only half understood proves nothing. So unknown members,
+// operations and arguments are errors, numbers keep their digits, bodies are
+// served byte by byte, and what a step sets up ends with it unless the format
+// says otherwise.
+package recorded

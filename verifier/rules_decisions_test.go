@@ -1,0 +1,152 @@
+package verifier_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
+)
+
+// rulesKey is made once: making one takes longer than all else here.
+var rulesKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// judged verifies a token of one issuer with rules of its own.
+func judged(t *testing.T, rules verifier.Issuer, claims map[string]any) (*verifier.Token, reason.Reason) {
+	t.Helper()
+	key, err := rulesKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_750_000_000, 0)
+	rules.Name, rules.Keys = "a.example", verifier.KeysStatic(publicJWKS(&key.PublicKey, "k"))
+	v, err := verifier.New(verifier.Config{Audience: audience, Issuers: []verifier.Issuer{rules}, Clock: verifier.ClockFunc(func() time.Time { return now })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	all := map[string]any{"iss": "https://a.example/", "sub": "s", "aud": audience, "iat": now.Unix(), "exp": now.Unix() + 60}
+	for name, value := range claims {
+		all[name] = value
+	}
+	token, err := v.VerifyAccessToken(t.Context(), signRS256(t, key, map[string]any{"alg": "RS256", "kid": "k", "typ": "at+jwt"}, all))
+	if e, ok := errors.AsType[*verifier.Error](err); ok {
+		return nil, e.Reason
+	}
+	return token, ""
+}
+
+func TestRequiredValues(t *testing.T) {
+	rules := verifier.Issuer{RequiredValues: map[string][]string{"use": {"access", "other"}}}
+	for name, test := range map[string]struct {
+		claims map[string]any
+		want   reason.Reason
+	}{
+		"the one":     {map[string]any{"use": "access"}, ""},
+		"the other":   {map[string]any{"use": "other"}, ""},
+		"another":     {map[string]any{"use": "id"}, reason.ClaimValue},
+		"nothing":     {map[string]any{"use": ""}, reason.ClaimValue},
+		"a number":    {map[string]any{"use": 1}, reason.ClaimValue},
+		"a list":      {map[string]any{"use": []string{"access"}}, reason.ClaimValue},
+		"null":        {map[string]any{"use": nil}, reason.ClaimMissing},
+		"no claim":    {nil, reason.ClaimMissing},
+		"other case":  {map[string]any{"Use": "access"}, reason.ClaimMissing},
+		"part of one": {map[string]any{"use": "acc"}, reason.ClaimValue},
+	} {
+		if _, got := judged(t, rules, test.claims); got != test.want {
+			t.Errorf("%s: reason %q; want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestNotBeforeHasLeeway: nbf counts with the leeway, and a token without one has
+// none.
+func TestNotBeforeHasLeeway(t *testing.T) {
+	const now = 1_750_000_000
+	for name, test := range map[string]struct {
+		leeway time.Duration
+		claims map[string]any
+		want   reason.Reason
+	}{
+		"no nbf":                    {0, nil, ""},
+		"an nbf of 1970":            {0, map[string]any{"nbf": 0}, ""},
+		"now":                       {0, map[string]any{"nbf": now}, ""},
+		"in a second":               {0, map[string]any{"nbf": now + 1}, reason.NotYetValid},
+		"in a second, with leeway":  {time.Second, map[string]any{"nbf": now + 1}, ""},
+		"in two, with leeway":       {time.Second, map[string]any{"nbf": now + 2}, reason.NotYetValid},
+		"expired now":               {0, map[string]any{"exp": now}, reason.Expired},
+		"expired now, with leeway":  {time.Second, map[string]any{"exp": now}, ""},
+		"expired once, with leeway": {time.Second, map[string]any{"exp": now - 1}, reason.Expired},
+	} {
+		if _, got := judged(t, verifier.Issuer{Leeway: test.leeway}, test.claims); got != test.want {
+			t.Errorf("%s: reason %q; want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestOnePlaceOfThree: an issuer that says where one thing is leaves the others
+// where they are by default.
+func TestOnePlaceOfThree(t *testing.T) {
+	claims := map[string]any{
+		"scope": "a b", "client_id": "c", "permissions": []string{"p"},
+		"x": map[string]any{"scopes": []string{"d", "e"}, "client": "f", "rights": []string{"q", "r"}},
+	}
+	for name, test := range map[string]struct {
+		names       verifier.ClaimNames
+		scope       string
+		client      string
+		permissions []string
+	}{
+		"nothing":     {verifier.ClaimNames{}, "a b", "c", []string{"p"}},
+		"scope":       {verifier.ClaimNames{Scope: []string{"x.scopes"}}, "d e", "c", []string{"p"}},
+		"client":      {verifier.ClaimNames{ClientID: []string{"x.client"}}, "a b", "f", []string{"p"}},
+		"permissions": {verifier.ClaimNames{Permissions: []string{"/x/rights"}}, "a b", "c", []string{"q", "r"}},
+		"two of them": {verifier.ClaimNames{Scope: []string{"x.scopes"}, ClientID: []string{"x.client"}}, "d e", "f", []string{"p"}},
+		"none there":  {verifier.ClaimNames{Scope: []string{"y.scopes"}, ClientID: []string{"x.scopes.client"}, Permissions: []string{"z"}}, "", "", nil},
+	} {
+		token, refused := judged(t, verifier.Issuer{Claims: test.names}, claims)
+		if token == nil {
+			t.Errorf("%s: refused for %q", name, refused)
+			continue
+		}
+		if token.Scope != test.scope || token.ClientID != test.client || !slices.Equal(token.Permissions(), test.permissions) {
+			t.Errorf("%s: scope %q, client %q, permissions %q; want %q, %q, %q", name, token.Scope, token.ClientID, token.Permissions(), test.scope, test.client, test.permissions)
+		}
+	}
+	for name, value := range map[string]any{
+		"a number": 1, "a list with a number": []any{"p", 1}, "a list with a list": []any{"p", []string{"q"}}, "an object": map[string]any{"p": true}, "null": nil, "a list with null": []any{nil},
+	} {
+		if _, got := judged(t, verifier.Issuer{}, map[string]any{"permissions": value}); got != reason.ClaimMalformed {
+			t.Errorf("permissions that are %s: reason %q; want %q", name, got, reason.ClaimMalformed)
+		}
+	}
+	if token, _ := judged(t, verifier.Issuer{}, map[string]any{"permissions": "one"}); token == nil || !slices.Equal(token.Permissions(), []string{"one"}) {
+		t.Errorf("permissions that are a text: %v; want a list of one", token)
+	}
+	for name, value := range map[string]any{"a list with an empty word": []string{"a", ""}, "a list with two words in one": []string{"a b"}, "a list with a number": []any{1}, "a number": 1} {
+		if _, got := judged(t, verifier.Issuer{}, map[string]any{"scope": value}); got != reason.ClaimMalformed {
+			t.Errorf("a scope that is %s: reason %q; want %q", name, got, reason.ClaimMalformed)
+		}
+	}
+	if token, _ := judged(t, verifier.Issuer{}, map[string]any{"scope": []string{}}); token == nil || token.Scope != "" || len(token.Scopes()) != 0 {
+		t.Errorf("a scope that is an empty list: %v; want none", token)
+	}
+}
+
+// TestProfilesAreThoseOfThePackage: each is taken, and what is beside them is not.
+func TestProfilesAreThoseOfThePackage(t *testing.T) {
+	for p := verifier.ProfileDefault - 1; p <= verifier.ProfileJWT+1; p++ {
+		v, err := verifier.New(verifier.Config{Audience: audience, Issuers: []verifier.Issuer{{Name: "a.example", Profile: p}}})
+		if ok := p >= verifier.ProfileDefault && p <= verifier.ProfileJWT; (err == nil) != ok {
+			t.Errorf("New with profile %d = %v; want an error: %v", p, err, !ok)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
