@@ -286,6 +286,11 @@ func (g *gate) fix(m *mistakes, domains []string, s *standard) {
 	}
 }
 
+// mayIntrospect reports whether some issuer can be asked about tokens.
+func (g *gate) mayIntrospect() bool {
+	return g.issuers != nil || slices.ContainsFunc(g.all, func(p *policy) bool { return p.opaque.Introspector != nil })
+}
+
 // introspecting returns the one issuer that an opaque token of this request can
 // be of.
 func (g *gate) introspecting(ctx context.Context, in *incoming) (*policy, error) {

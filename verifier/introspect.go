@@ -18,7 +18,8 @@ import (
 const maxIntrospection = 64 << 10
 
 // isOpaque reports whether a token is no JWT: it has no parts, or the first is no
-// JSON object. What begins like a JWT and has the wrong number of parts is a
+// JSON object. (One that is encrypted with a secret of its issuer is as good as
+// opaque; see jwe.IsOfItsMaker.) What begins like a JWT and has the wrong number of parts is a
 // malformed one, perhaps of another issuer, and not to be shown to a server.
 func isOpaque(token string) bool {
 	dot := strings.IndexByte(token, '.')

@@ -146,6 +146,34 @@ func TestJWTThatFailedIsNotIntrospected(t *testing.T) {
 	}
 }
 
+// A token that its issuer encrypts to itself is opaque to everybody else, and some
+// issuers make all of their opaque tokens so.
+func TestTokenThatIsEncryptedToItsIssuerIsOpaque(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	for _, keys := range [][]verifier.DecryptionKey{nil, {{ID: "k1", Private: tokensKey}}} {
+		o := newOffice(t, func(c *verifier.Config) { c.Decryption.Keys = keys })
+		for _, algorithm := range []string{"dir", "A256KW", "A256GCMKW"} {
+			token := o.issuer.Encrypt(verifiertest.Recipient{Key: secret, Algorithm: algorithm}, map[string]any{"cty": nil}, "id:user-1")
+			o.verify(t, token, reason.TokenInactive)
+			o.verify(t, o.opaque(token, nil), "")
+		}
+		asked := o.desk.count()
+		want := reason.TokenMalformed
+		if keys != nil {
+			want = reason.TokenDecryption
+		}
+		o.verify(t, o.issuer.Encrypt(verifiertest.Recipient{Key: secret, Algorithm: "PBES2-HS256+A128KW"}, nil, "x"), want)
+		if o.desk.count() != asked {
+			t.Error("a token that a password opens was shown to the desk")
+		}
+	}
+	nobody := newOffice(t, func(c *verifier.Config) {
+		c.Issuers[0].Opaque = verifier.OpaqueTokens{}
+		c.Decryption.Keys = []verifier.DecryptionKey{{ID: "k1", Private: tokensKey}}
+	})
+	nobody.verify(t, nobody.issuer.Encrypt(verifiertest.Recipient{Key: secret, Algorithm: "dir"}, nil, "x"), reason.TokenDecryption)
+}
+
 func TestOpaquePattern(t *testing.T) {
 	o := newOffice(t, func(c *verifier.Config) {
 		c.Issuers[0].Opaque.Prefix, c.Issuers[0].Opaque.MinLength, c.Issuers[0].Opaque.MaxLength = "pat_", 8, 12

@@ -67,6 +67,26 @@ type Opener struct {
 // IsEncrypted reports whether a token has the five parts of a JWE.
 func IsEncrypted(compact string) bool { return strings.Count(compact, ".") == 4 }
 
+// ofItsMaker are the key management algorithms of secrets that the maker of a token
+// shares, if at all, with itself.
+var ofItsMaker = [...]string{"dir", "A128KW", "A192KW", "A256KW", "A128GCMKW", "A192GCMKW", "A256GCMKW"}
+
+// IsOfItsMaker reports whether a token is encrypted with a shared secret. No Opener
+// opens such a one: for everybody but its issuer it is opaque, and some issuers make
+// their opaque tokens so.
+func IsOfItsMaker(compact string) bool {
+	if !IsEncrypted(compact) {
+		return false
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(compact[:strings.IndexByte(compact, '.')])
+	if err != nil {
+		return false
+	}
+	members, err := strictjson.Parse(string(text), nil)
+	algorithm, _ := strictjson.Find(members, "alg").Text()
+	return err == nil && contains(ofItsMaker[:], algorithm)
+}
+
 // Open returns the JWS inside of a token and the key that opened it. The error is
 // ErrOpen, or that of a Decrypter that failed.
 func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Key, err error) {

@@ -1,9 +1,19 @@
 // Starts an issuer of npm on TLS: issuer.mjs NAME KEY CERT AUDIENCE. Prints its URL.
+// With the public key ENCRYPT_TO (a PEM file), oidc-provider encrypts the tokens for
+// AUDIENCE/encrypted; those for AUDIENCE/opaque are opaque, and can be asked about.
 // A client "client" with the secret "secret" may ask for tokens for itself.
 import { readFileSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
 import { createServer } from 'node:https'
 
 const [name, key, cert, audience] = process.argv.slice(2)
+
+const recipient = process.env.ENCRYPT_TO && createPublicKey(readFileSync(process.env.ENCRYPT_TO))
+const encrypt = recipient && { alg: 'RSA-OAEP-256', enc: 'A256GCM', key: recipient, kid: 'api' }
+const formats = {
+	[audience + '/opaque']: { accessTokenFormat: 'opaque' },
+	[audience + '/encrypted']: { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' }, encrypt } },
+}
 
 const issuers = {
 	'oidc-provider': async () => {
@@ -18,9 +28,12 @@ const issuers = {
 				clientCredentials: { enabled: true },
 				dPoP: { enabled: true },
 				devInteractions: { enabled: false },
+				introspection: { enabled: true },
 				resourceIndicators: {
 					enabled: true,
-					getResourceServerInfo: () => ({ scope: 'read', audience, accessTokenFormat: 'jwt', accessTokenTTL: 600, jwt: { sign: { alg: 'RS256' } } }),
+					getResourceServerInfo: (_, resource) => ({
+						scope: 'read', audience, accessTokenTTL: 600, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } }, ...formats[resource],
+					}),
 				},
 			},
 		})
