@@ -11,7 +11,7 @@ import (
 
 // checkIssuers says what is wrong with issuers in themselves, as verifier.New would for
 // Config.Issuers. What depends on the rest of a configuration, such as hosts that may be
-// asked over http and keys for encrypted tokens, is left to it.
+// asked over http, keys for encrypted tokens and further algorithms, is left to it.
 func checkIssuers(field string, issuers []verifier.Issuer) error {
 	list := slices.Clone(issuers)
 	for i := range list {
@@ -20,6 +20,7 @@ func checkIssuers(field string, issuers []verifier.Issuer) error {
 		}
 		list[i].Keys, list[i].Encryption = verifier.KeysStatic([]byte(`{"keys":[]}`)), verifier.EncryptionRule{}
 		list[i].Opaque = verifier.OpaqueTokens{} // several are allowed, for different requests
+		list[i].Algorithms = nil                 // Config.SignatureAlgorithms may have more
 	}
 	v, err := verifier.New(verifier.Config{Audience: "any", Issuers: list})
 	if err == nil {

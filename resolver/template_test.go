@@ -392,3 +392,11 @@ func TestIssuersByHostRefusesInvalidEntries(t *testing.T) {
 		}
 	}
 }
+
+// Which algorithms there are, Config.SignatureAlgorithms decides.
+func TestIssuersByHostTakesFurtherAlgorithms(t *testing.T) {
+	issuer := verifier.Issuer{Name: "a.example", Algorithms: []string{"ML-DSA-65"}}
+	if _, err := resolver.IssuersByHost(map[string][]verifier.Issuer{"one.example": {issuer}}); err != nil {
+		t.Errorf("IssuersByHost = %v; want no error", err)
+	}
+}
