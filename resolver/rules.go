@@ -20,7 +20,7 @@ func checkIssuers(field string, issuers []verifier.Issuer) error {
 		}
 		list[i].Keys, list[i].Encryption = verifier.KeysStatic([]byte(`{"keys":[]}`)), verifier.EncryptionRule{}
 		list[i].Opaque = verifier.OpaqueTokens{} // several are allowed, for different requests
-		list[i].Algorithms = nil                 // Config.SignatureAlgorithms may have more
+		list[i].Algorithms = slices.DeleteFunc(slices.Clone(list[i].Algorithms), further)
 	}
 	v, err := verifier.New(verifier.Config{Audience: "any", Issuers: list})
 	if err == nil {
@@ -36,4 +36,10 @@ func checkIssuers(field string, issuers []verifier.Issuer) error {
 		field += strings.TrimPrefix(first.Field, "Issuers")
 	}
 	return fmt.Errorf("resolver: %s %s", field, strings.TrimSpace(first.Value+" "+first.Problem))
+}
+
+// further: Config.SignatureAlgorithms may have the algorithm. No configuration has
+// one without a public key.
+func further(algorithm string) bool {
+	return algorithm != "none" && !strings.HasPrefix(algorithm, "HS")
 }
