@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 FUZZTIME ?= 30s
-SOAK ?= 10m
+SOAK ?= 30m
 MUTATE ?= -sample 3
 
 # Every module is looked at by itself, as its users get it.
