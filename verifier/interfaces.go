@@ -241,7 +241,7 @@ type DomainResolver interface {
 // (Config.TokenMemo): only the compiled form of the returned value is kept,
 // never the decision.
 //
-// An implementation proves this contract with conformance.TestIssuerResolver.
+// conformance.TestDomainResolver tests ResolveDomains alone.
 //
 //   - The returned Issuer must hold the token's iss among its spellings (Name
 //     and Aliases); otherwise the token is refused with 401.

@@ -146,7 +146,7 @@ func problem(kind string) string {
 	if slices.Contains([]string{
 		"network", "timeout", "no_such_host", "connection_refused", "blocked_address", "unknown_authority", "certificate_name",
 		"certificate_invalid", "tls", "bad_url", "bad_doer", "redirect", "status", "too_large", "malformed", "issuer", "jwks_uri",
-		"too_many_keys", "no_usable_key", "closed",
+		"too_many_keys", "no_usable_key", "closed", "file", "panic",
 	}, kind) {
 		return kind
 	}
