@@ -34,7 +34,7 @@ type KeyDecrypterHarness struct {
 // KeyDecrypterChecks returns the checks of [verifier.KeyDecrypter] as data.
 func KeyDecrypterChecks() []Check[KeyDecrypterHarness] {
 	const (
-		returns = "DecryptKey returns the content encryption key that encryptedKey holds, by the named algorithm (RFC 7518, Section 4): RSA-OAEP-256."
+		returns = "DecryptKey returns the content encryption key that encryptedKey holds, by the named algorithm (RFC 7518, Section 4): RSA-OAEP-256, or RSA-OAEP where DecryptionConfig.Algorithms allows it."
 		refused = "A key that cannot be decrypted matches [ErrDecryption]."
 		other   = `Any other error is "could not decide" (503).`
 		done    = "ctx is honoured as everywhere."
