@@ -16,7 +16,9 @@ func Keycloak(base, realm string) verifier.Issuer {
 }
 
 // KeycloakClients is Keycloak for tokens without aud: those of these clients (azp) are
-// accepted, and so every API that does the same accepts them. Source: as for Keycloak.
+// accepted, and so every API that does the same accepts them. Tokens of users often
+// have the aud "account", of Keycloak's own account API, and are refused: give the
+// client an audience mapper with this API's name. Source: as for Keycloak.
 func KeycloakClients(base, realm string, clients ...string) verifier.Issuer {
 	i := Keycloak(base, realm)
 	i.NoAudience = verifier.AudienceRule{Claim: "azp", Values: clients}

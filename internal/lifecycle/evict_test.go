@@ -176,9 +176,9 @@ func TestEvictionUnderLoad(t *testing.T) {
 	})
 }
 
-// TestTenantsInTurn: 150, 1,000 and 10,000 tenants in turn, for an hour, cost one
+// TestManyTenantsInTurn: 150, 1,000 and 10,000 tenants in turn, for an hour, cost one
 // fetch per issuer and freshness period.
-func TestTenantsInTurn(t *testing.T) {
+func TestManyTenantsInTurn(t *testing.T) {
 	for _, tenants := range []int{150, 1000, 10_000} {
 		if tenants > 1000 && testing.Short() {
 			continue

@@ -1,6 +1,8 @@
 // Package redistest starts real Redis servers for tests: single ones, a
 // Cluster, and Sentinel with a replica. They listen on free ports of the
-// loopback interface and end with the test, or with the test process.
+// loopback interface and end with the test, or with the test process. All kinds of
+// servers are started in server.go; network.go has the faults between a client and
+// its servers.
 package redistest
 
 import (
