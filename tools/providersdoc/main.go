@@ -354,8 +354,10 @@ the API. ` + "`withToken`" + ` is a ` + "`verifier.Doer`" + ` of yours that adds
 
 ## In a test
 
-A fake issuer signs tokens of your provider's shape. The keys are handed over, so nothing is fetched: ` + "`Keys`" + ` and ` + "`Doer`" + ` are what a test changes. A claim
-that is missing is named by the error.
+A fake issuer signs tokens of your provider's shape. The keys are handed over, so nothing is fetched: ` + "`Keys`" + ` and ` + "`Doer`" + ` of the issuer are what a test
+changes; for a line with Domain, make it an issuer with that Name. Where the page says ES256, make the fake with ` + "`verifiertest.WithAlgorithm(\"ES256\")`" + `;
+` + "`fake.SignWith(header, fake.Claims(audience, claims))`" + ` gives a token another ` + "`typ`" + `. A claim that is missing is named by the error; a client or azp that
+is not among those of the line is "for another audience".
 
 ` + "```go test" + `
 package orders
