@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -45,6 +46,8 @@ type run struct {
 	whole    bool // everything, not the quick check
 	modules  []string
 	began    time.Time
+
+	mu       sync.Mutex    // for what follows
 	cpu      time.Duration // of the commands that have ended
 	failures []string
 	counts
@@ -83,15 +86,25 @@ func (r *run) wholeTests() {
 		return
 	}
 	env := append(race(), "PORTCULLIS_REPORTS="+reports)
-	for _, module := range r.modules {
-		if testedApart(module) {
-			continue
-		}
+	raced := func(module string) {
 		r.step("tests of "+module, func() error {
-			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+unraced, "./...")
+			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+measuring+"|"+defects, "./...")
 		})
 	}
-	r.step("tests without the race detector", r.withoutRace)
+	var beside sync.WaitGroup // the tests wait more than they compute
+	beside.Go(func() {
+		raced(".")
+		r.step("defects, without the race detector", func() error { return r.withoutRace(defects, 2) })
+	})
+	beside.Go(func() {
+		for _, module := range r.modules {
+			if module != "." && !testedApart(module) {
+				raced(module)
+			}
+		}
+	})
+	beside.Wait()
+	r.step("measurements, without the race detector", func() error { return r.withoutRace(measuring, 1) })
 	r.step("conformance results", func() error {
 		return r.command(".", nil, "go", "run", "./tools/conformancetable", "-check", reports)
 	})
@@ -119,15 +132,17 @@ func (r *run) step(name string, do func() error) {
 		return
 	}
 	fmt.Printf("== %s\n", name)
-	began, before := time.Now(), r.cpu
+	began := time.Now()
 	if err := do(); err != nil {
 		r.fail(name, err)
 	}
-	fmt.Printf("   %.1f s, of CPU %.1f s\n", time.Since(began).Seconds(), (r.cpu - before).Seconds())
+	fmt.Printf("   %s: %.1f s\n", name, time.Since(began).Seconds())
 }
 
 // ended counts the CPU time of a command and of what that has started.
 func (r *run) ended(cmd *exec.Cmd) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if cmd.ProcessState != nil {
 		r.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
@@ -135,6 +150,8 @@ func (r *run) ended(cmd *exec.Cmd) {
 
 func (r *run) fail(name string, err error) {
 	fmt.Printf("FAIL: %s: %v\n", name, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.failures = append(r.failures, name)
 }
 

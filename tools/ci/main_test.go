@@ -146,8 +146,8 @@ func TestUnraced(t *testing.T) {
 		"go.mod": mod, "a/a_test.go": "package a\n\nfunc TestBudgetOfA(t *testing.T) {}\n", "b/b_test.go": "package b\n\nfunc TestB(t *testing.T) {}\n",
 		"c/go.mod": mod, "c/c_test.go": "package c\n\nfunc TestMemory(t *testing.T) {}\n", "d/d.go": "package d\n\nfunc TestMemory() {}\n",
 	})
-	if got, err := unracedIn("."); err != nil || !slices.Equal(got, []string{"./a"}) {
-		t.Errorf("unracedIn = %q, %v; want ./a", got, err)
+	if got, err := foldersWith(".", measuring); err != nil || !slices.Equal(got, []string{"./a"}) {
+		t.Errorf("foldersWith = %q, %v; want ./a", got, err)
 	}
 }
 
@@ -195,7 +195,8 @@ func TestWholeRun(t *testing.T) {
 	files := map[string]string{
 		"go.mod": mod, "go.work": "go 1.26.0\n\nuse .\n", "tools/x/go.mod": mod, "a/go.mod": mod,
 		"m_test.go": test + "func TestReport(t *testing.T) {\n\tif err := os.WriteFile(os.Getenv(\"PORTCULLIS_REPORTS\")+\"/r\", nil, 0o600); err != nil || !raced {\n\t\tt.Error(raced, err)\n\t}\n}\n\n" +
-			"func TestBudget(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n",
+			"func TestBudget(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n\n" +
+			"func TestMyDefects(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n",
 		"race_test.go":                     "//go:build race\n\npackage m\n\nconst raced = true\n",
 		"norace_test.go":                   "//go:build !race\n\npackage m\n\nconst raced = false\n",
 		"a/a_test.go":                      "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\n",
@@ -209,7 +210,7 @@ func TestWholeRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.all()
-	if want := (counts{packages: 4, tests: 3}); len(r.failures) > 0 || r.counts != want {
+	if want := (counts{packages: 5, tests: 4}); len(r.failures) > 0 || r.counts != want {
 		t.Errorf("%s; counts %+v; want %+v", r.verdict(), r.counts, want)
 	}
 }

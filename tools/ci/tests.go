@@ -16,10 +16,14 @@ import (
 	"time"
 )
 
-// unraced are the tests for which the race detector is of no use: those that
-// measure time, memory or allocations, those that try very many values in one
-// goroutine, and those of implementations that are broken on purpose.
-const unraced = `^Test(Budget|Memory|Many|\w+Defects)`
+// The tests for which the race detector is of no use: measuring are those that
+// measure time, memory or allocations, and those that try very many values in one
+// goroutine; defects are the hundreds of broken implementations that the suites of
+// package conformance must find.
+const (
+	measuring = "^Test(Budget|Memory|Many)"
+	defects   = `^Test\w+Defects`
+)
 
 // slow are the tests that the quick check leaves out beside those that look at
 // -short.
@@ -45,30 +49,36 @@ func (r *run) test(module string, env []string, args ...string) error {
 	stop := p.alive(silence)
 	err = p.read(out)
 	stop()
+	r.mu.Lock()
 	r.packages += p.packages
 	r.tests += p.tests
 	r.skipped += p.skipped
+	r.mu.Unlock()
 	err = errors.Join(err, cmd.Wait())
 	r.ended(cmd)
 	return err
 }
 
-// withoutRace runs those tests in the packages of the core that have some.
-func (r *run) withoutRace() error {
-	folders, err := unracedIn(".")
+// withoutRace runs the tests of a pattern in the packages of the core that have
+// some, several packages at a time.
+func (r *run) withoutRace(pattern string, packages int) error {
+	folders, err := foldersWith(".", pattern)
 	if err != nil {
 		return err
 	}
 	if len(folders) == 0 {
 		return errors.New("there are none")
 	}
-	return r.test(".", nil, append([]string{"-race=false", "-vet=off", "-count=1", "-p=1", "-run=" + unraced}, folders...)...)
+	return r.test(".", nil, append([]string{"-race=false", "-vet=off", "-count=1", fmt.Sprintf("-p=%d", packages), "-run=" + pattern}, folders...)...)
 }
 
-var declared = regexp.MustCompile(`(?m)^func ` + strings.TrimPrefix(unraced, "^"))
-
-// unracedIn returns the folders with such tests in the module of the root.
-func unracedIn(root string) (folders []string, err error) {
+// foldersWith returns the folders with tests of a pattern in the module of the
+// root.
+func foldersWith(root, pattern string) (folders []string, err error) {
+	declared, err := regexp.Compile(`(?m)^func ` + strings.TrimPrefix(pattern, "^"))
+	if err != nil {
+		return nil, err
+	}
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
