@@ -88,7 +88,7 @@ func cacheMissIsNil(c *cacheCase) error {
 				return err
 			}
 			if err := prepare(key); err != nil {
-				return skip("the key could not be removed, which is another check's finding")
+				return doubt(skip("the key could not be removed, which is another check's finding"))
 			}
 		}
 		value, ok, err := c.get(c.ctx, key)

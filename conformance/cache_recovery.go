@@ -137,7 +137,7 @@ func cacheAfterwards(c *cacheCase) error {
 			return found
 		}
 		if err != nil {
-			return skip("Get does not work after the outage, which is another check's finding")
+			return doubt(skip("Get does not work after the outage, which is another check's finding"))
 		}
 	}
 	return nil

@@ -203,7 +203,7 @@ func replayRepeated(c *replayCase) error {
 			continue
 		}
 		if added || err != nil {
-			return skip("the second Add = %v, %v, which is another check's finding", added, err)
+			return doubt(skip("the second Add = %v, %v, which is another check's finding", added, err))
 		}
 		if err := c.pass(ttl - ttl/4 + c.grace()); err != nil {
 			return err

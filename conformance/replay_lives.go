@@ -123,7 +123,7 @@ func replayShortens(c *replayCase) error {
 	return c.within("k", ttl, c.justBefore(ttl), func(key string) error {
 		for _, other := range otherTTLs(ttl) {
 			if added, err := c.add(c.ctx, key, other); added || err != nil {
-				return skip("a repeated Add = %v, %v, which is another check's finding", added, err)
+				return doubt(skip("a repeated Add = %v, %v, which is another check's finding", added, err))
 			}
 		}
 		return nil
@@ -152,7 +152,7 @@ func replayRepeats(c *replayCase) error {
 				return errTooSlow()
 			}
 			if added || err != nil {
-				return skip("a repeated Add = %v, %v, which is another check's finding", added, err)
+				return doubt(skip("a repeated Add = %v, %v, which is another check's finding", added, err))
 			}
 		}
 	}
@@ -429,7 +429,7 @@ func replayFree(c *replayCase, fault func(*replayCase) (func(), error)) error {
 	}
 	err := recovers(c.pace, func(round int) error { return c.firstAdd(c.key(fmt.Sprint("after-", round)), time.Hour) }, func() error { return nil })
 	if err != nil {
-		return skip("Add does not work after the fault, which is another check's finding")
+		return doubt(skip("Add does not work after the fault, which is another check's finding"))
 	}
 	if err := c.pass(ttl + c.grace()); err != nil {
 		return err
@@ -469,7 +469,7 @@ func replayRemembers(c *replayCase) error {
 			return last
 		}
 		if err != nil {
-			return skip("Add does not work after the outage, which is another check's finding")
+			return doubt(skip("Add does not work after the outage, which is another check's finding"))
 		}
 	}
 	return nil
