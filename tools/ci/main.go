@@ -42,10 +42,10 @@ func main() {
 
 // run is one run over the repository.
 type run struct {
-	ctx      context.Context
-	whole    bool // everything, not the quick check
-	modules  []string
-	began    time.Time
+	ctx     context.Context
+	whole   bool // everything, not the quick check
+	modules []string
+	began   time.Time
 
 	mu       sync.Mutex    // for what follows
 	cpu      time.Duration // of the commands that have ended
