@@ -41,6 +41,10 @@ func (k Keys) Fetcher(name string, doer Doer) (KeyFetcher, error) {
 		}
 		a, err := source.FetchKeys(ctx, req.ETag)
 		if err != nil {
+			// What the end of ctx broke off may look like a bad answer.
+			if done := ctx.Err(); done != nil && !errors.Is(err, done) {
+				err = fmt.Errorf("%w: %w", done, err)
+			}
 			return KeySet{}, err
 		}
 		if a.Stated == "" {
