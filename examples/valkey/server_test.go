@@ -6,7 +6,6 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -91,20 +90,4 @@ func (s *server) answers() bool {
 func (s *server) stop() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-}
-
-// kill ends the server until repair is called.
-func (s *server) kill() (repair func()) {
-	s.stop()
-	return func() {
-		if err := s.start(); err != nil {
-			s.t.Error(err)
-		}
-	}
-}
-
-// freeze stops the server from running until release is called.
-func (s *server) freeze() (release func()) {
-	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
-	return func() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 }
