@@ -209,8 +209,8 @@ func TestManyTenantsInTurn(t *testing.T) {
 	}
 }
 
-// TestColdIssuersAtAFullStore: an eviction costs the same whatever is held.
-func TestColdIssuersAtAFullStore(t *testing.T) {
+// TestBudgetColdIssuersAtAFullStore: an eviction costs the same whatever is held.
+func TestBudgetColdIssuersAtAFullStore(t *testing.T) {
 	most := 100_000
 	if testing.Short() {
 		most = 10_000
