@@ -89,7 +89,7 @@ func (h *harness) requests(discovery, jwks int) {
 // eventually waits for something that a background refresh will bring.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -175,7 +175,6 @@ func TestSteadyLoadNeverWaits(t *testing.T) {
 				eventually(t, "the end of refreshes", func() bool {
 					for _, health := range h.Health() {
 						if health.State != verifier.StateFresh || health.NextRefresh.Before(h.clock.Now()) {
-							h.accept(token) // a refresh that failed is begun again by a request
 							return false
 						}
 					}
