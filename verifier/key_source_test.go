@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -280,5 +281,34 @@ func TestMetadataSaysWhoseKeysTheyAre(t *testing.T) {
 		if got := reasonOf(t, err); got != reason.IssuerMismatch || len(d.asked) != 3 {
 			t.Errorf("memo %d: %q after %q; want %q", memo, got, d.asked, reason.IssuerMismatch)
 		}
+	}
+}
+
+// late answers after the context of its request has ended, as a connection may
+// whose closing is still under way.
+type late struct {
+	documents
+	end context.CancelFunc
+}
+
+func (l *late) Do(req *http.Request) (*http.Response, error) {
+	l.end()
+	return l.documents.Do(req)
+}
+
+func TestAnswerAfterTheEndOfTheContext(t *testing.T) {
+	for name, body := range map[string]string{"nothing": "", "no JSON": "<html>", "a key set": string(newFuzzWorld(t, nil).jwks())} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			doer := &late{documents{bodies: map[string]string{keysURL: body}}, cancel}
+			source, err := verifier.KeysURL(keysURL).Fetcher("tenant.example.com", doer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := source.FetchKeys(ctx, verifier.KeyRequest{Issuer: "https://tenant.example.com/"})
+			if !errors.Is(err, context.Canceled) || len(set.JWKS) > 0 {
+				t.Errorf("FetchKeys = %d bytes, %v; want none and context.Canceled", len(set.JWKS), err)
+			}
+		})
 	}
 }

@@ -40,11 +40,11 @@ func (k Keys) Fetcher(name string, doer Doer) (KeyFetcher, error) {
 			return KeySet{}, errOtherIssuer
 		}
 		a, err := source.FetchKeys(ctx, req.ETag)
+		// What the end of ctx broke off may look like a bad answer, or like an answer.
+		if done := ctx.Err(); done != nil && !errors.Is(err, done) {
+			return KeySet{}, done
+		}
 		if err != nil {
-			// What the end of ctx broke off may look like a bad answer.
-			if done := ctx.Err(); done != nil && !errors.Is(err, done) {
-				err = fmt.Errorf("%w: %w", done, err)
-			}
 			return KeySet{}, err
 		}
 		if a.Stated == "" {

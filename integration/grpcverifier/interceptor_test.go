@@ -165,7 +165,8 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 		f := newFixture(t, tr, grpcverifier.Config{}, nil)
 		for _, method := range []string{talk, watch} {
 			t.Run(method, func(t *testing.T) {
-				exp := time.Now().Add(1200 * time.Millisecond)
+				t.Parallel()
+				exp := time.Now().Add(3 * time.Second)
 				o := f.call(method, f.bearer(map[string]any{"exp": float64(exp.UnixMilli()) / 1000})...)
 				if o.status().Code() != codes.Unauthenticated || o.status().Message() != "the access token has expired" || o.text != "user-1 by Bearer" {
 					t.Errorf("stream = %q, %v; want its subject alone and Unauthenticated", o.text, o.err)
@@ -184,7 +185,7 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 
 // TestLeeway: a token that is accepted after its end has a stream.
 func TestLeeway(t *testing.T) {
-	f := newFixture(t, transports[0], grpcverifier.Config{}, func(c *verifier.Config) { c.Leeway = 2 * time.Second })
+	f := newFixture(t, transports[0], grpcverifier.Config{}, func(c *verifier.Config) { c.Leeway = 5 * time.Second })
 	o := f.call(watch, f.bearer(map[string]any{"exp": time.Now().Unix() - 1})...)
 	if o.text != "user-1 by Bearer" || o.status().Code() != codes.Unauthenticated {
 		t.Errorf("stream = %q, %v; want its subject and Unauthenticated", o.text, o.err)

@@ -280,12 +280,12 @@ func TestStreamsEndWithTheToken(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, c.change)
-			short := f.token("alice", map[string]any{"exp": float64(time.Now().Add(1200*time.Millisecond).UnixMilli()) / 1000})
 			session := ""
 			if c.method == "GET" {
 				session = f.open(f.token("alice", nil))
 			}
 			f.protocol = c.protocol
+			short := f.token("alice", map[string]any{"exp": float64(time.Now().Add(3*time.Second).UnixMilli()) / 1000})
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			r := f.request(ctx, c.method, session, "Bearer "+short, c.body)

@@ -314,6 +314,9 @@ func (i *Issuer) admit(w http.ResponseWriter, r *http.Request, count *int) bool 
 		select {
 		case <-hang:
 		case <-r.Context().Done():
+			// A client may still see it: the end of its connection reaches the server
+			// in two steps.
+			http.Error(w, "the client has gone", http.StatusServiceUnavailable)
 			return false
 		}
 	}
