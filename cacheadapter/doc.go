@@ -94,12 +94,14 @@
 // and tested. The folders examples/otter, examples/golang-lru and
 // examples/valkey have three adapters with their tests, and
 // docs/plug-in-a-cache.md what the suite found in their first versions.
-//
-// # Files
-//
-// The decorators: prefixed.go, sealed.go, tiered.go, timeout.go, observed.go. What
-// they share: assemble.go (no decorator has a method that what it wraps lacks),
-// circuit.go (whether a cache is worth being asked), writes.go (which keys are being
-// written), stamp.go (a time in front of a value), event.go (events, and how they are
-// delivered), errors.go, clock.go.
 package cacheadapter
+
+// The files, by what they do:
+//
+//   - prefixed.go, sealed.go, tiered.go, timeout.go, observed.go: the decorators
+//   - assemble.go: no decorator has a method that what it wraps lacks
+//   - circuit.go: whether a cache is worth being asked
+//   - writes.go: which keys are being written
+//   - stamp.go: a time in front of a value
+//   - event.go: events, and how they are delivered
+//   - errors.go, clock.go: errors without keys; the clock

@@ -17,3 +17,31 @@
 // side by side, and the functions of the harness are then called by several
 // goroutines at once.
 package conformance
+
+// The files. The suite of each interface has the interface's name: harness, entry
+// point, case. Its checks are beside it, by subject:
+//
+//   - cache.go, and cache_presence.go, cache_values.go, cache_keys.go, cache_slices.go,
+//     cache_time.go, cache_lives.go (between two steps of a clock, second lives),
+//     cache_concurrency.go, cache_faults.go, cache_recovery.go (after a fault),
+//     cache_shared.go (a second process), cache_clear.go
+//   - replay.go, and replay_adds.go, replay_lives.go, replay_faults.go
+//   - resolver.go, and resolver_checks.go, resolver_neighbours.go (hosts that differ a
+//     little), resolver_request.go
+//   - fetcher.go, and fetcher_checks.go, fetcher_conditional.go
+//   - doer.go, and doer_checks.go, doer_more.go
+//   - algorithm.go, and algorithm_checks.go
+//   - revocationstore.go, and revocationstore_checks.go
+//   - clock.go, introspector.go, keydecrypter.go, revocationchecker.go
+//
+// What they share:
+//
+//   - check.go: Check, skips and doubts
+//   - run.go: how a suite runs; foundations.go: which checks rest on which
+//   - options.go: Options and profiles
+//   - report.go, show.go: results; values that are printed, and secrets that must not be
+//   - env.go: what a harness is given; guard.go: panics and goroutines
+//   - context.go: contexts that are done, or end during a call
+//   - pace.go: how long is long
+//   - hostile.go, weak.go: keys that are hard to keep; keys that collide in weak hashes
+//   - bench.go: benchmarks of an implementation

@@ -79,3 +79,42 @@
 // unexported field of a struct that is printed: package fmt does not ask the
 // value there. Keep pointers in such fields.
 package exchange
+
+// The files, by what they do.
+//
+// What is asked for:
+//
+//   - requests.go: the request of each flow
+//   - flows.go: the methods of Client that users call
+//   - form.go: the form that each flow sends
+//   - reserved.go: names of parameters that callers may not set
+//   - subject.go: the caller's token: its spelling, and the context it travels in
+//   - organization.go: Auth0's organizations, in requests and in answers
+//
+// Who asks:
+//
+//   - auth.go: the ways of client authentication
+//   - authenticator.go: one of them, for other packages
+//   - credentials.go: secrets, keys and certificates that change; files that are read again
+//   - jws.go: signatures of assertions and proofs
+//   - dpop.go: proofs, and the nonces of token endpoints
+//   - hidden.go: secrets that do not print
+//
+// How it is sent, and what comes back:
+//
+//   - config.go: Config and its checks
+//   - client.go: Client, and the course of one call
+//   - endpoint.go: the token endpoint, from metadata
+//   - send.go: one HTTP request
+//   - ratelimit.go: how long an endpoint wants to be left alone
+//   - response.go: how answers are read, and how long a token lives
+//   - token.go: Tokens, the result
+//   - errors.go: Error and ConfigError
+//
+// What is kept, and told:
+//
+//   - cachekey.go: what makes two calls the same
+//   - cache.go: results in the cache
+//   - singleflight.go: equal calls that share a request
+//   - observer.go: what an Observer is told
+//   - downstream.go: TokenSource and its http.RoundTripper

@@ -83,3 +83,14 @@
 // go.mod asks for v9.23.0 of October 2026. Earlier releases lack options that
 // New looks at.
 package redis
+
+// The files, by what they do:
+//
+//   - store.go: Store, Config and New
+//   - client.go: options of clients that are refused
+//   - cache.go, clear.go, replay.go, revocation.go: the methods of each interface
+//   - call.go: one call: its place among those in flight, its hand-over, its wait
+//   - line.go: a queue of calls, and the goroutines that send it in batches
+//   - lines.go: which queue a key's server has: one, or one for each Cluster node
+//   - limits.go: how large batches are, and how many are under way
+//   - errors.go: errors without keys and values

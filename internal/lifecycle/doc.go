@@ -35,3 +35,17 @@
 //	    whatever state; see [Entry.Refetch]. The attempts are limited. The
 //	    document goes to fresh or to backing off, as after every other fetch.
 package lifecycle
+
+// The files, by what they do:
+//
+//   - policy.go: the numbers: lifetimes, clamps, jitter, back-off
+//   - document.go: a document, and a chain of them as a View
+//   - store.go: Store and its Config, Unavailable
+//   - entry.go: an issuer's entry: the warm path, waiting, refresh ahead of time
+//   - run.go: one pass of fetches, and what its end changes
+//   - forced.go: refetches for an unknown kid, and their limit
+//   - shared.go: documents in the shared cache
+//   - envelope.go: how a document is written there
+//   - lease.go: who of a fleet fetches, and what the others learn
+//   - evict.go: which issuer makes room
+//   - observe.go: events and Health

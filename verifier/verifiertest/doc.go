@@ -11,3 +11,15 @@
 // They are closed by the Cleanup of the test that made them and share no state,
 // so tests can run in parallel. [Run] provides a testing.TB outside of tests.
 package verifiertest
+
+// The files, by what they do:
+//
+//   - issuer.go: Issuer: documents, tokens, faults, counts
+//   - transport.go: how an Issuer is reached: TLS, or inside the process
+//   - tokenendpoint.go: what its token endpoint demands of clients
+//   - introspection.go: opaque, encrypted and revoked tokens
+//   - keys.go, signer.go, algorithm.go: signing keys; those of other algorithms; a fake algorithm
+//   - dpop.go, proofs.go: DPoPClient, and how its proofs are spoilt
+//   - token.go, request.go: tokens and a verifier without any signature, for handlers
+//   - clock.go, store.go, faults.go: the fake clock and stores, and how they fail
+//   - run.go: a testing.TB outside of tests
