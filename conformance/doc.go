@@ -22,14 +22,17 @@ package conformance
 // point, case. Its checks are beside it, by subject:
 //
 //   - cache.go, and cache_presence.go, cache_values.go, cache_keys.go, cache_slices.go,
-//     cache_time.go, cache_lives.go (between two steps of a clock, second lives),
+//     cache_time.go (each ttl ends in time), cache_lives.go (exactly at the end,
+//     between two steps of a clock, second lives),
 //     cache_concurrency.go, cache_faults.go, cache_recovery.go (after a fault),
 //     cache_shared.go (a second process), cache_clear.go
-//   - replay.go, and replay_adds.go, replay_lives.go, replay_faults.go
+//   - replay.go, and replay_adds.go, replay_lives.go, replay_faults.go (and errors that
+//     tell keys)
 //   - resolver.go, and resolver_checks.go, resolver_neighbours.go (hosts that differ a
-//     little), resolver_request.go
+//     little), resolver_request.go (requests, and copies of them)
 //   - fetcher.go, and fetcher_checks.go, fetcher_conditional.go
-//   - doer.go, and doer_checks.go, doer_more.go
+//   - doer.go, and doer_checks.go, doer_manners.go (what it must leave alone: requests,
+//     Retry-After, caching)
 //   - algorithm.go, and algorithm_checks.go
 //   - revocationstore.go, and revocationstore_checks.go
 //   - clock.go, introspector.go, keydecrypter.go, revocationchecker.go
@@ -40,7 +43,8 @@ package conformance
 //   - run.go: how a suite runs; foundations.go: which checks rest on which
 //   - options.go: Options and profiles
 //   - report.go, show.go: results; values that are printed, and secrets that must not be
-//   - env.go: what a harness is given; guard.go: panics and goroutines
+//   - env.go: what a harness is given, and the calls in flight; guard.go: panics
+//   - goroutines.go: those that a check has started
 //   - context.go: contexts that are done, or end during a call
 //   - pace.go: how long is long
 //   - hostile.go, weak.go: keys that are hard to keep; keys that collide in weak hashes

@@ -68,16 +68,50 @@ func moreFetcherDefects() []defect[fetching] {
 			return set, err
 		})},
 		{name: "callers at the same time share an answer", fails: "concurrent-answers-are-the-callers", make: func(_ *keyServer, fetch fetchFunc) fetchFunc {
-			var flying atomic.Int64
-			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
-				n := flying.Add(1)
-				defer flying.Add(-1)
-				set, err := fetch(ctx, req)
-				yield()
-				if err == nil && len(set.JWKS) > 0 && max(n, flying.Load()) > 1 && max(n, flying.Load()) <= 16 {
-					set.JWKS = bytes.Replace(set.JWKS, []byte(`"x":"`), []byte(`"x":"0`), 1)
+			var mu sync.Mutex
+			under := make(map[string]*sharedSet)
+			join := func(issuer string, set *verifier.KeySet) (*sharedSet, bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				if under[issuer] == nil && set != nil {
+					under[issuer] = &sharedSet{set: *set}
 				}
-				return set, err
+				shared := under[issuer]
+				if shared != nil {
+					shared.callers++
+				}
+				return shared, shared != nil
+			}
+			alone := func(shared *sharedSet) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return shared.callers == 1
+			}
+			return func(ctx context.Context, req verifier.KeyRequest) (verifier.KeySet, error) {
+				if req.ETag != "" {
+					return fetch(ctx, req)
+				}
+				shared, ok := join(req.Issuer, nil)
+				if !ok {
+					set, err := fetch(ctx, req)
+					if err != nil {
+						return set, err
+					}
+					shared, _ = join(req.Issuer, &set)
+					for range 20 { // until somebody shares it, but not for long
+						if !alone(shared) {
+							break
+						}
+						<-time.After(100 * time.Microsecond)
+					}
+				}
+				yield()
+				mu.Lock()
+				defer mu.Unlock()
+				if shared.callers--; shared.callers == 0 {
+					delete(under, req.Issuer)
+				}
+				return shared.set, nil
 			}
 		}},
 		{name: "ETags are compared by their beginning", fails: "not-modified-is-for-no-other-etag", make: edited(func(req verifier.KeyRequest, set *verifier.KeySet) {
@@ -554,4 +588,10 @@ func moreClockDefects() []defect[newClock] {
 			}
 		}}},
 	}
+}
+
+// sharedSet is an answer, and how many callers are about to get it.
+type sharedSet struct {
+	set     verifier.KeySet
+	callers int
 }

@@ -88,7 +88,7 @@ package exchange
 //   - flows.go: the methods of Client that users call
 //   - form.go: the form that each flow sends
 //   - reserved.go: names of parameters that callers may not set
-//   - subject.go: the caller's token: its spelling, and the context it travels in
+//   - subject.go: the subject token: its spelling, and where a call takes it from
 //   - organization.go: Auth0's organizations, in requests and in answers
 //
 // Who asks:

@@ -35,3 +35,12 @@
 // Equal questions share one request, and requests in flight are bounded; what is
 // too much fails at once with [ErrBusy].
 package introspection
+
+// The files, by what they do:
+//
+//   - config.go: Config and its checks
+//   - client.go: Client: one question, shared by equal callers
+//   - answer.go: how an answer is read
+//   - memory.go: answers in memory: active ones, and apart from them the negative ones
+//   - shared.go: answers in the shared cache
+//   - observer.go, errors.go: what an Observer is told; Error

@@ -94,7 +94,7 @@
 //   - verify.go: the verification, step by step
 //   - expiry.go: contexts that end with their token
 //   - tokensource.go: where requests carry their token
-//   - middleware.go: net/http
+//   - middleware.go: net/http, and what handlers find in the context
 //   - requirement.go: what routes demand
 //   - resource.go: protected resource metadata
 package verifier

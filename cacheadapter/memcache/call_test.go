@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // selector is one of a caller's, which panics on request.
@@ -33,7 +34,7 @@ func TestCalls(t *testing.T) {
 	for name, ttl := range map[string]time.Duration{"generation asked for": 0, "generation remembered": time.Second} {
 		t.Run(name, func(t *testing.T) {
 			faulttest.Calls(t, memcache.ErrBusy, func(t *testing.T, inFlight int) faulttest.Caller {
-				proxy := faulttest.StartProxy(t, server.Addr)
+				proxy := faultproxy.Start(t, server.Addr)
 				selector := new(selector)
 				if err := selector.SetServers(proxy.Addr); err != nil {
 					t.Fatal(err)

@@ -8,20 +8,20 @@ import (
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
-	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
 	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
 // harness has a proxy for each store, so that one can fail without the others.
 func harness(t *testing.T, config memcache.Config) conformance.CacheHarness {
 	server := memcachetest.Start(t, "-m", "512", "-c", "4096")
-	var proxies sync.Map // *memcache.Store -> *faulttest.Proxy
-	proxyOf := func(cache verifier.Cache) *faulttest.Proxy {
+	var proxies sync.Map // *memcache.Store -> *faultproxy.Proxy
+	proxyOf := func(cache verifier.Cache) *faultproxy.Proxy {
 		proxy, _ := proxies.Load(cache)
-		return proxy.(*faulttest.Proxy)
+		return proxy.(*faultproxy.Proxy)
 	}
 	return conformance.CacheHarness{
 		Options: conformance.Options{
@@ -30,7 +30,7 @@ func harness(t *testing.T, config memcache.Config) conformance.CacheHarness {
 			Profiles:       []conformance.Profile{conformance.FitAsCache()},
 		},
 		New: func(env *conformance.Env) (verifier.Cache, error) {
-			proxy, err := faulttest.NewProxy(server.Addr)
+			proxy, err := faultproxy.New(server.Addr)
 			if err != nil {
 				return nil, err
 			}

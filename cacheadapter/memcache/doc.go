@@ -54,3 +54,14 @@
 // gomemcache has no releases. go.mod asks for the snapshot of April 2026, the
 // newest there is.
 package memcache
+
+// The files, by what they do:
+//
+//   - store.go: Store, Config and New
+//   - cache.go, replay.go, clear.go: the methods of each interface
+//   - call.go: how a call that cannot be cancelled is bounded
+//   - generation.go: what Clear changes, and how long a generation is remembered
+//   - key.go: names that memcached takes
+//   - envelope.go: what stands in front of a value
+//   - expiry.go: seconds, and dates beyond 30 days
+//   - errors.go: errors without keys and values

@@ -11,19 +11,20 @@ import (
 	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // rig is a server and what lies before it.
 type rig struct {
 	server *memcachetest.Server
-	proxy  *faulttest.Proxy
+	proxy  *faultproxy.Proxy
 	client *gomemcache.Client
 	store  *memcache.Store
 }
 
 func newRig(t *testing.T, options ...string) *rig {
 	server := memcachetest.Start(t, options...)
-	proxy := faulttest.StartProxy(t, server.Addr)
+	proxy := faultproxy.Start(t, server.Addr)
 	client := memcachetest.Client(proxy.Addr)
 	return &rig{server, proxy, client, newStore(t, client, memcache.Config{})}
 }

@@ -12,9 +12,9 @@ import (
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
 
-	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache"
 	"github.com/portcullis-go/portcullis/cacheadapter/memcache/internal/memcachetest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -138,7 +138,7 @@ func TestGenerationTTL(t *testing.T) {
 		wantGet(t, f.store, "k", "w")
 	})
 	t.Run("a Clear that fails", func(t *testing.T) {
-		proxy := faulttest.StartProxy(t, server.Addr)
+		proxy := faultproxy.Start(t, server.Addr)
 		store := newStore(t, memcachetest.Client(proxy.Addr), memcache.Config{Prefix: "fails", GenerationTTL: ttl})
 		set(t, store, "k", "v")
 		repair := proxy.Break()

@@ -11,12 +11,13 @@ import (
 	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 func TestCalls(t *testing.T) {
 	server := redistest.Start(t, "--maxclients", "4096")
 	faulttest.Calls(t, redis.ErrBusy, func(t *testing.T, inFlight int) faulttest.Caller {
-		proxy := faulttest.StartProxy(t, server.Addr)
+		proxy := faultproxy.Start(t, server.Addr)
 		client := redistest.Client(t, proxy.Addr, nil)
 		var panics atomic.Bool
 		client.AddHook(hook(func(_ context.Context, _ []goredis.Cmder, next func() error) error {

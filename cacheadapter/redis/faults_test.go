@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // durable are the options of a server that forgets nothing that it has
@@ -21,7 +22,7 @@ var durable = []string{"--appendonly", "yes", "--appendfsync", "always", "--maxm
 // rig is what a fault needs of servers and what lies before them.
 type rig struct {
 	server *redistest.Server
-	proxy  *faulttest.Proxy
+	proxy  *faultproxy.Proxy
 	client goredis.UniversalClient
 
 	cluster  *redistest.Cluster
@@ -31,7 +32,7 @@ type rig struct {
 
 func single(t *testing.T, options ...string) *rig {
 	server := redistest.Start(t, slices.Concat(durable, options)...)
-	proxy := faulttest.StartProxy(t, server.Addr)
+	proxy := faultproxy.Start(t, server.Addr)
 	return &rig{server: server, proxy: proxy, client: redistest.Client(t, proxy.Addr, nil)}
 }
 

@@ -14,9 +14,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // hook stands around everything that a client sends.
@@ -457,7 +457,7 @@ func TestErrorsOfPipelines(t *testing.T) {
 // it is taken for a replay.
 func TestLostAnswerOfPipeline(t *testing.T) {
 	server := redistest.Start(t)
-	proxy := faulttest.StartProxy(t, server.Addr)
+	proxy := faultproxy.Start(t, server.Addr)
 	for name, retries := range map[string]int{"repeated": 3, "not repeated": -1} {
 		t.Run(name, func(t *testing.T) {
 			client := redistest.Client(t, proxy.Addr, func(o *goredis.Options) { o.PoolSize, o.PipelinePoolSize, o.MaxRetries = 1, -1, retries })

@@ -34,7 +34,9 @@ func (s *Store) Add(ctx context.Context, key string, ttl time.Duration) (added b
 		}
 		return true, nil
 	}
-	if answer == nil { // to GET: it expired just now
+	if answer == nil {
+		// To GET: the record ended just now, or a fail-over lost it. In the second
+		// case another try would accept a replay.
 		return false, failure("add", errUndecided)
 	}
 	return answer == record, nil

@@ -14,9 +14,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis"
 	"github.com/portcullis-go/portcullis/cacheadapter/redis/internal/redistest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -102,7 +102,7 @@ func TestOneServer(t *testing.T) {
 			if got := sentTTL(t, client, func() error { return store.Set(t.Context(), "k", nil, ttl) }); got != want {
 				t.Errorf("Set with %d ns sends %v; want %v", ttl, got, want)
 			}
-			if got := sentTTL(t, client, func() error { _, err := store.Add(t.Context(), "k", ttl); return err }); got != want {
+			if got := sentTTL(t, client, func() error { _, err := store.Add(t.Context(), ttl.String(), ttl); return err }); got != want {
 				t.Errorf("Add with %d ns sends %v; want %v", ttl, got, want)
 			}
 		}
@@ -350,7 +350,7 @@ func sentTTL(t *testing.T, client *goredis.Client, f func() error) time.Duration
 // client repeats the command. The proof was not replayed.
 func TestLostAnswer(t *testing.T) {
 	server := redistest.Start(t)
-	proxy := faulttest.StartProxy(t, server.Addr)
+	proxy := faultproxy.Start(t, server.Addr)
 	client := redistest.Client(t, proxy.Addr, func(o *goredis.Options) { o.PoolSize = 1 })
 	store := newStore(t, client, redis.Config{})
 	wantAdd(t, store, "warm", time.Minute, true)

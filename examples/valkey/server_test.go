@@ -41,10 +41,11 @@ func startServer(t *testing.T) *server {
 	return s
 }
 
-// client returns a client that ends with a check; nil if there is none.
-func (s *server) client(env *conformance.Env) valkey.Client {
+// client returns a client of an address that ends with a check; nil if there is
+// none.
+func (s *server) client(env *conformance.Env, address string) valkey.Client {
 	client, err := valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{s.address()}, DisableCache: true, DisableRetry: true,
+		InitAddress: []string{address}, DisableCache: true, DisableRetry: true,
 	})
 	if err != nil {
 		s.t.Error(err)

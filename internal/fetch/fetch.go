@@ -1,5 +1,3 @@
-// Package fetch gets JSON documents of an issuer, and sends forms to it, over
-// HTTPS and bounded.
 package fetch
 
 import (

@@ -1,5 +1,3 @@
-// Package forwarded finds out which URL a client asked for when proxies stand
-// between it and the server.
 package forwarded
 
 import (

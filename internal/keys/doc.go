@@ -9,3 +9,11 @@
 // Package lifecycle has the rules by which documents are fetched, refreshed,
 // served stale, shared and evicted.
 package keys
+
+// The files, by what they do:
+//
+//   - source.go: Source: where documents come from, checked
+//   - host.go: which hosts documents and key sets may come from, and where http is allowed
+//   - documents.go: metadata and key set as documents of a chain
+//   - store.go: Store, and Entry, an issuer's place in it
+//   - failure.go: why a document could not be had

@@ -30,20 +30,6 @@ var (
 	ErrFile = errors.New("keys: key file")
 )
 
-// KeysHostError says that metadata places the keys where they must not be.
-type KeysHostError struct {
-	// Host on which the keys are, in normal form, or "" when their URL is none
-	// that is ever fetched.
-	Host string
-}
-
-func (e *KeysHostError) Error() string {
-	if e.Host == "" {
-		return "keys: jwks_uri is not a URL that is fetched"
-	}
-	return "keys: the key set is on a host that is not allowed: " + e.Host
-}
-
 // metadata is a parsed metadata document. Its Raw is dropped; the digest is
 // what remains of it.
 type metadata struct {
@@ -186,28 +172,6 @@ func (d *keySetDocument) Parse(body []byte, _ string) (any, error) {
 func (d *keySetDocument) Same(a, b any) bool { return a.(*keyset.Set).SameKeys(b.(*keyset.Set)) }
 
 func (d *keySetDocument) Size(value any) int { return value.(*keyset.Set).Size() }
-
-// checkKeys allows key sets on the host of the metadata and on those that the
-// configuration names: metadata is data, not authority over our network. A
-// document that was fetched over https leads to https only.
-func (s *Source) checkKeys(raw string) error {
-	u, err := s.policy.checkURL(raw, s.http())
-	if err != nil {
-		return &KeysHostError{}
-	}
-	if host := hostOf(u); hostOnly(host) != hostOnly(s.host) && !slices.Contains(s.policy.keys, host) {
-		return &KeysHostError{Host: host}
-	}
-	return nil
-}
-
-// http says where http may be fetched: nowhere, unless the source itself is http.
-func (s *Source) http() *fetch.HTTP {
-	if strings.HasPrefix(s.url, "http:") {
-		return s.policy.http
-	}
-	return nil
-}
 
 // get asks one URL. An entity tag of another URL means nothing to it.
 func (s *Source) get(ctx context.Context, r fetch.Request, held lifecycle.Reference) (lifecycle.Answer, error) {

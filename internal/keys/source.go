@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -135,12 +134,6 @@ type Source struct {
 	docs       []lifecycle.Document
 }
 
-// hostPolicy says which hosts keys are fetched from. Sources share it.
-type hostPolicy struct {
-	keys []string
-	http *fetch.HTTP
-}
-
 // NewSource checks a description. The error is a *ConfigError.
 func NewSource(cfg SourceConfig) (*Source, error) {
 	policy, err := newHostPolicy(cfg.Hosts, cfg.HTTPHosts)
@@ -173,32 +166,6 @@ func (s *Source) chain(metadataOnly bool) error {
 		s.docs = []lifecycle.Document{(*keySetDocument)(s)}
 	}
 	return nil
-}
-
-// noHosts is the policy of most sources; it is never changed.
-var noHosts = &hostPolicy{http: fetch.NewHTTP()}
-
-func newHostPolicy(keyHosts, httpHosts []string) (*hostPolicy, error) {
-	if len(keyHosts)+len(httpHosts) == 0 {
-		return noHosts, nil
-	}
-	p := &hostPolicy{}
-	for _, text := range keyHosts {
-		host, err := ParseHost(text)
-		if err != nil {
-			return nil, &ConfigError{Field: FieldHosts, Entry: text, Err: err}
-		}
-		p.keys = append(p.keys, host)
-	}
-	slices.Sort(p.keys)
-	p.keys = slices.Compact(p.keys)
-	for _, text := range httpHosts {
-		if _, err := ParseHost(text); err != nil {
-			return nil, &ConfigError{Field: FieldHTTP, Entry: text, Err: err}
-		}
-	}
-	p.http = fetch.NewHTTP(httpHosts...)
-	return p, nil
 }
 
 // choose takes the one source that is given.
@@ -252,18 +219,6 @@ func (s *Source) at(field Field, raw string) error {
 	}
 	s.url, s.host = raw, hostOf(u)
 	return nil
-}
-
-// checkURL accepts https URLs, and http ones where that is allowed.
-func (p *hostPolicy) checkURL(raw string, http *fetch.HTTP) (*url.URL, error) {
-	u, err := http.Check(raw)
-	if err == nil {
-		return u, nil
-	}
-	if u, err := url.Parse(raw); err == nil && u.Scheme == "http" && u.Hostname() != "" {
-		return nil, ErrHTTP
-	}
-	return nil, ErrURL
 }
 
 // identify writes down what tells this source from others: what an entry of the

@@ -1,5 +1,3 @@
-// Package keyset parses JSON Web Key Sets (RFC 7517), chooses the key for a
-// token and checks signatures.
 package keyset
 
 import (

@@ -1,5 +1,3 @@
-// Package replay remembers one-time keys, such as the identifiers of DPoP
-// proofs (RFC 9449, Section 11.1), within one process.
 package replay
 
 import (

@@ -20,6 +20,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/portcullis-go/portcullis/conformance"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
@@ -148,23 +149,25 @@ func TestRueidis(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Wait() })
 	address := fmt.Sprint("127.0.0.1:", port)
-	var networks sync.Map // by namespace of the cache
-	of := func(c verifier.Cache) *network {
-		n, _ := networks.Load(c.(store).b)
-		return n.(*network)
+	proxies := make(map[*rueidisBackend]*faultproxy.Proxy)
+	var mu sync.Mutex
+	of := func(c verifier.Cache) *faultproxy.Proxy {
+		mu.Lock()
+		defer mu.Unlock()
+		return proxies[c.(store).b.(*rueidisBackend)]
 	}
 	report(t, conformance.CacheHarness{
 		New: func(env *conformance.Env) (verifier.Cache, error) {
-			n := new(network)
+			proxy, err := faultproxy.New(address)
+			if err != nil {
+				return nil, err
+			}
+			env.Cleanup(proxy.Close)
 			var client rueidis.Client
-			var err error
 			for range 100 { // until the server listens
 				client, err = rueidis.NewClient(rueidis.ClientOption{
-					InitAddress: []string{address}, DisableCache: true,
+					InitAddress: []string{proxy.Addr}, DisableCache: true,
 					DisableRetry: true, // or a call to a server that is down lasts as long as its context
-					DialCtxFn: func(ctx context.Context, address string, _ *net.Dialer, _ *tlsConfig) (net.Conn, error) {
-						return n.dial(ctx, address)
-					},
 				})
 				if err == nil {
 					break
@@ -176,12 +179,14 @@ func TestRueidis(t *testing.T) {
 			}
 			env.Cleanup(client.Close)
 			b := &rueidisBackend{client}
-			networks.Store(b, n)
+			mu.Lock()
+			defer mu.Unlock()
+			proxies[b] = proxy
 			return store{newCache(b, env.Namespace)}, nil
 		},
 		Shared: true, MinTTL: time.Millisecond,
-		Break:   func(c verifier.Cache) func() { return of(c).cut() },
-		Hang:    func(c verifier.Cache) func() { return of(c).hang() },
+		Break:   func(c verifier.Cache) func() { return of(c).Break() },
+		Hang:    func(c verifier.Cache) func() { return of(c).Hang() },
 		Options: named("rueidis on redis-server"),
 	}, hungWrites()...)
 }

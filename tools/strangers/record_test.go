@@ -1,14 +1,11 @@
 package strangers
 
 import (
-	"crypto/tls"
 	"os"
 	"testing"
 
 	"github.com/portcullis-go/portcullis/conformance"
 )
-
-type tlsConfig = tls.Config
 
 // record writes a report into the folder that conformancetable reads.
 func record(t *testing.T, r conformance.Report) {

@@ -41,3 +41,10 @@ func (a union) Revoked(ctx context.Context, token verifier.RevocationRequest) (b
 	}
 	return false, undecided
 }
+
+// The files, by what they do:
+//
+//   - list.go: List: denials by token, session and subject
+//   - memory.go, overcache.go: where a List is kept: in memory, or in a cache that does not evict
+//   - statuslist.go: StatusLists: which list a token names, and its bit
+//   - statustoken.go: the list itself: fetched, verified, inflated

@@ -19,7 +19,7 @@ package verifiertest
 //   - tokenendpoint.go: what its token endpoint demands of clients
 //   - introspection.go: opaque, encrypted and revoked tokens
 //   - keys.go, signer.go, algorithm.go: signing keys; those of other algorithms; a fake algorithm
-//   - dpop.go, proofs.go: DPoPClient, and how its proofs are spoilt
+//   - dpop.go: DPoPClient; proofs.go: options that change or spoil a proof
 //   - token.go, request.go: tokens and a verifier without any signature, for handlers
 //   - clock.go, store.go, faults.go: the fake clock and stores, and how they fail
 //   - run.go: a testing.TB outside of tests

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // Fault is a way in which a backend fails. R is what the test needs of the
@@ -93,7 +95,7 @@ func Freeze(l *Load, p Process) {
 }
 
 // Reset resets all connections every 100 ms, for 3 s.
-func Reset(l *Load, p *Proxy) {
+func Reset(l *Load, p *faultproxy.Proxy) {
 	l.Next()
 	for range 30 {
 		p.Reset()
@@ -104,7 +106,7 @@ func Reset(l *Load, p *Proxy) {
 }
 
 // Delay lets every answer take 2 s, for 3 s.
-func Delay(l *Load, p *Proxy) {
+func Delay(l *Load, p *faultproxy.Proxy) {
 	p.Delay(2 * time.Second)
 	l.Hold()
 	p.Delay(0)

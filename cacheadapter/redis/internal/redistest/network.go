@@ -6,14 +6,14 @@ import (
 	"net"
 	"sync"
 
-	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
+	"github.com/portcullis-go/portcullis/conformance/faultproxy"
 )
 
 // Network is what lies between one client and all its servers: a proxy for
 // each address. It is closed by its maker.
 type Network struct {
 	mu      sync.Mutex
-	proxies map[string]*faulttest.Proxy
+	proxies map[string]*faultproxy.Proxy
 	broken  bool
 	hanging bool
 }
@@ -28,7 +28,7 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", proxy.Addr)
 }
 
-func (n *Network) proxy(addr string) (*faulttest.Proxy, error) {
+func (n *Network) proxy(addr string) (*faultproxy.Proxy, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.broken {
@@ -37,12 +37,12 @@ func (n *Network) proxy(addr string) (*faulttest.Proxy, error) {
 	if proxy := n.proxies[addr]; proxy != nil {
 		return proxy, nil
 	}
-	proxy, err := faulttest.NewProxy(addr)
+	proxy, err := faultproxy.New(addr)
 	if err != nil {
 		return nil, err
 	}
 	if n.proxies == nil {
-		n.proxies = make(map[string]*faulttest.Proxy)
+		n.proxies = make(map[string]*faultproxy.Proxy)
 	}
 	if n.hanging {
 		proxy.Hang()
@@ -52,7 +52,7 @@ func (n *Network) proxy(addr string) (*faulttest.Proxy, error) {
 }
 
 // each runs f for every proxy after it has set the state.
-func (n *Network) each(set func(), f func(*faulttest.Proxy)) {
+func (n *Network) each(set func(), f func(*faultproxy.Proxy)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	set()
@@ -63,17 +63,17 @@ func (n *Network) each(set func(), f func(*faulttest.Proxy)) {
 
 // Break cuts all connections until repair is called.
 func (n *Network) Break() (repair func()) {
-	n.each(func() { n.broken = true }, (*faulttest.Proxy).Reset)
-	return func() { n.each(func() { n.broken = false }, func(*faulttest.Proxy) {}) }
+	n.each(func() { n.broken = true }, (*faultproxy.Proxy).Reset)
+	return func() { n.each(func() { n.broken = false }, func(*faultproxy.Proxy) {}) }
 }
 
 // Hang lets nothing pass until release is called.
 func (n *Network) Hang() (release func()) {
-	n.each(func() { n.hanging = true }, func(p *faulttest.Proxy) { p.Hang() })
-	return func() { n.each(func() { n.hanging = false }, (*faulttest.Proxy).Release) }
+	n.each(func() { n.hanging = true }, func(p *faultproxy.Proxy) { p.Hang() })
+	return func() { n.each(func() { n.hanging = false }, (*faultproxy.Proxy).Release) }
 }
 
 // Close ends all proxies.
 func (n *Network) Close() {
-	n.each(func() { n.broken = true }, (*faulttest.Proxy).Close)
+	n.each(func() { n.broken = true }, (*faultproxy.Proxy).Close)
 }

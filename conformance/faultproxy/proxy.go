@@ -1,4 +1,15 @@
-package faulttest
+// Package faultproxy is a TCP proxy that misbehaves on request. It stands between
+// a client and a real server, so that the harness of a conformance suite can break
+// one client and no other: [Proxy.Break] and [Proxy.Hang] are what the fields Break
+// and Hang of a harness ask for.
+//
+//	proxy := faultproxy.Start(t, server)
+//	client := connect(proxy.Addr)
+//	release := proxy.Hang()
+//
+// Deadlines of connections and of contexts work as with a server that hangs, since
+// all connections are real.
+package faultproxy
 
 import (
 	"net"
@@ -7,8 +18,10 @@ import (
 	"time"
 )
 
-// Proxy passes connections on to a server and misbehaves on request.
+// Proxy passes connections on to a server and misbehaves on request. It is safe
+// for concurrent use.
 type Proxy struct {
+	// Addr is the address to connect to, such as "127.0.0.1:4321".
 	Addr string
 
 	target   string
@@ -24,8 +37,8 @@ type Proxy struct {
 	lost    int
 }
 
-// NewProxy starts a proxy, to be closed.
-func NewProxy(target string) (*Proxy, error) {
+// New starts a proxy for the server at an address. It is to be closed.
+func New(target string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -35,10 +48,10 @@ func NewProxy(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// StartProxy starts a proxy that ends with the test.
-func StartProxy(t testing.TB, target string) *Proxy {
+// Start starts a proxy that ends with the test.
+func Start(t testing.TB, target string) *Proxy {
 	t.Helper()
-	p, err := NewProxy(target)
+	p, err := New(target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +59,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Close ends the proxy and its connections.
+// Close ends the proxy and its connections, and waits for its goroutines.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
 	p.Release()
@@ -91,6 +104,7 @@ func (p *Proxy) Hang() (release func()) {
 	return p.Release
 }
 
+// Release ends Hang. What arrived meanwhile is passed on.
 func (p *Proxy) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +114,7 @@ func (p *Proxy) Release() {
 	}
 }
 
-// Delay makes every answer late.
+// Delay makes every answer late by d; 0 ends that.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
