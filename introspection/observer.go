@@ -58,14 +58,15 @@ type ObserverFunc func(Event)
 func (f ObserverFunc) Observe(e Event) { f(e) }
 
 // NewSlogObserver returns an Observer that logs failures and faults of the cache as
-// warnings, and the rest as debug messages.
+// warnings, and the rest, with questions that were too many, as debug messages: a
+// client of this program that makes tokens up cannot fill the log.
 func NewSlogObserver(logger *slog.Logger) Observer { return slogObserver{logger} }
 
 type slogObserver struct{ logger *slog.Logger }
 
 func (o slogObserver) Observe(e Event) {
 	level := slog.LevelDebug
-	if e.Kind == EventCacheFault || e.Kind == EventFailed && e.Problem != "canceled" {
+	if e.Kind == EventCacheFault || e.Kind == EventFailed && e.Problem != "busy" && e.Problem != "canceled" {
 		level = slog.LevelWarn
 	}
 	ctx := context.Background()
