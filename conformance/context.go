@@ -95,24 +95,21 @@ func promptly(env *Env, call string, end ending, f func(ctx context.Context) err
 		err := f(ctx)
 		return &returned{err: err, early: ctx.Err() == nil}
 	})
-	late := time.NewTimer(hungAnswer + patience)
-	defer late.Stop()
-	select {
-	case err := <-outcome:
-		var back *returned
-		if !errors.As(err, &back) {
-			return err // a panic
-		}
-		if back.err == nil {
-			return fmt.Errorf("%s while the backend hangs = nil; want an error that matches %q", call, end.want)
-		}
-		if !back.early && !errors.Is(back.err, end.want) { // an early refusal may have a reason of its own
-			return fmt.Errorf("%s while the backend hangs = %w; want an error that matches %q", call, back.err, end.want)
-		}
-		return nil
-	case <-late.C:
+	err, ok := await(outcome, hungAnswer)
+	if !ok {
 		return doubt(fmt.Errorf("%s while the backend hangs is not back %v after %s; want it back promptly", call, patience, end.name))
 	}
+	var back *returned
+	if !errors.As(err, &back) {
+		return err // a panic
+	}
+	if back.err == nil {
+		return fmt.Errorf("%s while the backend hangs = nil; want an error that matches %q", call, end.want)
+	}
+	if !back.early && !errors.Is(back.err, end.want) { // an early refusal may have a reason of its own
+		return fmt.Errorf("%s while the backend hangs = %w; want an error that matches %q", call, back.err, end.want)
+	}
+	return nil
 }
 
 // returned carries what a call returned past the errors of spawn.
@@ -134,10 +131,7 @@ func behind(env *Env, first, second string, occupy, f func(ctx context.Context) 
 		return err
 	}
 	cancel()
-	select {
-	case <-occupied:
-	case <-time.After(patience): // another check's finding
-	}
+	_, _ = await(occupied, 0) // that it does not come back is another check's finding
 	return nil
 }
 
@@ -153,12 +147,8 @@ func heeds(env *Env, end ending, f func(ctx context.Context) error) bool {
 	ctx, cancel := end.new(env.ctx)
 	defer cancel()
 	back := spawn(func() error { return f(ctx) })
-	select {
-	case <-back:
-		return true
-	case <-time.After(patience):
-		return false
-	}
+	_, ok := await(back, hungAnswer)
+	return ok
 }
 
 // attack lets workers call while there is a fault, and ends it when they are
@@ -172,10 +162,7 @@ func attack(undo func(), workers int, f func(worker int)) {
 			return nil
 		})
 	}()
-	select {
-	case <-done:
-	case <-time.After(patience):
-	}
+	_, _ = await(done, 0)
 	undo()
 	<-done
 }

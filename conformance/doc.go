@@ -46,6 +46,6 @@ package conformance
 //   - env.go: what a harness is given, and the calls in flight; guard.go: panics
 //   - goroutines.go: those that a check has started
 //   - context.go: contexts that are done, or end during a call
-//   - pace.go: how long is long
+//   - pace.go: how time passes; patience.go: how long is too long
 //   - hostile.go, weak.go: keys that are hard to keep; keys that collide in weak hashes
 //   - bench.go: benchmarks of an implementation

@@ -170,14 +170,10 @@ func doerCloses(c *doerCase) error {
 	if err := resp.Body.Close(); err != nil {
 		return fmt.Errorf("Close() of the Body = %w; want nil", err)
 	}
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case <-ended:
-		return nil
-	case <-late.C:
+	if _, ok := await(ended, 0); !ok {
 		return fmt.Errorf("%v after the Body was closed the server still has the connection; want it closed", patience)
 	}
+	return nil
 }
 
 func doerDone(c *doerCase) error {
@@ -235,25 +231,22 @@ func (u *unexpected) Error() string { return u.err.Error() }
 // inTime wants f to return with an error, soon after its context is done.
 func (c *doerCase) inTime(what string, f func() error) error {
 	outcome := spawn(func() error { return &returned{err: f()} })
-	late := time.NewTimer(hungAnswer + patience)
-	defer late.Stop()
-	select {
-	case err := <-outcome:
-		var back *returned
-		if !errors.As(err, &back) {
-			return err // a panic
-		}
-		if back.err == nil {
-			return fmt.Errorf("%s = nil; want an error", what)
-		}
-		var other *unexpected
-		if errors.As(back.err, &other) {
-			return other.err
-		}
-		return nil
-	case <-late.C:
+	err, ok := await(outcome, hungAnswer)
+	if !ok {
 		return fmt.Errorf("%s did not return %v after the end of the context; want it back promptly", what, patience)
 	}
+	var back *returned
+	if !errors.As(err, &back) {
+		return err // a panic
+	}
+	if back.err == nil {
+		return fmt.Errorf("%s = nil; want an error", what)
+	}
+	var other *unexpected
+	if errors.As(back.err, &other) {
+		return other.err
+	}
+	return nil
 }
 
 func doerRedirects(c *doerCase) error {

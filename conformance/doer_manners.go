@@ -331,9 +331,7 @@ func doerOthers(c *doerCase) error {
 		both.Wait()
 		close(arrived)
 	}()
-	select {
-	case <-arrived:
-	case <-time.After(patience):
+	if _, ok := await(arrived, 0); !ok {
 		cancel()
 		close(answer)
 		return doubt(errors.New("two requests for one URL did not both arrive at the server; want each to be sent"))

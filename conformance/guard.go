@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// patience is how long the watchdog waits after the end of a check's context,
-// and how long a call may take to notice that its context is done.
-const patience = 2 * time.Second
-
 // watch is how often the watchdog looks.
 const watch = 100 * time.Millisecond
 
@@ -37,6 +33,7 @@ func guard(ctx context.Context, p plan, scale int, f func(*Env) error) error {
 	look := time.NewTicker(watch)
 	defer look.Stop()
 	var ended time.Time
+	waited := time.Duration(0) // since then, in turns of the watchdog
 	for {
 		select {
 		case err := <-outcome:
@@ -50,7 +47,11 @@ func guard(ctx context.Context, p plan, scale int, f func(*Env) error) error {
 			if ctx.Err() != nil && ended.IsZero() {
 				ended = now
 			}
-			if ended.IsZero() || now.Sub(ended) < patience {
+			if ended.IsZero() {
+				continue
+			}
+			runtime.Gosched()
+			if waited += watch; waited < patience {
 				continue
 			}
 			go env.clean() // may let the hanging call go

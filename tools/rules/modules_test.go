@@ -47,7 +47,7 @@ var unreleased = map[string][]string{
 		core + "/integration/fastrsa", core + "/integration/mldsa", "filippo.io/mldsa"},
 	"tools/interop": {core, core + "/integration/mcpverifier", core + "/integration/mldsa", "github.com/modelcontextprotocol/go-sdk", "github.com/zitadel/oidc/v3"},
 	"tools/lint":    {},
-	"tools/strangers": {core, "github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2", "github.com/jellydator/ttlcache/v3", "github.com/nats-io/nats-server/v2",
+	"tools/strangers": {core, "github.com/coocood/freecache", "github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2", "github.com/jellydator/ttlcache/v3", "github.com/nats-io/nats-server/v2",
 		"github.com/nats-io/nats.go", "github.com/redis/rueidis", "go.etcd.io/bbolt", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/server/v3", "modernc.org/sqlite"},
 	"tools/wycheproof": {core, core + "/integration/fastrsa", core + "/integration/mldsa"},
 }

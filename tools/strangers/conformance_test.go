@@ -58,6 +58,16 @@ func TestRistretto(t *testing.T) {
 	})
 }
 
+func TestFreeCache(t *testing.T) {
+	t.Parallel()
+	b := newFreeCache()
+	report(t, conformance.CacheHarness{
+		New:    func(env *conformance.Env) (verifier.Cache, error) { return newCache(b, env.Namespace), nil },
+		Shared: true, MinTTL: time.Millisecond,
+		Options: named("freecache (cache alone)"),
+	})
+}
+
 func TestTTLCache(t *testing.T) {
 	t.Parallel()
 	b := newTTLCache()

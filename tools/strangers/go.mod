@@ -3,6 +3,7 @@ module github.com/portcullis-go/portcullis/tools/strangers
 go 1.26.0
 
 require (
+	github.com/coocood/freecache v1.2.7
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/jellydator/ttlcache/v3 v3.4.1

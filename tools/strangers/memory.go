@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coocood/freecache"
 	"github.com/dgraph-io/ristretto/v2"
 	"github.com/jellydator/ttlcache/v3"
 )
@@ -46,6 +47,53 @@ func (r ristrettoCache) clear(context.Context, string) error {
 }
 
 func (ristrettoCache) swap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
+	return false, errNoSwap
+}
+
+// freeCache is a cache alone: a ring that writes over what is oldest. Its largest
+// entry is 1/1024 of it.
+type freeCache struct{ c *freecache.Cache }
+
+func newFreeCache() freeCache { return freeCache{freecache.NewCache(1024 * (520 << 10))} }
+
+func (f freeCache) get(_ context.Context, key string) ([]byte, error) {
+	value, err := f.c.Get([]byte(key))
+	if errors.Is(err, freecache.ErrNotFound) {
+		return nil, nil
+	}
+	return value, err
+}
+
+// put keeps an entry for a second more: freecache counts whole seconds, and the one
+// in which an entry is set counts as a full one. 0 would be for ever.
+func (f freeCache) put(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	return f.c.Set([]byte(key), value, int(min((ttl+time.Second-1)/time.Second+1, 1<<30)))
+}
+
+func (f freeCache) remove(_ context.Context, key string) error {
+	f.c.Del([]byte(key))
+	return nil
+}
+
+// clear asks for all keys first: an iterator sees what others write meanwhile.
+func (f freeCache) clear(_ context.Context, prefix string) error {
+	var keys [][]byte
+	for it := f.c.NewIterator(); ; {
+		entry := it.Next()
+		if entry == nil {
+			break
+		}
+		if strings.HasPrefix(string(entry.Key), prefix) {
+			keys = append(keys, entry.Key)
+		}
+	}
+	for _, key := range keys {
+		f.c.Del(key)
+	}
+	return nil
+}
+
+func (freeCache) swap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
 	return false, errNoSwap
 }
 
