@@ -1,5 +1,5 @@
 // Package interop has no code. Its tests run the product against real software:
-// proxies of Debian, clients of npm, a browser. They are built with the tag
+// proxies of Debian, clients and issuers of npm, a browser. They are built with the tag
 // interop and run by `make interop`:
 //
 //	cd tools/interop && ./install.sh && GOWORK=off go test -tags interop -count 1 ./...
