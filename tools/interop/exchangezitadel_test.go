@@ -226,6 +226,24 @@ func TestExchangeAtZitadel(t *testing.T) {
 					t.Errorf("%s, %s; want N_A, an ID token", token.TokenType, token.IssuedTokenType)
 				}
 			})
+			rig.Row(t, "a refresh token comes beside an access token, and becomes another one", func(t *testing.T) {
+				tokens, err := c.ExchangeProfile(t.Context(), exchange.ProfileRequest{
+					SubjectToken: access, SubjectTokenType: exchange.TypeAccessToken, RequestedTokenType: exchange.TypeRefreshToken, Audience: billing,
+				})
+				if err != nil {
+					t.Fatal(explain(err))
+				}
+				good(t, tokens.AccessToken)
+				again, err := c.ExchangeProfile(t.Context(), exchange.ProfileRequest{
+					SubjectToken: tokens.RefreshToken, SubjectTokenType: exchange.TypeRefreshToken, RequestedTokenType: exchange.TypeAccessToken, Audience: billing,
+				})
+				if err != nil {
+					t.Fatal(explain(err))
+				}
+				if good(t, again.AccessToken); again.AccessToken == tokens.AccessToken || again.Stated("refresh_token") {
+					t.Error("the second token is the first one, or has a refresh token")
+				}
+			})
 			rig.Row(t, "an opaque token, which the issuer is asked about", func(t *testing.T) {
 				request := onBehalf
 				request.Audience = "billing" // the client that asks
