@@ -21,8 +21,36 @@ func (v *Verifier) VerifyRequest(ctx context.Context, req Request, opts ...Verif
 }
 
 // VerifyHTTPRequest is VerifyRequest for a request that a server of net/http
-// received. Where the URL comes from is up to Config.ExternalURL and
-// Config.TrustedProxies. The request is not changed.
+// received. The request is not changed.
+//
+// A DPoP proof and some resolvers need the URL that the client used, and a token
+// that is bound to a certificate needs that of the client. Where proxies change
+// them, the configuration says who is believed:
+//
+//   - Config.ExternalURL replaces scheme, host and path prefix. Nothing of the
+//     request can change it, and dot segments never lead out of the prefix.
+//   - Config.TrustedProxies, and peers on Unix sockets with Config.TrustUnixPeers,
+//     are believed the URL, in Forwarded (RFC 7239) or X-Forwarded-* header fields,
+//     unless ExternalURL is set. Config.TrustAnyPeer must be set where the list
+//     holds all addresses (0.0.0.0/0 or ::/0): nothing but the proxy may be able to
+//     reach this API then.
+//   - Config.ProxyFields says which fields count: Forwarded, or some of
+//     X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Port.
+//     Others are ignored. A request of a trusted proxy that has one of them must
+//     have all.
+//   - By default X-Forwarded-For and X-Forwarded-Proto count where they are there,
+//     or else for and proto of Forwarded. Fields that name a host or port are
+//     ignored, and the request's own Host counts, so that a client cannot choose
+//     the host through a proxy that passes on what it does not know.
+//   - With Config.ExternalHosts a request whose URL is needed and has another host
+//     is refused, with and without proxies. Without ProxyFields the fields that
+//     name a host or port count as well then.
+//   - Config.ClientCertificate is asked only for requests of trusted proxies, of
+//     which there must be some. For other peers the certificate of the TLS
+//     connection counts, as it does by default: a certificate is public, and a
+//     header field that anyone can write proves nothing.
+//
+// docs/dpop-behind-proxies.md has the settings for each proxy.
 func (v *Verifier) VerifyHTTPRequest(r *http.Request, opts ...VerifyOption) (*Token, error) {
 	o := options{in: incoming{method: r.Method, host: r.Host, header: r.Header, http: r, edge: v.edge}}
 	return v.verifyIncoming(r.Context(), &o, opts)
