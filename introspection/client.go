@@ -81,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.doer = fetch.Client(cfg.Doer)
 	if cfg.Doer == nil {
-		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout}))
+		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: cap(c.slots)}))
 	}
 	if c.fixed == nil {
 		c.source, err = keys.NewSource(keys.SourceConfig{Name: c.name, Spellings: c.spellings, MetadataOnly: true, HTTPHosts: cfg.HTTPHosts, Doer: c.doer})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -306,6 +307,37 @@ func TestExcessFailsAtOnce(t *testing.T) {
 	if _, err := w.ask(t, "one too much"); err != nil {
 		t.Errorf("Introspect = %v after the others were answered", err)
 	}
+}
+
+// Without a Doer, as many questions are really under way as MaxInFlight says, over
+// HTTP/1.1 too: none waits for the connection of another.
+func TestQuestionsDoNotWaitForConnections(t *testing.T) {
+	const inFlight = 12
+	var under atomic.Int64
+	all := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if under.Add(1) == inFlight {
+			close(all)
+		}
+		select {
+		case <-all:
+			_, _ = w.Write([]byte(`{"active":false}`))
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	c := mustClient(t, introspection.Config{
+		Domain: "id.example.com", Endpoint: server.URL, ClientID: "orders", Auth: exchange.ClientSecretBasic("s"), MaxInFlight: inFlight,
+	})
+	var wg sync.WaitGroup
+	for i := range inFlight {
+		wg.Go(func() {
+			if _, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: fmt.Sprint("token-", i)}); err != nil {
+				t.Errorf("question %d: %v after %d came in", i, err, under.Load())
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestTimeout(t *testing.T) {

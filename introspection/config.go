@@ -41,7 +41,9 @@ type Config struct {
 	Auth exchange.Auth
 
 	// Doer sends the requests; for exchange.MutualTLS it has the client's
-	// certificate. Redirects are not followed. Default: verifier.NewHTTPClient.
+	// certificate. Redirects are not followed. Default: verifier.NewHTTPClient with
+	// MaxInFlight connections. A Doer that has fewer lets questions wait for one,
+	// good tokens behind made-up ones.
 	Doer verifier.Doer
 	// Clock is the time. Default: time.Now.
 	Clock verifier.Clock

@@ -25,6 +25,10 @@ type HTTPClientConfig struct {
 	// connect time. For set-ups in which others choose the issuers. No proxy is
 	// used then.
 	BlockPrivateAddresses bool
+	// MaxConnections bounds the connections to one host. Default 8, which is enough
+	// for documents. Over HTTP/1.1 it is also how many requests can be under way, so
+	// a client for package introspection needs as many as its MaxInFlight.
+	MaxConnections int
 	// RootCAs to trust instead of the system's.
 	RootCAs *x509.CertPool
 	// Certificate of this client, for servers that ask for one (mutual TLS, RFC
@@ -43,6 +47,10 @@ func NewHTTPClient(cfg HTTPClientConfig) *http.Client {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
 	}
+	connections, idle := cfg.MaxConnections, cfg.MaxConnections // whoever wants many uses them again
+	if connections <= 0 {
+		connections, idle = defaultConnections, 2
+	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -53,9 +61,9 @@ func NewHTTPClient(cfg HTTPClientConfig) *http.Client {
 		ResponseHeaderTimeout:  cfg.Timeout,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        90 * time.Second,
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    2,
-		MaxConnsPerHost:        8,
+		MaxIdleConns:           max(100, idle),
+		MaxIdleConnsPerHost:    idle,
+		MaxConnsPerHost:        connections,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	if cfg.Certificate != nil {
@@ -73,6 +81,9 @@ func NewHTTPClient(cfg HTTPClientConfig) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
+
+// defaultConnections is the default of HTTPClientConfig.MaxConnections.
+const defaultConnections = 8
 
 // refusePrivate looks at the address that is about to be connected to, so that
 // a name cannot resolve to something else in between.
