@@ -106,41 +106,15 @@ func (d *statusDocument) verify(ctx context.Context, compact string) (*jws.Token
 	if at < 0 {
 		return nil, ErrStatusList
 	}
-	now := d.lists.clock.Now()
-	entry := d.lists.keys.Entry(d.source)
-	held, err := entry.Keys(ctx, now)
-	if err != nil {
+	err = d.lists.keys.Entry(d.source).CheckSigned(ctx, d.lists.clock.Now(), "status list", d.algorithms[at], &parsed)
+	switch {
+	case errors.Is(err, keys.ErrSignature):
+		return nil, ErrStatusList
+	case err != nil:
 		return nil, err
+	default:
+		return &parsed, nil
 	}
-	signed := func(set *keyset.Set) bool { return isSigned(set, d.algorithms[at], &parsed) }
-	if !signed(held.Set) {
-		if held.Waited || parsed.Header.HasKeyID && held.Set.HasID(parsed.Header.KeyID) {
-			return nil, ErrStatusList
-		}
-		newer, outcome, err := entry.Refetch(ctx, "status list "+parsed.Header.KeyID, held, signed)
-		if err == nil && outcome == keys.Limited {
-			err = keys.ErrLimited
-		}
-		switch {
-		case signed(newer.Set):
-			held = newer
-		case err != nil:
-			return nil, err
-		default:
-			return nil, ErrStatusList
-		}
-	}
-	entry.Used()
-	return &parsed, nil
-}
-
-func isSigned(set *keyset.Set, a *keyset.Algorithm, parsed *jws.Token) bool {
-	for _, key := range set.Candidates(nil, parsed.Header.KeyID, parsed.Header.HasKeyID, a) {
-		if a.Verify(key.Public, parsed.SigningInput, parsed.Signature) {
-			return true
-		}
-	}
-	return false
 }
 
 func isStatusType(typ string) bool {
