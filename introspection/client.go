@@ -35,6 +35,7 @@ type Client struct {
 	observer  Observer
 
 	fixed     *target // nil: the metadata says
+	signed    *signed // nil: answers are JSON
 	documents *keys.Store
 	source    *keys.Source
 	last      atomic.Pointer[target] // that the metadata said
@@ -83,14 +84,21 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Doer == nil {
 		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: cap(c.slots)}))
 	}
+	if c.fixed == nil || cfg.SignedAnswers.Audience != "" {
+		policy := lifecycle.DefaultPolicy()
+		policy.MaxIssuers = 2
+		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
+	}
+	if err := c.applySigned(&cfg); err != nil {
+		c.closeDocuments()
+		return nil, err
+	}
 	if c.fixed == nil {
 		c.source, err = keys.NewSource(keys.SourceConfig{Name: c.name, Spellings: c.spellings, MetadataOnly: true, HTTPHosts: cfg.HTTPHosts, Doer: c.doer})
 		if err != nil {
+			c.closeDocuments()
 			return nil, invalid("Domain", "or HTTPHosts is not what metadata can be fetched from")
 		}
-		policy := lifecycle.DefaultPolicy()
-		policy.MaxIssuers = 1
-		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c, nil
@@ -104,10 +112,14 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.cancel(ErrClosed)
 	c.work.Wait()
+	c.closeDocuments()
+	return nil
+}
+
+func (c *Client) closeDocuments() {
 	if c.documents != nil {
 		c.documents.Close()
 	}
-	return nil
 }
 
 // Introspect implements [verifier.Introspector]. The error is an [*Error].
@@ -138,7 +150,7 @@ func (c *Client) answer(ctx context.Context, req *verifier.IntrospectionRequest)
 	if to == nil {
 		return nil, outcome{}, failure
 	}
-	k := keyOf(req.Token, c.name, to.url, c.clientID, c.auth.Method())
+	k := keyOf(req.Token, c.name, to.url, c.clientID, c.auth.Method(), c.signed.audienceOf())
 	if claims, how, ok := c.recall(ctx, k); ok {
 		return claims, how, nil
 	}
@@ -272,6 +284,9 @@ func (c *Client) remember(ctx context.Context, k key, a *answer) {
 func (c *Client) ask(ctx context.Context, to *target, token string) (answer, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := make(http.Header)
+	if c.signed != nil {
+		header.Set("Accept", acceptSigned)
+	}
 	if err := c.auth.Authenticate(ctx, to.metadata, c.clock.Now(), form, header); err != nil {
 		return answer{}, failed(ctx, ErrCredentials, err)
 	}
@@ -283,6 +298,11 @@ func (c *Client) ask(ctx context.Context, to *target, token string) (answer, err
 		return answer{}, &Error{kind: ErrRefused, Status: reply.Status}
 	case reply.TooLarge:
 		return answer{}, &Error{kind: ErrInvalidResponse}
+	}
+	if c.signed != nil {
+		if reply.Body, err = c.signed.open(ctx, c.clock.Now(), &reply); err != nil {
+			return answer{}, err
+		}
 	}
 	a, ok := parseAnswer(reply.Body)
 	if !ok {

@@ -40,6 +40,9 @@ type Config struct {
 	// Endpoint is set, and otherwise what the metadata states.
 	Auth exchange.Auth
 
+	// SignedAnswers asks for answers that the issuer has signed. Default: it does not.
+	SignedAnswers SignedAnswers
+
 	// Doer sends the requests; for exchange.MutualTLS it has the client's
 	// certificate. Redirects are not followed. Default: verifier.NewHTTPClient with
 	// MaxInFlight connections. A Doer that has fewer lets questions wait for one,

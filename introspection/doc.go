@@ -22,7 +22,8 @@
 // An answer is a response of status 200 whose body is one JSON object of at most
 // 64 KiB with a boolean "active". Anything else is an error, which the Verifier
 // answers with 503: a server that is down, that hangs, or that does not know this
-// client says nothing about the token.
+// client says nothing about the token. So is a signed JWT (RFC 9701) that was not
+// asked for; with Config.SignedAnswers nothing else is taken.
 //
 // # What is remembered
 //

@@ -18,8 +18,8 @@ type Reply struct {
 }
 
 // Post sends a form to an https URL, or to an http one where allowed, and reads
-// the bounded answer. The header is sent as it is, with Content-Type and Accept
-// on top. The error is an *Error.
+// the bounded answer. The header is sent as it is, with Content-Type on top, and
+// Accept, of JSON, unless it has one. The error is an *Error.
 //
 // No redirect is followed: a redirect is an answer like another. The request has
 // no GetBody, so that a Doer which follows redirects of its own accord cannot
@@ -44,7 +44,9 @@ func Post(ctx context.Context, d Doer, rawURL string, allowed *HTTP, header http
 		req.Header = make(http.Header)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", AcceptJSON)
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", AcceptJSON)
+	}
 	resp, err := send(ctx, d, req)
 	if err != nil {
 		return Reply{}, err
