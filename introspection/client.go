@@ -24,6 +24,7 @@ import (
 type Client struct {
 	hidden
 
+	domain    string // as configured
 	name      string
 	spellings []string // what the metadata may state
 	http      *fetch.HTTP
@@ -66,7 +67,7 @@ type target struct {
 // New returns a Client. The error is a [*ConfigError]. Nothing is fetched before
 // the first question.
 func New(cfg Config) (*Client, error) {
-	c := &Client{clientID: cfg.ClientID, clock: cfg.Clock, observer: cfg.Observer, http: fetch.NewHTTP(cfg.HTTPHosts...)}
+	c := &Client{domain: cfg.Domain, clientID: cfg.ClientID, clock: cfg.Clock, observer: cfg.Observer, http: fetch.NewHTTP(cfg.HTTPHosts...)}
 	if c.clock == nil {
 		c.clock = verifier.ClockFunc(time.Now)
 	}
@@ -135,7 +136,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 
 // answer answers from memory, from the cache, or from the endpoint.
 func (c *Client) answer(ctx context.Context, req *verifier.IntrospectionRequest) ([]byte, outcome, error) {
-	if req.Issuer != c.name && !slices.Contains(c.spellings, req.Issuer) {
+	if req.Issuer != c.name && req.Issuer != c.domain && !slices.Contains(c.spellings, req.Issuer) {
 		return nil, outcome{}, &Error{kind: ErrIssuer}
 	}
 	ctx, done, err := c.begin(ctx)

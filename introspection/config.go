@@ -171,7 +171,10 @@ func (c *Client) applyIssuer(cfg *Config) error {
 		}
 		c.name, c.spellings = cfg.Domain, []string{cfg.Domain}
 	case err == nil:
-		c.name, c.spellings = normal, []string{cfg.Domain, normal}
+		c.name, c.spellings = normal, []string{normal}
+		if strings.Contains(cfg.Domain, "://") && cfg.Domain != normal {
+			c.spellings = append(c.spellings, cfg.Domain)
+		}
 		if host, isRoot := strings.CutSuffix(normal, "/"); isRoot && strings.Count(host, "/") == 2 {
 			c.spellings = append(c.spellings, host)
 		}

@@ -224,7 +224,7 @@ func TestTemplateRefusesInvalidNames(t *testing.T) {
 		Allowed: func(context.Context, string) (bool, error) { return true, nil },
 	}
 	for _, name := range []string{
-		"https://login.example/common", "https://login.example/{a}/{b}", "https://login.example/{}/v2.0", "https://login.example/{tenant/v2.0",
+		"https://login.example/common", "https://login.example/{a}/{b}", "https://login.example/{}/v2.0", "https://login.example/{tenant/v2.0", "https://login.example/{tenant",
 		"https://login.example/t-{tenant}/v2.0", "https://login.example/{tenant}.x/v2.0", "https://login.example/{a/b}", "https://login.example/{{a}}",
 		"https://{tenant}.login.example/v2.0", "https://{tenant}/v2.0", "https://login.example:{tenant}/v2.0", "{tenant}://login.example/v2.0",
 		"https://{tenant}@login.example/v2.0", "https://login.example/?t={tenant}", "https://login.example/#{tenant}",

@@ -49,6 +49,8 @@ func TestNewRefusesContradictingIssuers(t *testing.T) {
 		"a domain and an issuer":         {verifier.Config{Domain: "a.example", Issuers: []verifier.Issuer{named("b.example")}}, "Config.Issuers are both set"},
 		"a domain and one issuer of two": {verifier.Config{Domain: "a.example", Issuers: []verifier.Issuer{named("b.example"), named("c.example")}}, "Config.Issuers are both set"},
 		"an issuer and a resolver":       {verifier.Config{Issuers: []verifier.Issuer{named("b.example")}, Domains: resolver}, ""},
+		"a domain that is a document":    {verifier.Config{Domain: "https://a.example/.well-known/openid-configuration"}, "is the address of a document"},
+		"a listed one that is one":       {verifier.Config{Domains: staticDomains{"https://a.example/x/.well-known/oauth-authorization-server"}}, "is the address of a document"},
 		"an empty list":                  {verifier.Config{Domains: staticDomains{}}, "is empty"},
 		"an issuer that is not listed":   {verifier.Config{Domains: staticDomains{"a.example"}, Issuers: []verifier.Issuer{named("b.example")}}, "could never be used"},
 		"an issuer that is listed":       {verifier.Config{Domains: staticDomains{"a.example", "B.example"}, Issuers: []verifier.Issuer{named("b.example")}}, ""},

@@ -341,6 +341,11 @@ func TestHTTPIsForNames(t *testing.T) {
 		"metadata over http":         {verifier.Issuer{Name: "https://sts.example", Keys: verifier.KeysMetadata("http://sts.example/m")}, nil, "Issuers[0].Keys"},
 		"keys over http, listed":     {verifier.Issuer{Name: "https://sts.example", Keys: verifier.KeysURL("http://sts.example/keys")}, []string{"sts.example"}, ""},
 		"no URL, discovery":          {verifier.Issuer{Name: "did:web:x"}, nil, "Issuers[0].Name"},
+		"credentials, discovery":     {verifier.Issuer{Name: "https://a:b@sts.example/x"}, nil, "Issuers[0].Name"},
+		"query, discovery":           {verifier.Issuer{Name: "https://sts.example/x?y=z"}, nil, "Issuers[0].Name"},
+		"empty query, discovery":     {verifier.Issuer{Name: "https://sts.example/x?"}, nil, "Issuers[0].Name"},
+		"fragment, discovery":        {verifier.Issuer{Name: "https://sts.example/x#y"}, nil, "Issuers[0].Name"},
+		"query, keys elsewhere":      {verifier.Issuer{Name: "https://sts.example/x?y=z", Keys: verifier.KeysURL("https://sts.example/keys")}, nil, ""},
 	} {
 		v, err := verifier.New(verifier.Config{Audience: "api", Issuers: []verifier.Issuer{c.issuer}, HTTPHosts: c.hosts})
 		var e *verifier.ConfigError
@@ -352,6 +357,8 @@ func TestHTTPIsForNames(t *testing.T) {
 			}
 		case !errors.As(err, &e) || e.Field != c.field:
 			t.Errorf("%s: %v; want %q to be refused", name, err, c.field)
+		case !strings.HasPrefix(c.issuer.Name, "http://") && c.issuer.Keys == (verifier.Keys{}) && !strings.Contains(e.Problem, "set Keys"):
+			t.Errorf("%s: %v; want the remedy to be told", name, err)
 		}
 	}
 	// Metadata that came over https never leads to http, not even on a listed host.
@@ -373,6 +380,9 @@ func TestMistakesOfIssuers(t *testing.T) {
 		"Issuers[0].Name":               func(i *verifier.Issuer) { i.Name = "" },
 		"Issuers[0].Name ":              func(i *verifier.Issuer) { i.Name = "a.example " },
 		"Issuers[0].Name  ":             func(i *verifier.Issuer) { i.Name = "https://a.example/.well-known/openid-configuration" },
+		"Issuers[0].Name   ":            func(i *verifier.Issuer) { i.Name = "urn:" + strings.Repeat("x", 2045) },
+		"Issuers[0].Name    ":           func(i *verifier.Issuer) { i.Name = "urn:a\x00b" },
+		"Issuers[0].Name     ":          func(i *verifier.Issuer) { i.Name = "urn:a\x7f" },
 		"Issuers[0].Aliases[1]":         func(i *verifier.Issuer) { i.Aliases = []string{"x", " "} },
 		"Issuers[0].Audiences[0]":       func(i *verifier.Issuer) { i.Audiences = []string{"api "} },
 		"Issuers[0].NoAudience.Values":  func(i *verifier.Issuer) { i.NoAudience.Claim = "azp" },
@@ -388,6 +398,8 @@ func TestMistakesOfIssuers(t *testing.T) {
 		"Issuers[0].Profile":            func(i *verifier.Issuer) { i.Profile = 9 },
 		"Issuers[0].Claims.Scope[0]":    func(i *verifier.Issuer) { i.Claims.Scope = []string{"a..b"} },
 		"Issuers[0].SubjectPrefix":      func(i *verifier.Issuer) { i.SubjectPrefix = "spiffe://example.org" },
+		"Issuers[0].SubjectPrefix ":     func(i *verifier.Issuer) { i.SubjectPrefix = "example.org/" },
+		"Issuers[0].SubjectPrefix  ":    func(i *verifier.Issuer) { i.SubjectPrefix = "spiffe://" }, // every trust domain
 		"Issuers[0].Keys":               func(i *verifier.Issuer) { i.Keys = verifier.KeysURL("ftp://x/") },
 		"Issuers[0].Keys ":              func(i *verifier.Issuer) { i.Keys = verifier.KeysFile("") },
 		"Issuers[0].Keys  ":             func(i *verifier.Issuer) { i.Keys = verifier.KeysFrom((*nilFetcher)(nil)) },

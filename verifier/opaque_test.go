@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -120,7 +121,14 @@ func TestJWTThatFailedIsNotIntrospected(t *testing.T) {
 	good := o.issuer.Sign(tokensAPI, nil)
 	parts := strings.Split(good, ".")
 	other := verifiertest.NewIssuer(t, verifiertest.WithURL("https://other.example.com/"), verifiertest.WithClock(o.clock), verifiertest.WithAlgorithm("ES256"))
+	behind := func(space string) string { // a header with white space in front, which JSON allows
+		return base64.RawURLEncoding.EncodeToString([]byte(space+`{"alg":"ES256"}`)) + "." + parts[1]
+	}
 	for name, token := range map[string]string{
+		"blank in front":       behind(" "),
+		"tab in front":         behind("\t"),
+		"line feed in front":   behind("\n"),
+		"return in front":      behind("\r"),
 		"bad signature":        parts[0] + "." + parts[1] + "." + strings.Repeat("A", 86),
 		"no signature":         parts[0] + "." + parts[1],
 		"empty signature":      parts[0] + "." + parts[1] + ".",
@@ -283,6 +291,24 @@ func TestAnswerIsJudgedByTheIssuersRules(t *testing.T) {
 	rules.verify(t, rules.opaque("other", bare), reason.Audience)
 	rules.verify(t, rules.opaque("call", map[string]any{"tenant": "t", "aud": nil}), reason.Audience, verifier.WithAudience(tokensAPI))
 	rules.verify(t, rules.opaque("has-aud", map[string]any{"tenant": "t", "aud": "https://other.example.com/"}), reason.Audience)
+}
+
+// Types of the issuer are values of typ, in an answer as in a header, and of nothing
+// else.
+func TestTypesOfAnAnswer(t *testing.T) {
+	o := newOffice(t, func(c *verifier.Config) { c.Issuers[0].Types = []string{"x-access+jwt"} })
+	for name, test := range map[string]struct {
+		extra map[string]any
+		want  verifier.Reason
+	}{
+		"typ":             {map[string]any{"typ": "application/x-access+jwt"}, ""},
+		"typ-of-another":  {map[string]any{"typ": "y-access+jwt"}, reason.TokenType},
+		"in-token_type":   {map[string]any{"token_type": "x-access+jwt"}, reason.TokenType},
+		"in-token_use":    {map[string]any{"token_use": "x-access+jwt"}, reason.TokenType},
+		"beside-a-refuse": {map[string]any{"typ": "x-access+jwt", "token_use": "refresh"}, reason.TokenType},
+	} {
+		o.verify(t, o.opaque(name, test.extra), test.want)
+	}
 }
 
 // One answer serves several calls, each of which demands what it does.

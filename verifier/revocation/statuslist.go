@@ -90,7 +90,8 @@ type StatusLists struct {
 type statusIssuer struct {
 	lists      *StatusLists
 	name       string
-	spellings  []string
+	spellings  []string // of the issuer, as the configuration and tokens have it
+	stated     []string // ... as documents have it
 	hosts      []string
 	algorithms []*keyset.Algorithm
 	source     *keys.Source
@@ -163,12 +164,15 @@ func NewStatusLists(cfg StatusListsConfig) (*StatusLists, error) {
 }
 
 func newStatusIssuer(cfg *StatusListsConfig, i *StatusIssuer, doer fetch.Doer) (*statusIssuer, error) {
-	of := &statusIssuer{name: i.Name, spellings: []string{i.Name}, http: fetch.NewHTTP(cfg.HTTPHosts...), doer: doer, maxSize: cfg.MaxSize}
+	of := &statusIssuer{name: i.Name, spellings: []string{i.Name}, stated: []string{i.Name}, http: fetch.NewHTTP(cfg.HTTPHosts...), doer: doer, maxSize: cfg.MaxSize}
 	if normal, err := issuer.Normalize(i.Name); err == nil {
 		of.name = normal
 		of.spellings = append(of.spellings, normal)
 		if host, isRoot := strings.CutSuffix(normal, "/"); isRoot && strings.Count(host, "/") == 2 {
 			of.spellings = append(of.spellings, host)
+		}
+		if of.stated = of.spellings; !strings.Contains(i.Name, "://") {
+			of.stated = of.spellings[1:] // a domain is no iss
 		}
 	}
 	if u, err := of.http.Check(of.name); err == nil {
@@ -197,7 +201,7 @@ func newStatusIssuer(cfg *StatusListsConfig, i *StatusIssuer, doer fetch.Doer) (
 	}
 	var err error
 	of.source, err = keys.NewSource(keys.SourceConfig{
-		Name: of.name, Spellings: of.spellings, JWKS: i.JWKSURL, Hosts: i.KeyHosts, HTTPHosts: cfg.HTTPHosts, Doer: doer,
+		Name: of.name, Spellings: of.stated, JWKS: i.JWKSURL, Hosts: i.KeyHosts, HTTPHosts: cfg.HTTPHosts, Doer: doer,
 	})
 	if err != nil {
 		return nil, configError("StatusIssuer has a Name, JWKSURL or KeyHosts from which no keys can be fetched")

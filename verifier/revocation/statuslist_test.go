@@ -187,6 +187,9 @@ func TestStatusListsThatAreNotBelieved(t *testing.T) {
 		{"iss of another issuer", func(p *publisher) (int, string) {
 			return 200, p.list(1, good, nil, func(c map[string]any) { c["iss"] = "https://other.example.com/" })
 		}},
+		{"iss is the domain alone", func(p *publisher) (int, string) {
+			return 200, p.list(1, good, nil, func(c map[string]any) { c["iss"] = "id.example.com" })
+		}},
 		{"expired", func(p *publisher) (int, string) {
 			return 200, p.list(1, good, nil, func(c map[string]any) { c["exp"] = start.Unix() })
 		}},

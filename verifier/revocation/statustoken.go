@@ -132,7 +132,7 @@ func (d *statusDocument) Parse(body []byte, _ string) (any, error) {
 	iss := strictjson.Find(members, "iss")
 	name, _ := iss.Text()
 	_, hasTime := strictjson.Find(members, "iat").Time()
-	if subject != d.uri || !hasTime || iss.Kind() != strictjson.Invalid && !slices.Contains(d.spellings, name) {
+	if subject != d.uri || !hasTime || iss.Kind() != strictjson.Invalid && !slices.Contains(d.stated, name) {
 		return nil, ErrStatusList
 	}
 	l := &statusList{}
