@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +140,22 @@ func TestTemplateRules(t *testing.T) {
 				t.Errorf("documents were fetched: %v; want that for good tokens alone", fetched)
 			}
 		})
+	}
+}
+
+// TestTemplateRulesCountBesideTheTenantClaim: what Rules requires counts too.
+func TestTemplateRulesCountBesideTheTenantClaim(t *testing.T) {
+	s := newServer(t)
+	for _, claim := range []string{"tid", ""} {
+		v := s.verifier(t, func(c *resolver.TemplateConfig) {
+			c.TenantClaim, c.Rules.RequiredValues = claim, map[string][]string{"use": {"access"}}
+		})
+		for use, want := range map[string]verifier.Reason{"access": "", "id": reason.ClaimValue} {
+			token := s.Sign("api", map[string]any{"iss": s.tenant("one"), "tid": "one", "use": use})
+			if _, err := v.VerifyAccessToken(t.Context(), token); reasonOf(err) != want {
+				t.Errorf("tenant claim %q, use %q: %v; want %q", claim, use, err, want)
+			}
+		}
 	}
 }
 
@@ -376,6 +393,12 @@ func TestIssuersByHost(t *testing.T) {
 
 func TestIssuersByHostRefusesInvalidEntries(t *testing.T) {
 	good := verifier.Issuer{Name: "a.example"}
+	asked := func(name string) verifier.Issuer {
+		return verifier.Issuer{Name: name, Opaque: verifier.OpaqueTokens{Introspector: verifier.IntrospectorFunc(
+			func(context.Context, verifier.IntrospectionRequest) (verifier.Introspection, error) {
+				return verifier.Introspection{}, nil
+			})}}
+	}
 	for name, hosts := range map[string]map[string][]verifier.Issuer{
 		"nothing":              nil,
 		"no issuer":            {"one.example": nil},
@@ -386,9 +409,54 @@ func TestIssuersByHostRefusesInvalidEntries(t *testing.T) {
 		"an alias of another":  {"one.example": {good, {Name: "b.example", Aliases: []string{"https://a.example"}}}},
 		"the address of a doc": {"one.example": {{Name: "https://a.example/.well-known/openid-configuration"}}},
 		"a URL as host":        {"https://one.example": {good}},
+		"two that are asked":   {"one.example": {asked("a.example"), asked("b.example")}},
+		"asked and nameless":   {"one.example": {asked("a.example"), {Name: "b.example", SubjectPrefix: "spiffe://b.example/"}}},
+		"two nameless":         {"one.example": {{Name: "a.example", SubjectPrefix: "spiffe://a.example/"}, {Name: "b.example", SubjectPrefix: "spiffe://b.example/"}}},
 	} {
 		if r, err := resolver.IssuersByHost(hosts); err == nil {
 			t.Errorf("%s: IssuersByHost = %v; want an error", name, r)
+		}
+	}
+}
+
+// TestIssuersByHostAnswersForItsIssuers: an issuer that the host does not have, and a
+// token without one where the host has none for it, is a refusal of the resolver.
+func TestIssuersByHostAnswersForItsIssuers(t *testing.T) {
+	r, err := resolver.IssuersByHost(map[string][]verifier.Issuer{
+		"one.example": {{Name: "a.example"}, {Name: "c.example"}}, "two.example": {{Name: "b.example", SubjectPrefix: "spiffe://b.example/"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ host, iss, want string }{
+		{"one.example", "https://a.example/", "a.example"}, {"one.example", "https://b.example/", ""}, {"one.example", "", ""},
+		{"two.example", "", "b.example"}, {"two.example", "https://b.example/", "b.example"}, {"two.example", "https://a.example/", ""}, {"three.example", "https://a.example/", ""},
+	} {
+		got, err := r.(verifier.IssuerResolver).ResolveIssuer(t.Context(), verifier.NewResolveRequest(c.iss, &url.URL{Scheme: "https", Host: c.host}, nil))
+		switch {
+		case c.want == "" && (got != nil || !errors.Is(err, verifier.ErrNotAllowed)):
+			t.Errorf("%q at %s: %v, %v; want ErrNotAllowed", c.iss, c.host, got, err)
+		case c.want != "" && (err != nil || got.Name != c.want):
+			t.Errorf("%q at %s: %v, %v; want %s", c.iss, c.host, got, err, c.want)
+		}
+	}
+}
+
+// TestChainOfAListThatIsPartlyGarbage: it says that its resolver is broken, also of
+// the issuers that can be read.
+func TestChainOfAListThatIsPartlyGarbage(t *testing.T) {
+	template, err := resolver.Template(resolver.TemplateConfig{
+		Name: "https://login.example/{tenant}", Keys: verifier.KeysURL("https://login.example/keys"),
+		Allowed: func(context.Context, string) (bool, error) { return true, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range [][]string{{"a.example", "no domain"}, {"no domain", "a.example"}, {}} {
+		r := resolver.Chain(template, resolver.Func(func(context.Context, verifier.ResolveRequest) ([]string, error) { return list, nil }))
+		got, err := r.(verifier.IssuerResolver).ResolveIssuer(t.Context(), verifier.NewResolveRequest("https://a.example/", nil, nil))
+		if got != nil || err == nil || errors.Is(err, verifier.ErrNotAllowed) {
+			t.Errorf("%q: %v, %v; want an error that decides nothing", list, got, err)
 		}
 	}
 }

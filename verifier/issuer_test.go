@@ -377,15 +377,18 @@ func TestHTTPIsForNames(t *testing.T) {
 func TestMistakesOfIssuers(t *testing.T) {
 	good := verifier.Issuer{Name: "a.example", Keys: verifier.KeysStatic([]byte(`{"keys":[]}`))}
 	for field, change := range map[string]func(*verifier.Issuer){
-		"Issuers[0].Name":               func(i *verifier.Issuer) { i.Name = "" },
-		"Issuers[0].Name ":              func(i *verifier.Issuer) { i.Name = "a.example " },
-		"Issuers[0].Name  ":             func(i *verifier.Issuer) { i.Name = "https://a.example/.well-known/openid-configuration" },
-		"Issuers[0].Name   ":            func(i *verifier.Issuer) { i.Name = "urn:" + strings.Repeat("x", 2045) },
-		"Issuers[0].Name    ":           func(i *verifier.Issuer) { i.Name = "urn:a\x00b" },
-		"Issuers[0].Name     ":          func(i *verifier.Issuer) { i.Name = "urn:a\x7f" },
-		"Issuers[0].Aliases[1]":         func(i *verifier.Issuer) { i.Aliases = []string{"x", " "} },
-		"Issuers[0].Audiences[0]":       func(i *verifier.Issuer) { i.Audiences = []string{"api "} },
-		"Issuers[0].NoAudience.Values":  func(i *verifier.Issuer) { i.NoAudience.Claim = "azp" },
+		"Issuers[0].Name":              func(i *verifier.Issuer) { i.Name = "" },
+		"Issuers[0].Name ":             func(i *verifier.Issuer) { i.Name = "a.example " },
+		"Issuers[0].Name  ":            func(i *verifier.Issuer) { i.Name = "https://a.example/.well-known/openid-configuration" },
+		"Issuers[0].Name   ":           func(i *verifier.Issuer) { i.Name = "urn:" + strings.Repeat("x", 2045) },
+		"Issuers[0].Name    ":          func(i *verifier.Issuer) { i.Name = "urn:a\x00b" },
+		"Issuers[0].Name     ":         func(i *verifier.Issuer) { i.Name = "urn:a\x7f" },
+		"Issuers[0].Aliases[1]":        func(i *verifier.Issuer) { i.Aliases = []string{"x", " "} },
+		"Issuers[0].Audiences[0]":      func(i *verifier.Issuer) { i.Audiences = []string{"api "} },
+		"Issuers[0].NoAudience.Values": func(i *verifier.Issuer) { i.NoAudience.Claim = "azp" },
+		"Issuers[0].NoAudience.Values[1]": func(i *verifier.Issuer) {
+			i.NoAudience = verifier.AudienceRule{Claim: "azp", Values: []string{"x", " "}}
+		},
 		"Issuers[0].NoAudience.Claim":   func(i *verifier.Issuer) { i.NoAudience.Values = []string{"x"} },
 		"Issuers[0].Algorithms[0]":      func(i *verifier.Issuer) { i.Algorithms = []string{"HS256"} },
 		"Issuers[0].RequiredClaims[0]":  func(i *verifier.Issuer) { i.RequiredClaims = []string{""} },
@@ -418,7 +421,12 @@ func TestMistakesOfIssuers(t *testing.T) {
 			t.Errorf("%s: %v; want a ConfigError of the field", field, err)
 		}
 	}
-	_, err := verifier.New(verifier.Config{Audience: " ", CacheTTL: 600, Leeway: 60, Issuers: []verifier.Issuer{{Name: ""}, {Name: "b.example ", Algorithms: []string{"rs256"}}}})
+	_, err := verifier.New(verifier.Config{Issuers: []verifier.Issuer{good}})
+	var e *verifier.ConfigError
+	if !errors.As(err, &e) || e.Field != "Issuers[0].Audiences" {
+		t.Errorf("without any audience: %v; want Issuers[0].Audiences to be refused", err)
+	}
+	_, err = verifier.New(verifier.Config{Audience: " ", CacheTTL: 600, Leeway: 60, Issuers: []verifier.Issuer{{Name: ""}, {Name: "b.example ", Algorithms: []string{"rs256"}}}})
 	for _, want := range []string{"Audience", "CacheTTL 600ns", "600 * time.Second", "Leeway 60ns", "Issuers[0].Name", `Issuers[1].Name "b.example "`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want all mistakes at once, %q too", err, want)

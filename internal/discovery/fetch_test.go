@@ -104,9 +104,14 @@ func TestSecondPlace(t *testing.T) {
 func TestPlacesShareOneDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
+	end, _ := ctx.Deadline()
 	n := 0
 	_, err := discovery.Fetch(ctx, doerFunc(func(r *http.Request) (*http.Response, error) {
-		if n++; n == 1 {
+		n++
+		if own, ok := r.Context().Deadline(); !ok || own.After(end) {
+			t.Errorf("request %d has until %v; want until %v at most", n, own, end)
+		}
+		if n == 1 {
 			return &http.Response{StatusCode: 404, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 		}
 		<-r.Context().Done()

@@ -3,10 +3,13 @@ package jwe_test
 import (
 	"context"
 	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -196,6 +199,59 @@ func TestOneAnswer(t *testing.T) {
 			t.Errorf("%s: Open = %q, %v, %v; want ErrOpen itself and nothing else", name, content, by, err)
 		}
 	}
+}
+
+// TestHeaderParameters: compression, extensions and everything by which a token names
+// a key are refused in tokens that are well-made but for that.
+func TestHeaderParameters(t *testing.T) {
+	r, _ := keys()
+	o := newOpener(jwe.Key{ID: "r", Private: r})
+	for name, value := range map[string]any{
+		"zip": "none", "crit": []string{"x"}, "jku": "https://id.example.com/keys", "jwk": map[string]any{"kty": "oct"}, "x5u": "https://id.example.com/x5u",
+		"x5c": "AAAA", "p2s": "AAAAAAAAAAA", "p2c": 1000, "b64": true,
+	} {
+		for _, kid := range []string{"r", ""} {
+			token := sealWith(t, r.Public().(*rsa.PublicKey), kid, map[string]any{name: value})
+			if content, by, err := o.Open(t.Context(), token); err != jwe.ErrOpen || content != "" || by != nil {
+				t.Errorf("%s, kid %q: Open = %q, %v, %v; want ErrOpen", name, kid, content, by, err)
+			}
+		}
+	}
+	if content, _, err := o.Open(t.Context(), sealWith(t, r.Public().(*rsa.PublicKey), "r", map[string]any{"x": 1})); err != nil || content != inner {
+		t.Errorf("a parameter that says nothing: Open = %q, %v", content, err)
+	}
+}
+
+// sealWith encrypts by hand (RFC 7516, Section 5.1), so that the header may hold what
+// no library writes.
+func sealWith(t *testing.T, to *rsa.PublicKey, kid string, extra map[string]any) string {
+	t.Helper()
+	header := map[string]any{"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
+	if kid != "" {
+		header["kid"] = kid
+	}
+	maps.Copy(header, extra)
+	protected, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, iv := make([]byte, 32), make([]byte, 12)
+	encrypted, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, to, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	sealed := aead.Seal(nil, iv, []byte(inner), []byte(b64(protected)))
+	tag := len(sealed) - aead.Overhead()
+	return strings.Join([]string{b64(protected), b64(encrypted), b64(iv), b64(sealed[:tag]), b64(sealed[tag:])}, ".")
 }
 
 func TestAllowLists(t *testing.T) {

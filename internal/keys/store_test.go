@@ -271,10 +271,17 @@ func TestOtherSources(t *testing.T) {
 
 // TestPlantedPlaces: a shared cache is no authority over what is asked.
 func TestPlantedPlaces(t *testing.T) {
+	for name, cfg := range map[string]keys.SourceConfig{"discovery": {}, "metadata": {Metadata: metadataURL}, "key set": {JWKS: keysURL}} {
+		t.Run(name, func(t *testing.T) { testPlantedPlaces(t, cfg) })
+	}
+}
+
+func testPlantedPlaces(t *testing.T, of keys.SourceConfig) {
 	w := newWeb()
+	of.Doer = w
 	m := &memory{}
 	first := newStore(t, func(cfg *keys.Config) { cfg.Cache = m })
-	if _, err := first.Entry(source(t, keys.SourceConfig{Doer: w})).Keys(t.Context(), first.now()); err != nil {
+	if _, err := first.Entry(source(t, of)).Keys(t.Context(), first.now()); err != nil {
 		t.Fatal(err)
 	}
 	first.Close()
@@ -283,9 +290,13 @@ func TestPlantedPlaces(t *testing.T) {
 		m.values.Store(key, []byte(text))
 		return true
 	})
+	before := w.count()
 	second := newStore(t, func(cfg *keys.Config) { cfg.Cache = m })
-	if _, err := second.Entry(source(t, keys.SourceConfig{Doer: w})).Keys(t.Context(), second.now()); err != nil {
+	if _, err := second.Entry(source(t, of)).Keys(t.Context(), second.now()); err != nil {
 		t.Fatal(err)
+	}
+	if w.count() == before {
+		t.Error("what was planted was taken")
 	}
 	for _, url := range w.asked {
 		if strings.Contains(url, "evil") {
