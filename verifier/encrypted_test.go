@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -260,6 +261,25 @@ func TestOpeningIsBounded(t *testing.T) {
 }
 
 func TestDecryptionConfig(t *testing.T) {
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := func(n int) (keys []verifier.DecryptionKey) {
+		for i := range n {
+			keys = append(keys, verifier.DecryptionKey{ID: strconv.Itoa(i), Private: curve})
+		}
+		return keys
+	}
+	if v, err := verifier.New(verifier.Config{Domain: officeName, Audience: tokensAPI, Decryption: verifier.DecryptionConfig{Keys: many(16)}}); err != nil {
+		t.Errorf("16 keys: New = %v", err)
+	} else {
+		_ = v.Close()
+	}
 	weak := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2046), E: 65537}} // 2047 bits
 	for name, d := range map[string]verifier.DecryptionConfig{
 		"weak":       {Keys: []verifier.DecryptionKey{{Private: weak}}},
@@ -268,7 +288,10 @@ func TestDecryptionConfig(t *testing.T) {
 		"public":     {Keys: []verifier.DecryptionKey{{Private: tokensKey.Public()}}},
 		"secret":     {Keys: []verifier.DecryptionKey{{Private: []byte("0123456789abcdef")}}},
 		"twice":      {Keys: []verifier.DecryptionKey{{ID: "a", Private: tokensKey}, {ID: "a", Private: tokensKey}}},
-		"too many":   {Keys: make([]verifier.DecryptionKey, 17)},
+		"both, EC":   {Keys: []verifier.DecryptionKey{{Private: curve, Decrypter: remoteKey(func(context.Context, string, []byte) ([]byte, error) { return nil, nil })}}},
+		"both, RSA":  {Keys: []verifier.DecryptionKey{{Private: tokensKey, Decrypter: remoteKey(func(context.Context, string, []byte) ([]byte, error) { return nil, nil })}}},
+		"P-224":      {Keys: []verifier.DecryptionKey{{Private: small}}},
+		"too many":   {Keys: many(17)},
 		"RSA1_5":     {Algorithms: []string{"RSA1_5"}},
 		"dir":        {Algorithms: []string{"dir"}},
 		"case":       {Encodings: []string{"a256gcm"}},

@@ -400,6 +400,8 @@ func TestMistakesOfIssuers(t *testing.T) {
 		"Issuers[0].Leeway":             func(i *verifier.Issuer) { i.Leeway = 60 },
 		"Issuers[0].Profile":            func(i *verifier.Issuer) { i.Profile = 9 },
 		"Issuers[0].Claims.Scope[0]":    func(i *verifier.Issuer) { i.Claims.Scope = []string{"a..b"} },
+		"Issuers[0].Claims.ClientID[1]": func(i *verifier.Issuer) { i.Claims.ClientID = []string{"x", "/a//b"} },
+		"Issuers[0].Claims.Scope[0] ":   func(i *verifier.Issuer) { i.Claims.Scope = []string{"/"} },
 		"Issuers[0].SubjectPrefix":      func(i *verifier.Issuer) { i.SubjectPrefix = "spiffe://example.org" },
 		"Issuers[0].SubjectPrefix ":     func(i *verifier.Issuer) { i.SubjectPrefix = "example.org/" },
 		"Issuers[0].SubjectPrefix  ":    func(i *verifier.Issuer) { i.SubjectPrefix = "spiffe://" }, // every trust domain
@@ -407,6 +409,9 @@ func TestMistakesOfIssuers(t *testing.T) {
 		"Issuers[0].Keys ":              func(i *verifier.Issuer) { i.Keys = verifier.KeysFile("") },
 		"Issuers[0].Keys  ":             func(i *verifier.Issuer) { i.Keys = verifier.KeysFrom((*nilFetcher)(nil)) },
 		"Issuers[0].Keys   ":            func(i *verifier.Issuer) { i.Keys = verifier.KeysShared("x", verifier.Keys{}) },
+		"Issuers[0].Keys    ":           func(i *verifier.Issuer) { i.Keys = verifier.KeysShared("", verifier.KeysURL("https://a.example/keys")) },
+		"Issuers[0].Keys     ":          func(i *verifier.Issuer) { i.Keys = i.Keys.ForUse("enc") },
+		"Issuers[0].Keys      ":         func(i *verifier.Issuer) { i.Keys = i.Keys.ForUse("") },
 		"Issuers[0].Keys[0]":            func(i *verifier.Issuer) { i.Keys = verifier.KeysDiscovery("https://x") },
 		"Issuers[0].Doer":               func(i *verifier.Issuer) { i.Doer = (*documents)(nil) },
 		"Issuers[0].Encryption":         func(i *verifier.Issuer) { i.Encryption.Required = true },

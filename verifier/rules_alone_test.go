@@ -1,0 +1,83 @@
+package verifier_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/portcullis-go/portcullis/verifier"
+	"github.com/portcullis-go/portcullis/verifier/reason"
+)
+
+// TestLeewayOfOneIssuer: it replaces that of Config, also by none.
+func TestLeewayOfOneIssuer(t *testing.T) {
+	j := newCourt(t, verifier.Config{Audience: "api", Leeway: time.Minute, Issuers: []verifier.Issuer{
+		{Name: "https://a.example"}, {Name: "https://b.example", Leeway: -1}, {Name: "https://c.example", Leeway: 2 * time.Minute},
+	}})
+	for iss, want := range map[string][2]verifier.Reason{
+		"https://a.example": {"", reason.Expired}, "https://b.example": {reason.Expired, reason.Expired}, "https://c.example": {"", ""},
+	} {
+		j.want(claims{"iss": iss, "exp": issuersNow - 30}, want[0])
+		j.want(claims{"iss": iss, "exp": issuersNow - 90}, want[1])
+		if want[0] != "" {
+			j.want(claims{"iss": iss, "nbf": issuersNow + 30}, reason.NotYetValid)
+		}
+	}
+}
+
+// TestHostsOfKeysAreOfTheirIssuer: Config.KeyHosts are for issuers without Keys of their
+// own, and the hosts of one issuer are for that one alone.
+func TestHostsOfKeysAreOfTheirIssuer(t *testing.T) {
+	jwks := string(newFuzzWorld(t, nil).jwks())
+	for name, c := range map[string]struct {
+		keys verifier.Keys
+		host string
+		ok   bool
+	}{
+		"no Keys":             {verifier.Keys{}, "all.example", true},
+		"no Keys, other host": {verifier.Keys{}, "own.example", false},
+		"own host":            {verifier.KeysDiscovery("own.example"), "own.example", true},
+		"own host, of Config": {verifier.KeysDiscovery("own.example"), "all.example", false},
+		"discovery":           {verifier.KeysDiscovery(), "all.example", false},
+		"metadata":            {verifier.KeysMetadata("https://a.example/m"), "all.example", false},
+		"metadata, own host":  {verifier.KeysMetadata("https://a.example/m", "own.example"), "own.example", true},
+		"metadata, of Config": {verifier.KeysMetadata("https://a.example/m", "own.example"), "all.example", false},
+		"of another issuer":   {verifier.KeysDiscovery("own.example"), "second.example", false},
+	} {
+		metadata := `{"issuer":"https://a.example","jwks_uri":"https://` + c.host + `/keys"}`
+		d := &documents{bodies: map[string]string{
+			"https://a.example/.well-known/openid-configuration": metadata, "https://a.example/m": metadata, "https://" + c.host + "/keys": jwks,
+		}}
+		v, err := verifier.New(verifier.Config{
+			Audience: "api", Algorithms: []string{"EdDSA"}, Clock: verifier.ClockFunc(func() time.Time { return time.Unix(issuersNow, 0) }), Doer: d,
+			KeyHosts: []string{"all.example"}, Issuers: []verifier.Issuer{
+				{Name: "https://a.example", Keys: c.keys}, {Name: "https://b.example", Keys: verifier.KeysDiscovery("second.example")},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := (&court{t, v, newFuzzWorld(t, nil)}).token("", nil)
+		_, err = v.VerifyAccessToken(t.Context(), token)
+		if got := reasonOf(t, err); (got == "") != c.ok || !c.ok && got != reason.Keys {
+			t.Errorf("%s: %v; want accepted %v", name, err, c.ok)
+		}
+		if asked := len(d.asked); asked != map[bool]int{true: 2, false: 1}[c.ok] {
+			t.Errorf("%s: asked %v", name, d.asked)
+		}
+		_ = v.Close()
+	}
+}
+
+// TestTypesAreMediaTypes: "application/" in front does not count before a value that
+// has no other slash, and counts before one that has (RFC 7515, Section 4.1.9).
+func TestTypesAreMediaTypes(t *testing.T) {
+	j := newCourt(t, verifier.Config{Audience: "api", Issuers: []verifier.Issuer{{Name: "https://a.example", Types: []string{"x/jose", "y"}}}})
+	for typ, want := range map[string]verifier.Reason{
+		"x/jose": "", "X/JOSE": "", "application/x/jose": reason.TokenType, "y": "", "application/y": "", "application/application/y": reason.TokenType, "application/": reason.TokenType, "": reason.TokenType,
+	} {
+		_, err := j.VerifyAccessToken(t.Context(), j.token(`{"alg":"EdDSA","kid":"1","typ":"`+typ+`"}`, nil))
+		if got := reasonOf(t, err); got != want {
+			t.Errorf("typ %q: %q; want %q", typ, got, want)
+		}
+	}
+}
