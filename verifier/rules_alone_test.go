@@ -1,6 +1,11 @@
 package verifier_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +83,52 @@ func TestTypesAreMediaTypes(t *testing.T) {
 		_, err := j.VerifyAccessToken(t.Context(), j.token(`{"alg":"EdDSA","kid":"1","typ":"`+typ+`"}`, nil))
 		if got := reasonOf(t, err); got != want {
 			t.Errorf("typ %q: %q; want %q", typ, got, want)
+		}
+	}
+}
+
+// TestTypesOfOtherJWTs: no issuer can make another kind of JWT pass as an access token
+// (RFC 8725, Section 3.12).
+func TestTypesOfOtherJWTs(t *testing.T) {
+	for _, typ := range []string{
+		"dpop+jwt", "logout+jwt", "secevent+jwt", "statuslist+jwt", "token-introspection+jwt", "oauth-authz-req+jwt", "entity-statement+jwt", "client-authentication+jwt", "kb+jwt",
+	} {
+		for _, spelled := range []string{typ, strings.ToUpper(typ), "application/" + typ} {
+			_, err := verifier.New(verifier.Config{Audience: "api", Issuers: []verifier.Issuer{{Name: "a.example", Types: []string{"JOSE", spelled}}}})
+			var e *verifier.ConfigError
+			if !errors.As(err, &e) || e.Field != "Issuers[0].Types[1]" {
+				t.Errorf("Types with %q: %v; want it to be refused", spelled, err)
+			}
+		}
+	}
+}
+
+// TestListsThatArePartlyGarbage: short or long, before the issuer or after it, such a
+// list says that its resolver is broken.
+func TestListsThatArePartlyGarbage(t *testing.T) {
+	for _, length := range []int{2, 8, 9, 100} {
+		for _, at := range []int{0, 1, length - 1} {
+			list := make([]string, length)
+			for i := range list {
+				list[i] = fmt.Sprintf("%d.example", i)
+			}
+			list[(at+1)%length], list[at] = "a.example", "no domain"
+			good := slices.Clone(list)
+			good[at] = "b.example"
+			for name, c := range map[string]struct {
+				list []string
+				want verifier.Reason
+			}{"garbage": {list, reason.Resolver}, "good": {good, ""}} {
+				j := newCourt(t, verifier.Config{
+					Audience: "api", Issuers: []verifier.Issuer{{Name: "a.example"}},
+					Domains: verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) { return c.list, nil }),
+				})
+				for range 2 { // the second time the list is known
+					if _, err := j.VerifyAccessToken(t.Context(), j.token("", nil)); reasonOf(t, err) != c.want {
+						t.Errorf("%s at %d of %d: %v; want %q", name, at, length, err, c.want)
+					}
+				}
+			}
 		}
 	}
 }

@@ -29,6 +29,7 @@ type publisher struct {
 	status int
 	calls  int
 	hosts  []string
+	uri    string // of the list, where a test needs another one than listURL
 }
 
 func newPublisher(t *testing.T) *publisher {
@@ -256,6 +257,7 @@ func TestStatusClaims(t *testing.T) {
 		{"another port", place(0, "https://id.example.com:8443/statuslists/1"), verifier.ErrUnavailable},
 		{"http", place(0, "http://id.example.com/statuslists/1"), verifier.ErrUnavailable},
 		{"http on loopback", place(0, "http://127.0.0.1/statuslists/1"), verifier.ErrUnavailable},
+		{"long", place(0, listURL+"?"+strings.Repeat("x", 2048)), verifier.ErrUnavailable},
 		{"credentials", place(0, "https://a:b@id.example.com/statuslists/1"), verifier.ErrUnavailable},
 		{"file", place(0, "file:///statuslists/1"), verifier.ErrUnavailable},
 	} {
@@ -382,4 +384,59 @@ func TestStatusListsConfig(t *testing.T) {
 			t.Errorf("%s: NewStatusLists = %v; want ErrConfig", name, err)
 		}
 	}
+}
+
+// A list is of an issuer that is configured, signed as that one may sign, and found
+// through metadata that states it. Tokens of the others that name one are undecided.
+func TestStatusListsAreOfTheirIssuer(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*publisher, *revocation.StatusListsConfig)
+		want   error
+	}{
+		"good":           {func(*publisher, *revocation.StatusListsConfig) {}, nil},
+		"another issuer": {func(_ *publisher, c *revocation.StatusListsConfig) { c.Issuers[0].Name = "other.example.com" }, verifier.ErrUnavailable},
+		"another path":   {func(_ *publisher, c *revocation.StatusListsConfig) { c.Issuers[0].Name = issuerName + "one" }, verifier.ErrUnavailable},
+		"another algorithm": {func(_ *publisher, c *revocation.StatusListsConfig) {
+			c.Issuers[0].Algorithms = []string{"RS256", "ES384"}
+		}, verifier.ErrUnavailable},
+		"this algorithm": {func(_ *publisher, c *revocation.StatusListsConfig) {
+			c.Issuers[0].Algorithms = []string{"RS256", "ES256"}
+		}, nil},
+		"metadata of another": {func(p *publisher, _ *revocation.StatusListsConfig) { p.states("https://other.example.com/") }, verifier.ErrUnavailable},
+		"metadata, capitals":  {func(p *publisher, _ *revocation.StatusListsConfig) { p.states("https://ID.example.com/") }, verifier.ErrUnavailable},
+		"metadata, no scheme": {func(p *publisher, _ *revocation.StatusListsConfig) { p.states("id.example.com") }, verifier.ErrUnavailable},
+		"metadata, no slash":  {func(p *publisher, _ *revocation.StatusListsConfig) { p.states("https://id.example.com") }, nil},
+		"http beside https": {func(p *publisher, c *revocation.StatusListsConfig) {
+			c.HTTPHosts, c.Issuers[0].Hosts = []string{"id.example.com"}, []string{"id.example.com:80"}
+			p.uri = "http://id.example.com/statuslists/1"
+		}, verifier.ErrUnavailable},
+	} {
+		p := newPublisher(t)
+		p.uri = listURL
+		cfg := revocation.StatusListsConfig{Issuers: []revocation.StatusIssuer{{Name: p.Domain()}}, Doer: p, Clock: p.clock}
+		test.change(p, &cfg)
+		p.set(200, p.list(1, []byte{0}, nil, func(c map[string]any) { c["sub"] = p.uri }))
+		lists, err := revocation.NewStatusLists(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verification := p.Config(api)
+		verification.Domain, verification.Revocation.Checker = "", lists
+		verification.Issuers = []verifier.Issuer{{Name: p.Domain(), Keys: verifier.KeysStatic(p.JWKS())}} // whatever the metadata state
+		v, err := verifier.New(verification)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := p.Sign(api, map[string]any{"status": map[string]any{"status_list": map[string]any{"idx": 0, "uri": p.uri}}})
+		if _, err := v.VerifyAccessToken(t.Context(), token); !errors.Is(err, test.want) {
+			t.Errorf("%s: VerifyAccessToken = %v; want %v", name, err, test.want)
+		}
+		_ = v.Close()
+		_ = lists.Close()
+	}
+}
+
+// states makes the metadata state an issuer.
+func (p *publisher) states(issuer string) {
+	p.SetDiscovery([]byte(`{"issuer":"` + issuer + `","jwks_uri":"` + issuerName + `.well-known/jwks.json"}`))
 }
