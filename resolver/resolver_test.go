@@ -139,6 +139,11 @@ func TestCachedRemembersUntilTheTTL(t *testing.T) {
 	ask(1)
 	clock.Advance(time.Nanosecond)
 	ask(2)
+	clock.Advance(24 * time.Hour) // wrong
+	ask(3)
+	clock.Advance(-24 * time.Hour) // set right: what was kept is of the future
+	ask(4)
+	ask(4)
 }
 
 func TestCachedForgetsErrorsAndIsBounded(t *testing.T) {

@@ -41,6 +41,7 @@ func TestHostsOfKeysAreOfTheirIssuer(t *testing.T) {
 		"no Keys":             {verifier.Keys{}, "all.example", true},
 		"no Keys, other host": {verifier.Keys{}, "own.example", false},
 		"own host":            {verifier.KeysDiscovery("own.example"), "own.example", true},
+		"own host, capitals":  {verifier.KeysDiscovery("OWN.Example"), "own.example", true},
 		"own host, of Config": {verifier.KeysDiscovery("own.example"), "all.example", false},
 		"discovery":           {verifier.KeysDiscovery(), "all.example", false},
 		"metadata":            {verifier.KeysMetadata("https://a.example/m"), "all.example", false},
