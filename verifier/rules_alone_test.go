@@ -133,3 +133,58 @@ func TestListsThatArePartlyGarbage(t *testing.T) {
 		}
 	}
 }
+
+// TestAnIssuerWithRulesIsNoMereName: what a resolver returns stands for the entry of
+// Config.Issuers only if nothing but Name is set; one rule of its own, whichever, makes
+// it an Issuer of its own. Here such a one has no keys that could be fetched.
+func TestAnIssuerWithRulesIsNoMereName(t *testing.T) {
+	nothing := &documents{}
+	asked := verifier.IntrospectorFunc(func(context.Context, verifier.IntrospectionRequest) (verifier.Introspection, error) {
+		return verifier.Introspection{Active: true}, nil
+	})
+	returned := &verifier.Issuer{}
+	j := newCourt(t, verifier.Config{
+		Audience: "api", Doer: nothing, Issuers: []verifier.Issuer{{Name: "a.example"}}, Decryption: verifier.DecryptionConfig{Keys: []verifier.DecryptionKey{{ID: "k", Private: tokensKey}}},
+		Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) { return returned, nil }},
+	})
+	for name, rule := range map[string]verifier.Issuer{
+		"Aliases": {Aliases: []string{"x"}}, "Keys": {Keys: verifier.KeysDiscovery()}, "Doer": {Doer: nothing}, "Audiences": {Audiences: []string{"api"}},
+		"NoAudience": {NoAudience: verifier.AudienceRule{Claim: "azp", Values: []string{"x"}}}, "Algorithms": {Algorithms: []string{"EdDSA"}},
+		"RequiredClaims": {RequiredClaims: []string{"sub"}}, "RequiredValues": {RequiredValues: map[string][]string{"sub": {"s"}}}, "Optional": {Optional: []string{"iat"}},
+		"Types": {Types: []string{"x"}}, "Leeway": {Leeway: time.Second}, "no Leeway": {Leeway: -1}, "Profile": {Profile: verifier.ProfileJWT},
+		"Claims.Scope": {Claims: verifier.ClaimNames{Scope: []string{"x"}}}, "Claims.ClientID": {Claims: verifier.ClaimNames{ClientID: []string{"x"}}},
+		"Claims.Permissions": {Claims: verifier.ClaimNames{Permissions: []string{"x"}}}, "SubjectPrefix": {SubjectPrefix: "s://s/"},
+		"Opaque": {Opaque: verifier.OpaqueTokens{Introspector: asked}}, "Encryption.Required": {Encryption: verifier.EncryptionRule{Required: true}},
+		"Encryption.Keys": {Encryption: verifier.EncryptionRule{Keys: []string{"k"}}},
+	} {
+		rule.Name = "a.example"
+		returned = &rule
+		if token, err := j.VerifyAccessToken(t.Context(), j.token("", claims{"jti": name})); err == nil {
+			t.Errorf("%s: accepted by the rules of Config.Issuers: %v", name, token.Claims())
+		}
+		returned = &verifier.Issuer{Name: "a.example"}
+		j.want(claims{"jti": name}, "")
+	}
+}
+
+// TestListsAreComparedInFull: a long list that differs from a known one in the middle
+// alone is another one.
+func TestListsAreComparedInFull(t *testing.T) {
+	list := make([]string, 20)
+	for i := range list {
+		list[i] = fmt.Sprintf("%d.example", i)
+	}
+	with := slices.Clone(list)
+	with[10] = "a.example"
+	now := with
+	j := newCourt(t, verifier.Config{
+		Audience: "api", Issuers: []verifier.Issuer{{Name: "a.example"}},
+		Domains: verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) { return now, nil }),
+	})
+	for range 3 {
+		now = with
+		j.want(nil, "")
+		now = list
+		j.want(nil, reason.IssuerNotAllowed)
+	}
+}
