@@ -41,7 +41,7 @@ package introspection
 //
 //   - config.go: Config and its checks
 //   - client.go: Client: one question, shared by equal callers
-//   - answer.go: how an answer is read
+//   - answer.go, signed.go: how an answer is read, as JSON and as a signed JWT
 //   - memory.go: answers in memory: active ones, and apart from them the negative ones
 //   - shared.go: answers in the shared cache
 //   - observer.go, errors.go: what an Observer is told; Error

@@ -16,4 +16,5 @@ package keys
 //   - host.go: which hosts documents and key sets may come from, and where http is allowed
 //   - documents.go: metadata and key set as documents of a chain
 //   - store.go: Store, and Entry, an issuer's place in it
+//   - signed.go: signatures of JWTs that are no access tokens
 //   - failure.go: why a document could not be had
