@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -367,6 +368,33 @@ func TestFreshIssuersAreForgotten(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	t.Errorf("all of %d Issuers are kept", requests)
+}
+
+// TestCompiledIssuersAreBounded: what a resolver returned is forgotten, too, when it
+// returned very many different Issuers.
+func TestCompiledIssuersAreBounded(t *testing.T) {
+	keys := verifier.KeysStatic(newFuzzWorld(t, nil).jwks())
+	freed := new(atomic.Int64)
+	asked := 0
+	j := newCourt(t, verifier.Config{Audience: "api", Refresh: verifier.RefreshConfig{MaxIssuers: 1}, Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) {
+		asked++
+		i := &verifier.Issuer{Name: "https://a.example", Keys: keys, Types: []string{fmt.Sprint("t", asked)}}
+		runtime.AddCleanup(i, func(n *atomic.Int64) { n.Add(1) }, freed)
+		return i, nil
+	}}})
+	dead := j.token("", claims{"exp": 5})
+	const requests = 1000
+	for range requests {
+		_, _ = j.VerifyAccessToken(t.Context(), dead)
+	}
+	for range 50 {
+		if freed.Load() > requests/2 {
+			return
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d of %d Issuers were freed; want most of them", freed.Load(), requests)
 }
 
 // TestOneIssuerOfNamelessTokens: a token without iss can be of one issuer alone.
