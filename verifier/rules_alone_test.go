@@ -188,3 +188,47 @@ func TestListsAreComparedInFull(t *testing.T) {
 		j.want(nil, reason.IssuerNotAllowed)
 	}
 }
+
+// TestAnIssuerWithOtherRulesForARememberedToken: a token that is remembered under the
+// rules of one tenant is judged anew under those of another one, though name and keys
+// are the same.
+func TestAnIssuerWithOtherRulesForARememberedToken(t *testing.T) {
+	keys := verifier.KeysStatic(newFuzzWorld(t, nil).jwks())
+	base := verifier.Issuer{Name: "https://a.example", Keys: keys}
+	with := func(change func(*verifier.Issuer)) *verifier.Issuer {
+		i := base
+		change(&i)
+		return &i
+	}
+	for name, c := range map[string]struct {
+		other *verifier.Issuer
+		want  verifier.Reason
+	}{
+		"audiences":  {with(func(i *verifier.Issuer) { i.Audiences = []string{"other"} }), reason.Audience},
+		"algorithms": {with(func(i *verifier.Issuer) { i.Algorithms = []string{"RS256"} }), reason.Algorithm},
+		"claims":     {with(func(i *verifier.Issuer) { i.RequiredClaims = []string{"org"} }), reason.ClaimMissing},
+		"values":     {with(func(i *verifier.Issuer) { i.RequiredValues = map[string][]string{"sub": {"other"}} }), reason.ClaimValue},
+		"profile":    {with(func(i *verifier.Issuer) { i.Profile = verifier.ProfileRFC9068 }), reason.ClaimMissing},
+		"encryption": {with(func(i *verifier.Issuer) { i.Encryption.Required = true }), reason.TokenNotEncrypted},
+		"prefix":     {with(func(i *verifier.Issuer) { i.SubjectPrefix = "s://s/" }), reason.ClaimValue},
+		"none":       {with(func(i *verifier.Issuer) { i.Leeway = time.Second }), ""},
+	} {
+		returned := &base
+		j := newCourt(t, verifier.Config{
+			Audience: "api", TokenMemo: 10, Decryption: verifier.DecryptionConfig{Keys: []verifier.DecryptionKey{{ID: "k", Private: tokensKey}}},
+			Domains: &tenants{answer: func(verifier.ResolveRequest) (*verifier.Issuer, error) { return returned, nil }},
+		})
+		token := j.token(`{"alg":"EdDSA","kid":"1","typ":"at+jwt"}`, nil)
+		for range 3 {
+			for _, step := range []struct {
+				issuer *verifier.Issuer
+				want   verifier.Reason
+			}{{&base, ""}, {&base, ""}, {c.other, c.want}, {c.other, c.want}} {
+				returned = step.issuer
+				if _, err := j.VerifyAccessToken(t.Context(), token); reasonOf(t, err) != step.want {
+					t.Errorf("%s: %v; want %q", name, err, step.want)
+				}
+			}
+		}
+	}
+}
