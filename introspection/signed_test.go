@@ -182,6 +182,23 @@ func TestSignedAnswers(t *testing.T) {
 	}
 }
 
+// An answer is signed with an algorithm that is allowed, RS256 unless configured
+// otherwise, whatever keys the issuer has.
+func TestAlgorithmsOfSignedAnswers(t *testing.T) {
+	for _, test := range []struct {
+		allowed []string
+		ok      bool
+	}{{[]string{"ES256"}, true}, {[]string{"RS256", "ES256"}, true}, {nil, false}, {[]string{"RS256", "ES384"}, false}} {
+		w, s := newScribe(t, func(c *introspection.Config) {
+			c.SignedAnswers = introspection.SignedAnswers{Audience: signedFor, Algorithms: test.allowed}
+		})
+		s.body = w.signedAnswer(nil, nil)
+		if got, err := w.ask(t, "x"); got.Active != test.ok || (err == nil) != test.ok {
+			t.Errorf("allowed %v: Introspect = %v, %v; want an answer: %v", test.allowed, got.Active, err, test.ok)
+		}
+	}
+}
+
 // The keys of answers live as those of tokens do: a new one is found, and an outage
 // decides nothing.
 func TestKeysOfSignedAnswers(t *testing.T) {

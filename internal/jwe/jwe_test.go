@@ -10,10 +10,12 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -206,9 +208,14 @@ func TestOneAnswer(t *testing.T) {
 func TestHeaderParameters(t *testing.T) {
 	r, _ := keys()
 	o := newOpener(jwe.Key{ID: "r", Private: r})
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, r.Public(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range map[string]any{
-		"zip": "none", "crit": []string{"x"}, "jku": "https://id.example.com/keys", "jwk": map[string]any{"kty": "oct"}, "x5u": "https://id.example.com/x5u",
-		"x5c": "AAAA", "p2s": "AAAAAAAAAAA", "p2c": 1000, "b64": true,
+		"zip": "none", "crit": []string{"x"}, "jku": "https://id.example.com/keys", "jwk": jose.JSONWebKey{Key: r.Public(), KeyID: "r"}, "x5u": "https://id.example.com/x5u",
+		"x5c": []string{base64.StdEncoding.EncodeToString(certificate)}, "p2s": "AAAAAAAAAAA", "p2c": 1000, "b64": true,
 	} {
 		for _, kid := range []string{"r", ""} {
 			token := sealWith(t, r.Public().(*rsa.PublicKey), kid, map[string]any{name: value})
@@ -220,10 +227,17 @@ func TestHeaderParameters(t *testing.T) {
 	if content, _, err := o.Open(t.Context(), sealWith(t, r.Public().(*rsa.PublicKey), "r", map[string]any{"x": 1})); err != nil || content != inner {
 		t.Errorf("a parameter that says nothing: Open = %q, %v", content, err)
 	}
+	for _, header := range []string{
+		`{"alg":"RSA-OAEP-256","alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT"}`, `{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT","x":1,"x":1}`,
+		"\ufeff" + `{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT"}`, `{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT"} x`,
+	} {
+		if content, _, err := o.Open(t.Context(), seal(t, r.Public().(*rsa.PublicKey), header)); err != jwe.ErrOpen || content != "" {
+			t.Errorf("header %q: Open = %q, %v; want ErrOpen", header, content, err)
+		}
+	}
 }
 
-// sealWith encrypts by hand (RFC 7516, Section 5.1), so that the header may hold what
-// no library writes.
+// sealWith is seal for a header with a parameter more.
 func sealWith(t *testing.T, to *rsa.PublicKey, kid string, extra map[string]any) string {
 	t.Helper()
 	header := map[string]any{"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
@@ -235,6 +249,13 @@ func sealWith(t *testing.T, to *rsa.PublicKey, kid string, extra map[string]any)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return seal(t, to, string(protected))
+}
+
+// seal encrypts by hand (RFC 7516, Section 5.1), so that the header may hold what no
+// library writes.
+func seal(t *testing.T, to *rsa.PublicKey, protected string) string {
+	t.Helper()
 	key, iv := make([]byte, 32), make([]byte, 12)
 	encrypted, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, to, key, nil)
 	if err != nil {
@@ -249,9 +270,9 @@ func sealWith(t *testing.T, to *rsa.PublicKey, kid string, extra map[string]any)
 		t.Fatal(err)
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
-	sealed := aead.Seal(nil, iv, []byte(inner), []byte(b64(protected)))
+	sealed := aead.Seal(nil, iv, []byte(inner), []byte(b64([]byte(protected))))
 	tag := len(sealed) - aead.Overhead()
-	return strings.Join([]string{b64(protected), b64(encrypted), b64(iv), b64(sealed[:tag]), b64(sealed[tag:])}, ".")
+	return strings.Join([]string{b64([]byte(protected)), b64(encrypted), b64(iv), b64(sealed[:tag]), b64(sealed[tag:])}, ".")
 }
 
 func TestAllowLists(t *testing.T) {
