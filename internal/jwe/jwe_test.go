@@ -314,6 +314,31 @@ func TestFewKeysAreTried(t *testing.T) {
 	}
 }
 
+// A key that does not fit the algorithm is not tried, and takes no place of those that
+// do.
+func TestKeysThatDoNotFitAreNotTried(t *testing.T) {
+	r, e := keys()
+	remote := jwe.Key{Decrypter: func(context.Context, string, []byte) ([]byte, error) {
+		t.Error("a decrypter was asked for ECDH-ES")
+		return nil, errors.New("down")
+	}}
+	for name, c := range map[string]struct {
+		algorithm string
+		to        any
+		key       jwe.Key
+		decoy     jwe.Key
+	}{
+		"RSA behind EC":       {"RSA-OAEP-256", r.Public(), jwe.Key{Private: r}, jwe.Key{Private: e}},
+		"EC behind RSA":       {"ECDH-ES+A256KW", e.Public(), jwe.Key{Private: e}, jwe.Key{Private: r}},
+		"EC behind decrypter": {"ECDH-ES+A256KW", e.Public(), jwe.Key{Private: e}, remote},
+	} {
+		o := newOpener(c.decoy, c.decoy, c.decoy, c.decoy, c.key)
+		if content, _, err := o.Open(t.Context(), encrypt(t, c.algorithm, "A256GCM", c.to, "", nil, "", inner)); err != nil || content != inner {
+			t.Errorf("%s: Open = %q, %v", name, content, err)
+		}
+	}
+}
+
 func TestDecrypter(t *testing.T) {
 	r, _ := keys()
 	token := encrypt(t, "RSA-OAEP-256", "A256GCM", r.Public(), "r", nil, "", inner)
