@@ -22,6 +22,7 @@ const roundTrip = 2600 * time.Microsecond
 // targets are what Get and Set may cost beside those of the bare client, in time
 // of a call. guard is the bound of the test, which holds on a machine that does
 // other things too; rows without one are measured for the performance page alone.
+// With 256 callers behind a round trip, the process that delays decides as much.
 var targets = []struct {
 	op            string
 	callers       int
@@ -32,28 +33,28 @@ var targets = []struct {
 	{"Get", 16, false, 1.4, 0},
 	{"Get", 64, false, 1.4, 2.2},
 	{"Get", 256, false, 1.4, 0},
-	{"Get", 1, true, 1.1, 0},
-	{"Get", 16, true, 1.1, 0},
-	{"Get", 64, true, 1.2, 0},
-	{"Get", 256, true, 1.4, 0},
+	{"Get", 1, true, 1.2, 0},
+	{"Get", 16, true, 1.2, 0},
+	{"Get", 64, true, 1.4, 0},
+	{"Get", 256, true, 2, 0},
 	{"Set", 1, false, 1.9, 3},
 	{"Set", 16, false, 1.6, 0},
 	{"Set", 64, false, 1.6, 2.4},
 	{"Set", 256, false, 1.6, 0},
-	{"Set", 1, true, 1.1, 0},
-	{"Set", 16, true, 1.1, 0},
-	{"Set", 64, true, 1.2, 0},
-	{"Set", 256, true, 1.6, 0},
+	{"Set", 1, true, 1.2, 0},
+	{"Set", 16, true, 1.2, 0},
+	{"Set", 64, true, 1.6, 0},
+	{"Set", 256, true, 2, 0},
 }
 
 // TestTargets measures what Get and Set cost beside the bare client when the
 // generation is remembered. It fails when a loose bound is missed three times in
-// a row; with PORTCULLIS_TARGETS=1 it takes its time and prints each value beside
-// its target:
+// a row; with PORTCULLIS_TARGETS=1 it takes its time, and prints each value beside
+// its target instead:
 //
 //	PORTCULLIS_TARGETS=1 go test -count=1 -run TestTarget -v .
 func TestTargets(t *testing.T) {
-	server := memcachetest.Start(t)
+	server := memcachetest.Start(t, "-c", "4096") // connections: 4 clients of 256 callers
 	pairs := map[bool]map[string]ratio.Pair{
 		false: newPairs(t, server.Addr), true: newPairs(t, ratio.StartDelay(t, server.Addr, roundTrip)),
 	}
@@ -81,8 +82,6 @@ func TestTargets(t *testing.T) {
 		}
 		if printed {
 			fmt.Println(row)
-		}
-		if target.guard == 0 {
 			continue
 		}
 		for range 2 {
@@ -151,8 +150,7 @@ func TestTargetOfCancelled(t *testing.T) {
 	}
 	if os.Getenv("PORTCULLIS_TARGETS") != "" {
 		fmt.Println(row)
-	}
-	if !row.Keeps(guardCancelled) {
+	} else if !row.Keeps(guardCancelled) {
 		t.Errorf("a cancelled Get took %.1f ms to return, three times in a row", row.Value)
 	}
 }

@@ -22,6 +22,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -80,25 +81,24 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	}
 	report := &report{issuers: o.issuers, soak: o.soak, tokenSize: len(f.token), inputSize: strings.LastIndexByte(f.token, '.')}
 	done := 0
+	var failures []error
 	for _, p := range parts {
 		if !o.only.MatchString(p.name) {
 			continue
 		}
 		began := time.Now()
-		if err := p.run(report); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		if err := p.run(report); err != nil { // the others are worth having
+			failures = append(failures, fmt.Errorf("%s: %w", p.name, err))
 		}
 		fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(began).Seconds(), p.name)
 		done++
 	}
-	if err := report.print(out); err != nil {
-		return err
-	}
+	failures = append(failures, report.print(out))
 	if missing := report.missing(); done == len(parts) && len(missing) > 0 {
-		return fmt.Errorf("these targets were not measured: %q", missing)
+		failures = append(failures, fmt.Errorf("these targets were not measured: %q", missing))
 	}
-	if o.docs == "" {
-		return nil
+	if err := errors.Join(failures...); err != nil || o.docs == "" {
+		return err
 	}
 	for name, write := range report.files() {
 		if err := writeFile(filepath.Join(o.docs, name), write); err != nil {
@@ -140,7 +140,9 @@ func (f *fixture) parts(ctx context.Context, soak int) ([]part, error) {
 	for _, j := range jobs {
 		parts = append(parts, part{j.group + ": " + j.name, func(r *report) error {
 			result, err := measure(j)
-			r.results = append(r.results, result)
+			if err == nil {
+				r.results = append(r.results, result)
+			}
 			return err
 		}})
 	}
@@ -151,17 +153,23 @@ func (f *fixture) parts(ctx context.Context, soak int) ([]part, error) {
 			added := f.bearerRequests(ourName, func(r *http.Request) error { return serve(handler, r) })
 			added.limit = verify
 			result, err := measure(added)
-			r.middleware = &result
+			if err == nil {
+				r.middleware = &result
+			}
 			return err
 		}},
 		part{"scaling", func(r *report) error {
 			scale, err := scaling(f.bareRSA(f.token), verify)
-			r.scaling = &scale
+			if err == nil {
+				r.scaling = &scale
+			}
 			return err
 		}},
 		part{"growth", func(r *report) error {
 			grown, err := growth(soak, verify)
-			r.growth = &grown
+			if err == nil {
+				r.growth = &grown
+			}
 			return err
 		}},
 		part{"memo entry", func(r *report) (err error) {
