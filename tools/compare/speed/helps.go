@@ -20,7 +20,7 @@ func (r *report) whatHelps() string {
 	if size(groupRSA3072) > 0 && size(groupRSA4096) > 0 && size(groupES256) > 0 && size(groupEdDSA) > 0 {
 		fmt.Fprintf(&b, "2. The kind of key, which the issuer chooses. By the bare check of RSA with 2048 bits, one with 3072 bits costs %.1f, one with 4096 bits %.1f,\n"+
 			"   ES256 %.1f, EdDSA %.1f, and ML-DSA-44 %.1f. Choose RSA with 2048 bits for speed, and ES256 or EdDSA where a rule asks for 128 bits of\n"+
-			"   security, as RSA with 3072 bits has; 4096 bits buy little more for much time.\n",
+			"   security, which RSA has from 3072 bits on; 4096 bits buy little more for much time.\n",
 			size(groupRSA3072), size(groupRSA4096), size(groupES256), size(groupEdDSA), size(groupMLDSA44))
 	}
 	if fast, ok := r.find(groupRSA2048, fastName); ok && r.requests != nil {
