@@ -27,8 +27,9 @@ func isOpaque(token string) bool {
 		return true
 	}
 	head := token[:dot]
-	start, err := base64.RawURLEncoding.DecodeString(head[:min(len(head), 4)&^3])
-	return err != nil || len(start) == 0 || start[0] != '{' && start[0] != ' ' && start[0] != '\n' && start[0] != '\t' && start[0] != '\r'
+	var start [3]byte // every token comes by: it stays on the stack
+	n, err := base64.RawURLEncoding.Decode(start[:], []byte(head[:min(len(head), 4)&^3]))
+	return err != nil || n == 0 || start[0] != '{' && start[0] != ' ' && start[0] != '\n' && start[0] != '\t' && start[0] != '\r'
 }
 
 // verifyOpaque verifies a token that is no JWT.

@@ -89,7 +89,8 @@ func (v *Verifier) refetch(ctx context.Context, p *policy, held *heldKeys, a *ke
 	want := func(s *keyset.Set) bool { return s.HasID(h.KeyID) }
 	if !h.HasKeyID {
 		name = "\x00" + string(parsed.Signature[:min(32, len(parsed.Signature))]) // tells the token from others, and is no kid
-		want = func(s *keyset.Set) bool { signed, _ := p.isSigned(s, a, parsed, iss); return signed }
+		token := *parsed                                                          // what want holds is on the heap; the parsed tokens of all other calls are not
+		want = func(s *keyset.Set) bool { signed, _ := p.isSigned(s, a, &token, iss); return signed }
 	}
 	now, outcome, err := held.entry.Refetch(ctx, name, held.Held, want)
 	switch {

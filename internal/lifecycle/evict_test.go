@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -210,45 +211,81 @@ func TestManyTenantsInTurn(t *testing.T) {
 }
 
 // TestBudgetColdIssuersAtAFullStore: an eviction costs the same whatever is held.
+// With PORTCULLIS_TARGETS=1 it measures in several rounds, and prints the row of
+// the performance page instead of judging.
 func TestBudgetColdIssuersAtAFullStore(t *testing.T) {
-	most := 100_000
+	most, rounds := 100_000, 1
 	if testing.Short() {
 		most = 10_000
 	}
-	cold := func(held int) time.Duration {
-		i := newIssuer()
-		p := start(t, i, func(cfg *lifecycle.Config) {
-			cfg.Policy.MaxBytes, cfg.Policy.MaxIssuers, cfg.Observe = 1<<40, held, nil
+	printed := os.Getenv("PORTCULLIS_TARGETS") != ""
+	if printed {
+		rounds = 9
+	}
+	few, many := newFullStore(t, 100), newFullStore(t, most)
+	var ratios []float64
+	for range rounds {
+		a, b := few.cold(), many.cold()
+		allowed := 2*a + 100*time.Microsecond
+		ratios = append(ratios, float64(b)/float64(allowed))
+		if printed {
+			continue
+		}
+		t.Logf("p50 of a cold issuer, 16 at once: %v with 100 held, %v with %d", a, b, most)
+		if b > allowed {
+			t.Errorf("p50 %v at a full store, %v with 100; want at most twice that and 0.1 ms", b, a)
+		}
+	}
+	if printed {
+		slices.Sort(ratios)
+		median, verdict := ratios[len(ratios)/2], "met"
+		if median > 1 {
+			verdict = "missed"
+		}
+		fmt.Printf("| cold issuer, store full, 16 at once: p50 with 100,000 held, to 2 x that with 100 held + 0.1 ms | %.2f | <= 1.00 | %s |\n", median, verdict)
+	}
+}
+
+// fullStore holds as many issuers as it may.
+type fullStore struct {
+	*crowd
+	next int // issuer that it has not met
+}
+
+func newFullStore(t *testing.T, held int) *fullStore {
+	i := newIssuer()
+	p := start(t, i, func(cfg *lifecycle.Config) {
+		cfg.Policy.MaxBytes, cfg.Policy.MaxIssuers, cfg.Observe = 1<<40, held, nil
+	})
+	f := &fullStore{&crowd{p, i}, held}
+	for n := range held {
+		f.serve(n, true)
+	}
+	return f
+}
+
+// cold returns the median time of 1,600 issuers that it has not met, 16 at once.
+func (f *fullStore) cold() time.Duration {
+	runtime.GC()
+	var mu sync.Mutex
+	var took []time.Duration
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			for n := range 100 {
+				began := time.Now()
+				f.serve(f.next+g*100+n, true)
+				d := time.Since(began)
+				mu.Lock()
+				took = append(took, d)
+				mu.Unlock()
+			}
 		})
-		c := &crowd{p, i}
-		for n := range held {
-			c.serve(n, true)
-		}
-		runtime.GC()
-		var mu sync.Mutex
-		var took []time.Duration
-		var wg sync.WaitGroup
-		for g := range 16 {
-			wg.Go(func() {
-				for n := range 100 {
-					began := time.Now()
-					c.serve(held+g*100+n, true)
-					d := time.Since(began)
-					mu.Lock()
-					took = append(took, d)
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		slices.Sort(took)
-		return took[len(took)/2]
 	}
-	few, many := cold(100), cold(most)
-	t.Logf("p50 of a cold issuer, 16 at once: %v with 100 held, %v with %d", few, many, most)
-	if many > 2*few+100*time.Microsecond {
-		t.Errorf("p50 %v at a full store, %v with 100; want at most twice that and 0.1 ms", many, few)
-	}
+	wg.Wait()
+	f.next += 1600
+	slices.Sort(took)
+	return took[len(took)/2]
 }
 
 // TestWarmPathAllocatesNothing.

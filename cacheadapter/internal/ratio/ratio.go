@@ -110,6 +110,8 @@ type Row struct {
 	Target float64
 	// AtLeast: the value should be the target or more, not less.
 	AtLeast bool
+	// Unit of both, such as "ms". Without one they are ratios to the bare client.
+	Unit string
 }
 
 // Met reports whether the value keeps its target.
@@ -132,5 +134,8 @@ func (r Row) String() string {
 	if r.Met() {
 		verdict = "met"
 	}
-	return fmt.Sprintf("| %s | %.2f | %s %.2f | %s |", r.Name, r.Value, sign, r.Target, verdict)
+	if r.Unit != "" {
+		return fmt.Sprintf("| %s | %.2f %s | %s %.0f %s | %s |", r.Name, r.Value, r.Unit, sign, r.Target, r.Unit, verdict)
+	}
+	return fmt.Sprintf("| %s, to the bare client | %.2f | %s %.2f | %s |", r.Name, r.Value, sign, r.Target, verdict)
 }

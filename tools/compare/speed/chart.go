@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"html"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -18,42 +16,55 @@ const (
 	chartFoot  = 42
 )
 
-// chart draws the Bearer rows as bars: the ratio to the bare crypto. It follows
-// the colour scheme of whoever looks at it.
-func (r *report) chart(w io.Writer) error {
-	var rows []result
-	widest := 1.0
-	for _, x := range r.results {
-		if x.group == groupBearer {
-			rows = append(rows, x)
-			widest = max(widest, x.ratio)
-		}
+// barChart is a picture of ratios. A dashed line stands at 1.
+type barChart struct {
+	title string
+	note  string // below
+	bars  []bar
+}
+
+type bar struct {
+	name  string
+	value float64
+	label string // behind the bar
+	kind  string // "ours", "bare" or "other"
+}
+
+// kindOf returns the kind of a row by its name.
+func kindOf(name string) string {
+	switch {
+	case strings.HasPrefix(name, ourName):
+		return "ours"
+	case name == bareName, name == openName:
+		return "bare"
+	default:
+		return "other"
 	}
-	slices.SortStableFunc(rows, func(a, b result) int { return cmp.Compare(a.ratio, b.ratio) })
-	height := chartTop + len(rows)*(barHeight+barGap) + chartFoot
+}
+
+// write draws it. It follows the colour scheme of whoever looks at it.
+func (c barChart) write(w io.Writer) error {
+	widest := 1.0
+	for _, x := range c.bars {
+		widest = max(widest, x.value)
+	}
+	height := chartTop + len(c.bars)*(barHeight+barGap) + chartFoot
 	scale := (chartWidth - barsAt - 130) / widest
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="CPU time of one Bearer verification, as a multiple of the bare crypto">`+"\n", chartWidth, height, chartWidth, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n", chartWidth, height, chartWidth, height, html.EscapeString(c.title))
 	b.WriteString(chartStyle)
 	fmt.Fprintf(&b, `<rect class="back" width="%d" height="%d" rx="8"/>`+"\n", chartWidth, height)
-	b.WriteString(`<text class="title" x="20" y="30">CPU time of one Bearer verification (RS256), as a multiple of the bare crypto</text>` + "\n")
-	for i, x := range rows {
+	fmt.Fprintf(&b, `<text class="title" x="20" y="30">%s</text>`+"\n", html.EscapeString(c.title))
+	for i, x := range c.bars {
 		y := chartTop + i*(barHeight+barGap)
-		class := "other"
-		switch {
-		case strings.HasPrefix(x.name, ourName):
-			class = "ours"
-		case x.name == bareName:
-			class = "bare"
-		}
 		fmt.Fprintf(&b, `<text class="name" x="%d" y="%d">%s</text>`+"\n", barsAt-12, y+16, html.EscapeString(x.name))
-		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="3"/>`+"\n", class, barsAt, y, x.ratio*scale, barHeight)
-		fmt.Fprintf(&b, `<text class="value" x="%.1f" y="%d">%.2f, %.0f allocs</text>`+"\n", barsAt+x.ratio*scale+8, y+16, x.ratio, x.allocations)
+		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="3"/>`+"\n", x.kind, barsAt, y, x.value*scale, barHeight)
+		fmt.Fprintf(&b, `<text class="value" x="%.1f" y="%d">%s</text>`+"\n", barsAt+x.value*scale+8, y+16, html.EscapeString(x.label))
 	}
 	at := barsAt + scale
 	fmt.Fprintf(&b, `<line class="limit" x1="%.1f" y1="%d" x2="%.1f" y2="%d"/>`+"\n", at, chartTop-8, at, height-chartFoot)
-	fmt.Fprintf(&b, `<text class="note" x="20" y="%d">Dashed: SHA-256 and RSA of the standard library alone. Shorter is better. Printed by: make bench</text>`+"\n</svg>\n", height-16)
+	fmt.Fprintf(&b, `<text class="note" x="20" y="%d">%s Printed by: make bench</text>`+"\n</svg>\n", height-16, html.EscapeString(c.note))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

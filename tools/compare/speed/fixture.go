@@ -39,6 +39,7 @@ const (
 	groupParallel  = "Bearer, two at once"
 	groupMemo      = "Bearer, seen before"
 	groupIssuers   = "Bearer, many issuers"
+	groupResolvers = "Bearer, resolvers"
 	groupRequest   = "HTTP middleware, Bearer"
 	groupDPoP      = "HTTP middleware, DPoP"
 	groupExpired   = "Refusal: expired"
@@ -49,8 +50,8 @@ const (
 )
 
 var groups = []string{
-	groupBearer, groupParallel, groupMemo, groupIssuers, groupRequest, groupDPoP,
-	groupFast, groupFast3072, groupFast4096, groupEdDSA, groupMLDSA44, groupMLDSA65, groupMLDSA87,
+	groupBearer, groupParallel, groupMemo, groupIssuers, groupResolvers, groupRequest, groupDPoP,
+	groupRSA2048, groupRSA3072, groupRSA4096, groupES256, groupEdDSA, groupMLDSA44, groupMLDSA65, groupMLDSA87,
 	groupExpired, groupForeign, groupMalformed, groupOversize, groupForged,
 }
 

@@ -32,6 +32,7 @@ type result struct {
 	bytes       float64
 	allocations float64
 	ratio       float64 // to the limit
+	beyond      float64 // nanoseconds more than the limit
 }
 
 const (
@@ -62,7 +63,7 @@ func measure(j job) (result, error) {
 		return result{}, err
 	}
 	r := result{job: j}
-	ratios, times := make([]float64, pairs), make([]float64, pairs)
+	ratios, times, beyond := make([]float64, pairs), make([]float64, pairs), make([]float64, pairs)
 	for i := range pairs {
 		limit, err := spend(j.limit, nil, limits, 1)
 		if err != nil {
@@ -71,9 +72,9 @@ func measure(j job) (result, error) {
 		if times[i], err = spend(j.run, j.prepare, runs, j.workers); err != nil {
 			return result{}, err
 		}
-		ratios[i] = times[i] / limit
+		ratios[i], beyond[i] = times[i]/limit, times[i]-limit
 	}
-	r.ratio, r.nanoseconds = median(ratios), median(times)
+	r.ratio, r.nanoseconds, r.beyond = median(ratios), median(times), median(beyond)
 	r.bytes, r.allocations, err = allocations(j)
 	return r, err
 }
@@ -215,13 +216,6 @@ type grown struct {
 }
 
 func growth(runs int, run func() error) (grown, error) {
-	live := func() (int, int64) {
-		runtime.GC()
-		runtime.GC() // the first one only retires what pools hold
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return runtime.NumGoroutine(), int64(m.HeapAlloc)
-	}
 	if err := repeat(run, 100, 1); err != nil {
 		return grown{}, err
 	}
@@ -229,11 +223,11 @@ func growth(runs int, run func() error) (grown, error) {
 	if err != nil {
 		return grown{}, err
 	}
-	goroutines, heap := live()
+	goroutines, heap := runtime.NumGoroutine(), liveHeap()
 	if err := repeat(run, runs, 2); err != nil {
 		return grown{}, err
 	}
-	goroutinesAfter, heapAfter := live()
+	heapAfter, goroutinesAfter := liveHeap(), runtime.NumGoroutine()
 	_, late, err := allocations(job{run: run})
 	return grown{goroutinesAfter - goroutines, heapAfter - heap, early, late}, err
 }
@@ -248,4 +242,13 @@ func expect(accepted bool, err error) error {
 	default:
 		return nil
 	}
+}
+
+// liveHeap returns the bytes that are in use.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC() // the first one only retires what pools hold
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

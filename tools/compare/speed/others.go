@@ -32,6 +32,12 @@ type library struct {
 	verify func(token string) error
 }
 
+const (
+	golangJWTName = "golang-jwt/v5 + keyfunc/v3"
+	goOIDCName    = "coreos/go-oidc/v3"
+	auth0Name     = "auth0/go-jwt-middleware/v3"
+)
+
 func (f *fixture) libraries(ctx context.Context) ([]library, error) {
 	var all []library
 	for _, entry := range []struct {
@@ -39,11 +45,11 @@ func (f *fixture) libraries(ctx context.Context) ([]library, error) {
 		make func(context.Context) (func(string) error, error)
 	}{
 		{"go-jose/v4/jwt", f.goJose},
-		{"golang-jwt/v5 + keyfunc/v3", f.golangJWT},
-		{"coreos/go-oidc/v3", f.goOIDC},
+		{golangJWTName, f.golangJWT},
+		{goOIDCName, f.goOIDC},
 		{"zitadel/oidc/v3", f.zitadel},
 		{"lestrrat-go/jwx/v3", f.jwx},
-		{"auth0/go-jwt-middleware/v3", f.auth0},
+		{auth0Name, f.auth0},
 	} {
 		verify, err := entry.make(ctx)
 		if err != nil {
@@ -178,6 +184,19 @@ func (f *fixture) auth0(ctx context.Context) (func(string) error, error) {
 	}, nil
 }
 
+// auth0Middleware is its own, before the handler of every row.
+func (f *fixture) auth0Middleware() (http.Handler, error) {
+	v, err := f.auth0Validator()
+	if err != nil {
+		return nil, err
+	}
+	middleware, err := jwtmiddleware.New(jwtmiddleware.WithValidator(v), jwtmiddleware.WithDPoPMode(core.DPoPAllowed))
+	if err != nil {
+		return nil, err
+	}
+	return middleware.CheckJWT(http.HandlerFunc(handle)), nil
+}
+
 // auth0Many allows all the tenants.
 func (f *fixture) auth0Many(ctx context.Context) (func(string) error, error) {
 	keys, err := jwks.NewMultiIssuerProvider(jwks.WithMultiIssuerHTTPClient(f.httpClient()), jwks.WithMaxProviders(len(f.tenants)))
@@ -213,7 +232,6 @@ func (f *fixture) otherJobs(ctx context.Context) ([]job, error) {
 		jobs = append(jobs, job{group: groupParallel, name: l.name, run: verify, limit: limit, workers: 2})
 		jobs = append(jobs, f.refusals(l.name, l.verify)...)
 	}
-	const name = "auth0/go-jwt-middleware/v3"
 	many, err := f.auth0Many(ctx)
 	if err != nil {
 		return nil, err
@@ -224,19 +242,14 @@ func (f *fixture) otherJobs(ctx context.Context) ([]job, error) {
 		}
 	}
 	next := f.round()
-	v, err := f.auth0Validator()
+	handler, err := f.auth0Middleware()
 	if err != nil {
 		return nil, err
 	}
-	middleware, err := jwtmiddleware.New(jwtmiddleware.WithValidator(v), jwtmiddleware.WithDPoPMode(core.DPoPAllowed))
-	if err != nil {
-		return nil, err
-	}
-	handler := middleware.CheckJWT(http.HandlerFunc(handle))
 	send := func(r *http.Request) error { return serve(handler, r) }
 	return append(jobs,
-		job{group: groupIssuers, name: name, run: func() error { return many(next()) }, limit: f.bareMany()},
-		f.bearerRequests(name, send),
-		f.dpopRequests(name, send),
+		job{group: groupIssuers, name: auth0Name, run: func() error { return many(next()) }, limit: f.bareMany()},
+		f.bearerRequests(auth0Name, send),
+		f.dpopRequests(auth0Name, send),
 	), nil
 }

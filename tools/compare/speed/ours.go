@@ -92,7 +92,7 @@ func (f *fixture) ourJobs(ctx context.Context) ([]job, error) {
 		{group: groupBearer, name: ourName + ", scope and permissions read", run: one.reading(f.token), limit: limit},
 		{group: groupBearer, name: ourName + ", claims decoded", run: one.decoding(f.token), limit: limit},
 		{group: groupParallel, name: ourName, run: one.bearer(f.token), limit: limit, workers: 2},
-		{group: groupMemo, name: ourName + ", TokenMemo", run: memo.bearer(f.token), limit: limit},
+		{group: groupMemo, name: memoName, run: memo.bearer(f.token), limit: limit},
 		{group: groupIssuers, name: ourName + ", one of them in use", limit: limit, run: many.bearer(f.perTenant[0])},
 		{group: groupIssuers, name: ourName, limit: f.bareMany(), run: func() error {
 			_, err := many.VerifyAccessToken(ctx, next())
