@@ -17,6 +17,11 @@ import (
 // connection, and each call is tried as often as by default.
 const minBackoff, maxBackoff = time.Millisecond, 8 * time.Millisecond
 
+// By default a client dials five times, 100 ms apart, in each of its tries and for
+// each Sentinel, before it says that nothing listens. The suite has hundreds of calls
+// to what is down; TestFaults has the defaults.
+const dials, dialBackoff = 2, 5 * time.Millisecond
+
 // TestConformance runs the suites against every kind of Redis. Each store has a
 // network of its own, so that one can fail without the others.
 func TestConformance(t *testing.T) {
@@ -24,14 +29,14 @@ func TestConformance(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t, "--maxclients", "4096")
 		conform(t, "cacheadapter/redis", func(n *redistest.Network) goredis.UniversalClient {
-			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff})
+			return goredis.NewClient(&goredis.Options{Addr: server.Addr, Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff, DialerRetries: dials, DialerRetryTimeout: dialBackoff})
 		})
 	})
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		cluster := redistest.StartCluster(t, "--maxclients", "4096")
 		conform(t, "cacheadapter/redis (Cluster)", func(n *redistest.Network) goredis.UniversalClient {
-			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff})
+			return goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff, DialerRetries: dials, DialerRetryTimeout: dialBackoff})
 		})
 	})
 	t.Run("Sentinel", func(t *testing.T) {
@@ -40,6 +45,7 @@ func TestConformance(t *testing.T) {
 		conform(t, "cacheadapter/redis (Sentinel)", func(n *redistest.Network) goredis.UniversalClient {
 			return goredis.NewFailoverClient(&goredis.FailoverOptions{
 				MasterName: redistest.MasterName, SentinelAddrs: sentinel.Addrs(), Dialer: n.Dial, MinRetryBackoff: minBackoff, MaxRetryBackoff: maxBackoff,
+				DialerRetries: dials, DialerRetryTimeout: dialBackoff,
 			})
 		})
 	})
