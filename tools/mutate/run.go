@@ -97,7 +97,7 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		if s.verbose || i%50 == 49 {
-			fmt.Fprintf(os.Stderr, "mutate: %d of %d tried, %d noticed; %s:%d %s: %q\n", i+1, len(tried), len(s.killedBy), m.file, m.line, m.what, s.killedBy[m.id])
+			fmt.Fprintf(os.Stderr, "mutate: %d of %d tried, %d noticed; %s:%d, %s: `%s` %s: %q\n", i+1, len(tried), len(s.killedBy), m.file, m.line, m.function, m.code, m.what, s.killedBy[m.id])
 		}
 	}
 	return s.summary(tried)
@@ -148,6 +148,9 @@ func (s *session) prepare() (dirs []string, err error) {
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return nil, err
+	}
+	if s.own {
+		return dirs, os.WriteFile(filepath.Join(s.temp, "overlay.json"), overlay, 0o600)
 	}
 	for _, dir := range s.with {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() && !slices.Contains(dirs, dir) {
