@@ -2,13 +2,30 @@ package jwe_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-go/portcullis/internal/jwe"
 )
+
+// certificate is one of a key, in base64.
+func certificate(t *testing.T, key *rsa.PrivateKey) string {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(2_000_000_000, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
 
 // Each of these tokens was made with the parameter that it is refused for: but for
 // it, it would be opened.
@@ -16,7 +33,7 @@ func TestRefusedParameters(t *testing.T) {
 	r, _ := keys()
 	o := newOpener(jwe.Key{ID: "r", Private: r})
 	for name, value := range map[string]any{
-		"jku": "https://evil.example/keys", "jwk": map[string]any{"kty": "oct", "k": "AAAA"}, "x5u": "https://evil.example/cert", "x5c": []string{"AAAA"},
+		"jku": "https://evil.example/keys", "jwk": map[string]any{"kty": "oct", "k": "AAAA"}, "x5u": "https://evil.example/cert", "x5c": []string{certificate(t, r)},
 		"p2s": "AAAA", "p2c": 1000, "b64": true, "crit": []string{"other"}, "typ": 1, "cty": 1, "zip": 1,
 	} {
 		token := encrypt(t, "RSA-OAEP-256", "A256GCM", r.Public(), "r", map[string]any{name: value}, "", inner)
@@ -60,6 +77,7 @@ func TestRefusedBeforeTheKey(t *testing.T) {
 		"not canonical":           {damage(t, gcm, 4, func(s string) string { return s[:len(s)-1] + "B" }), 0},
 		"padded":                  {gcm + "=", 0},
 		"four parts":              {strings.Join(parts[:4], "."), 0},
+		"one part":                {"abc", 0},
 		"six parts":               {gcm + ".AAAA", 0},
 		"no encrypted key":        {damage(t, gcm, 1, func(string) string { return "" }), 0},
 		"agreed key":              {agreed, 0},
@@ -120,10 +138,38 @@ func TestIsOfItsMaker(t *testing.T) {
 		token(`{"alg":"RSA-OAEP-256"}`): false, token(`{"alg":"ECDH-ES"}`): false, token(`{"alg":"PBES2-HS256+A128KW"}`): false, token(`{"alg":"DIR"}`): false,
 		token(`{"alg":1}`): false, token(`{"enc":"dir"}`): false, token(`{"alg":"dir","alg":"dir"}`): false, token(`{"alg":"dir"} {}`): false, token(`["dir"]`): false,
 		token(`{"alg":"dir"}`) + ".AAAA": false, strings.TrimSuffix(token(`{"alg":"dir"}`), ".AAAA"): false,
+		strings.Replace(token(`{"alg":"dir"  }`), ".", "!.", 1): false, strings.Replace(token(`{"alg":"dir"  }`), ".", "A.", 1): false, token(`{"alg":"dir"  }`): true,
 		"=" + token(`{"alg":"dir"}`): false, "....": false, "": false,
 	} {
 		if got := jwe.IsOfItsMaker(text); got != want {
 			t.Errorf("IsOfItsMaker(%q) = %v; want %v", text, got, want)
+		}
+	}
+}
+
+func TestDecrypterThatWorks(t *testing.T) {
+	r, _ := keys()
+	o := newOpener(jwe.Key{ID: "r", Refused: errors.New("refused"), Decrypter: func(_ context.Context, _ string, encrypted []byte) ([]byte, error) {
+		return rsa.DecryptOAEP(sha256.New(), nil, r, encrypted, nil)
+	}})
+	token := encrypt(t, "RSA-OAEP-256", "A256GCM", r.Public(), "r", nil, "", inner)
+	if got, by, err := o.Open(t.Context(), token); err != nil || got != inner || by != &o.Keys[0] {
+		t.Errorf("Open = %q, %v, %v; want what is inside", got, by, err)
+	}
+}
+
+// What a Decrypter returns beside an error is not used.
+func TestDecrypterThatRefusesWithAKey(t *testing.T) {
+	r, _ := keys()
+	refused := errors.New("refused")
+	token := encrypt(t, "RSA-OAEP-256", "A256GCM", r.Public(), "r", nil, "", inner)
+	for _, failure := range []error{refused, errors.New("down")} {
+		o := newOpener(jwe.Key{ID: "r", Refused: refused, Decrypter: func(_ context.Context, _ string, encrypted []byte) ([]byte, error) {
+			key, _ := rsa.DecryptOAEP(sha256.New(), nil, r, encrypted, nil)
+			return key, failure
+		}})
+		if got, _, err := o.Open(t.Context(), token); err == nil || got != "" {
+			t.Errorf("%v: Open = %q, %v; want an error", failure, got, err)
 		}
 	}
 }
