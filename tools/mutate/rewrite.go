@@ -47,7 +47,20 @@ func rewrite(u *unit, file string, next *int) ([]byte, []mutant) {
 			r.body(f.Type, f.Body)
 		}
 	}
+	number(r.mutants)
 	return r.render(), r.mutants
+}
+
+// number tells changes of a function apart that read alike, so that a reason for
+// one is none for the others.
+func number(mutants []mutant) {
+	seen := make(map[string]int)
+	for i := range mutants {
+		place := mutants[i].place()
+		if seen[place]++; seen[place] > 1 {
+			mutants[i].what += fmt.Sprintf(", number %d", seen[place])
+		}
+	}
 }
 
 func (r *rewriter) render() []byte {
