@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,5 +178,37 @@ func TestSizeCountsKeys(t *testing.T) {
 	}
 	if got := set.Size() - sizes[1]; got < 6000 || got > 12_000 {
 		t.Errorf("3000 octets of a key count %d bytes; want about three times as many", got)
+	}
+}
+
+// TestKidsThatAreShown: operators see what can do no harm in a log.
+func TestKidsThatAreShown(t *testing.T) {
+	shown := []string{"a", "z", "A", "Z", "0", "9", "azAZ09-._~:/+=@", strings.Repeat("k", 100)}
+	hidden := []string{"", strings.Repeat("k", 101), "`", "{", "[", "@\n", "/;", "a b", "\x00", "a\x7f", "\u00e9", "<", "?", "\"", "\\", "%", ","}
+	for i, kid := range append(shown, hidden...) {
+		want := ""
+		if i < len(shown) {
+			want = kid
+		}
+		set, err := keyset.Parse(fmt.Appendf(nil, `{"keys":[{"kty":"RSA","kid":%s},%s]}`, strconv.QuoteToASCII(kid), goodKey), nil)
+		if strings.ContainsAny(kid, "\x00\x7f") {
+			set, err = keyset.Parse([]byte(`{"keys":[{"kty":"RSA","kid":"`+strings.NewReplacer("\x00", `\u0000`, "\x7f", `\u007f`).Replace(kid)+`"},`+goodKey+`]}`), nil)
+		}
+		if err != nil || len(set.Skipped()) != 1 {
+			t.Fatalf("%q: %v", kid, err)
+		}
+		if got := set.Skipped()[0].KeyID; got != want {
+			t.Errorf("a key with the kid %q is told of as %q; want %q", kid, got, want)
+		}
+	}
+}
+
+func TestKeyErrors(t *testing.T) {
+	_, err := parseKey(t, `{"kty":"RSA","e":"AQAB"}`, nil)
+	if !errors.Is(err, keyset.ErrKey) || errors.Is(err, keyset.ErrNoUsable) || err.Error() != "keyset: unusable key: missing (n)" {
+		t.Errorf("ParseKey = %v; want what is missing, and a match of ErrKey alone", err)
+	}
+	if got := (&keyset.KeyError{Fault: keyset.FaultMalformed}).Error(); got != "keyset: unusable key: malformed" {
+		t.Errorf("Error = %q; want no member", got)
 	}
 }
