@@ -377,3 +377,68 @@ func TestNewRefusesResolversThatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+// TestWarmupAsksByNormalForm: a program names issuers in any spelling.
+func TestWarmupAsksByNormalForm(t *testing.T) {
+	r := &lookingForIssuers{issuer: &verifier.Issuer{Name: "a.example", Keys: verifier.KeysStatic(newFuzzWorld(t, nil).jwks())}}
+	v, err := verifier.New(verifier.Config{Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, Domains: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, name := range []string{"A.example", "the a"} {
+		if err := v.Warmup(t.Context(), name); err != nil {
+			t.Errorf("Warmup(%q) = %v", name, err)
+		}
+	}
+	if want := "https://a.example/ the a"; strings.Join(r.asked, " ") != want {
+		t.Errorf("the resolver was asked about %q; want %q", r.asked, want)
+	}
+}
+
+// TestWarmupOfADomain: with a resolver every domain can be named, and nothing else.
+func TestWarmupOfADomain(t *testing.T) {
+	fetched := 0
+	v, err := verifier.New(verifier.Config{Audience: fuzzAudience, Domains: &looking{}, Doer: verifier.DoerFunc(func(*http.Request) (*http.Response, error) {
+		fetched++
+		return nil, errors.New("no network")
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for name, want := range map[string]reason.Reason{"not a domain": reason.IssuerNotAllowed, "http://a.example": reason.IssuerNotAllowed, "": reason.IssuerNotAllowed, "a.example": reason.Discovery} {
+		fetched = 0
+		if got := reasonOf(t, v.Warmup(t.Context(), name)); got != want || (fetched > 0) != (want == reason.Discovery) {
+			t.Errorf("Warmup(%q) = %q after %d fetches; want %q", name, got, fetched, want)
+		}
+	}
+}
+
+// TestWhoIsAskedAboutTokensOfTheIssuersOwn: those that are encrypted with a secret
+// of the issuer are as good as opaque, where somebody can be asked.
+func TestWhoIsAskedAboutTokensOfTheIssuersOwn(t *testing.T) {
+	token := b64([]byte(`{"alg":"dir","enc":"A256GCM"}`)) + "..AAAA.AAAA.AAAA"
+	d := &desk{}
+	asked := verifier.Issuer{Name: "a.example", Opaque: verifier.OpaqueTokens{Introspector: d}}
+	for name, test := range map[string]struct {
+		cfg  verifier.Config
+		want reason.Reason
+	}{
+		"an issuer":                 {verifier.Config{Issuers: []verifier.Issuer{asked}}, reason.TokenInactive},
+		"an issuer without desk":    {verifier.Config{Issuers: []verifier.Issuer{{Name: "a.example"}}}, reason.TokenMalformed},
+		"a resolver of issuers":     {verifier.Config{Domains: &lookingForIssuers{issuer: &asked}}, reason.TokenInactive},
+		"a resolver of domains":     {verifier.Config{Domains: &looking{domains: []string{"a.example"}}, Issuers: []verifier.Issuer{asked}}, reason.TokenInactive},
+		"domains, and nobody to be": {verifier.Config{Domains: &looking{domains: []string{"a.example"}}}, reason.TokenMalformed},
+	} {
+		test.cfg.Audience = fuzzAudience
+		v, err := verifier.New(test.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.VerifyAccessToken(t.Context(), token); reasonOf(t, err) != test.want {
+			t.Errorf("%s: %v; want %q", name, err, test.want)
+		}
+		_ = v.Close()
+	}
+}

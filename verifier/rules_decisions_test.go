@@ -150,3 +150,42 @@ func TestProfilesAreThoseOfThePackage(t *testing.T) {
 		}
 	}
 }
+
+// TestRequiredEmptyText is met by no claim of another kind.
+func TestRequiredEmptyText(t *testing.T) {
+	rules := verifier.Issuer{RequiredValues: map[string][]string{"use": {""}}}
+	for _, test := range []struct {
+		value any
+		want  reason.Reason
+	}{{"", ""}, {1, reason.ClaimValue}, {[]string{}, reason.ClaimValue}, {"a", reason.ClaimValue}} {
+		if _, got := judged(t, rules, map[string]any{"use": test.value}); got != test.want {
+			t.Errorf("use %v: %q; want %q", test.value, got, test.want)
+		}
+	}
+}
+
+// TestIssuersWithoutAudience: nothing would tell whom their tokens are for.
+func TestIssuersWithoutAudience(t *testing.T) {
+	keys := verifier.KeysStatic([]byte(`{"keys":[]}`))
+	for name, test := range map[string]struct {
+		issuer verifier.Issuer
+		good   bool
+	}{
+		"none":                 {verifier.Issuer{}, false},
+		"an audience":          {verifier.Issuer{Audiences: []string{"a"}}, true},
+		"an empty audience":    {verifier.Issuer{Audiences: []string{""}}, false},
+		"a rule":               {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
+		"a rule, no values":    {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id"}}, false},
+		"a rule, empty value":  {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{""}}}, false},
+		"a rule without claim": {verifier.Issuer{NoAudience: verifier.AudienceRule{Values: []string{"c"}}}, false},
+	} {
+		test.issuer.Name, test.issuer.Keys = "a.example", keys
+		v, err := verifier.New(verifier.Config{Issuers: []verifier.Issuer{test.issuer}})
+		if (err == nil) != test.good || err != nil && !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%s: New = %v; want an error: %v", name, err, !test.good)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
