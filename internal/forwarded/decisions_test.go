@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,10 @@ func TestEverybodyInParts(t *testing.T) {
 		}
 		if _, err := forwarded.New(forwarded.Config{Trusted: everybody, TrustAny: true}); err != nil {
 			t.Errorf("%s and all others, stated: %v; want no error", text, err)
+		}
+		slices.Reverse(everybody)
+		if _, err := forwarded.New(forwarded.Config{Trusted: everybody}); err == nil {
+			t.Errorf("%s and all others, the other way round: no error", text)
 		}
 		for i := range everybody {
 			nearly := append(append([]netip.Prefix(nil), everybody[:i]...), everybody[i+1:]...)
