@@ -190,3 +190,125 @@ func TestQuestionsDoNotRunIntoEachOther(t *testing.T) {
 		t.Errorf("the keys are %q; want three", cache.keys)
 	}
 }
+
+// TestNamesOfTheIssuer: every spelling that a Verifier may use is its own, and no
+// other is.
+func TestNamesOfTheIssuer(t *testing.T) {
+	for domain, names := range map[string]map[string]bool{
+		"id.example.com":                {"https://id.example.com/": true, "https://id.example.com": true, "https://id.example.com/x": false, "": false},
+		"https://id.example.com/realms": {"https://id.example.com/realms": true, "https://id.example.com/realms/": false, "https://id.example.com/": false},
+	} {
+		b := newBooth(t, func(cfg *introspection.Config) { cfg.Domain = domain })
+		for name, good := range names {
+			_, err := b.client.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: name, Token: "a"})
+			if good && err != nil || !good && !errors.Is(err, introspection.ErrIssuer) {
+				t.Errorf("%s: Introspect for %q = %v; want an error: %v", domain, name, err, !good)
+			}
+		}
+	}
+}
+
+// TestEndedContext: what is remembered is no answer to a request that has ended.
+func TestEndedContext(t *testing.T) {
+	b := newBooth(t, nil)
+	b.want(t, "a", true)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := b.client.Introspect(ctx, verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "a"}); !errors.Is(err, context.Canceled) || got.Active {
+		t.Errorf("Introspect = %v, %v; want the end of the context", got.Active, err)
+	}
+}
+
+// TestClientWithoutCredentials asks nobody, and says nothing of the token.
+func TestClientWithoutCredentials(t *testing.T) {
+	b := newBooth(t, func(cfg *introspection.Config) {
+		cfg.Auth = exchange.ClientSecretBasicFrom(func(context.Context) (string, error) { return "", errors.New("the vault is down") })
+	})
+	if got, err := b.client.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "a"}); !errors.Is(err, introspection.ErrCredentials) || got.Active || b.count != 0 {
+		t.Errorf("Introspect = %v, %v after %d questions; want ErrCredentials and none", got.Active, err, b.count)
+	}
+}
+
+// TestSharedAnswerIsTakenOnce: then the client remembers it itself.
+func TestSharedAnswerIsTakenOnce(t *testing.T) {
+	cache := verifiertest.NewCache(verifiertest.NewClock(start), 0)
+	with := func(cfg *introspection.Config) { cfg.Cache, cfg.CachePrivate = cache, true }
+	newBooth(t, with).want(t, "a", true)
+	b := newBooth(t, with)
+	b.want(t, "a", false)
+	if err := cache.Clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.want(t, "a", false)
+	newBooth(t, with).want(t, "a", true)
+}
+
+// office serves metadata and answers every question about a token with yes.
+type office struct {
+	metadata string
+	down     bool
+	asked    []string
+}
+
+func (o *office) Do(r *http.Request) (*http.Response, error) {
+	body := o.metadata
+	if r.Method == http.MethodPost {
+		o.asked = append(o.asked, r.URL.String())
+		body = `{"active":true}`
+	} else if o.down {
+		return nil, errors.New("down")
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: r}, nil
+}
+
+// TestEndpointForCertificates: RFC 8705, Section 5.
+func TestEndpointForCertificates(t *testing.T) {
+	const plain, aliased = "https://id.example.com/i", "https://mtls.id.example.com/i"
+	with, without := `,"mtls_endpoint_aliases":{"introspection_endpoint":"`+aliased+`"}`, ""
+	for name, test := range map[string]struct {
+		auth          exchange.Auth
+		aliases, want string
+	}{
+		"a certificate":             {exchange.MutualTLS(), with, aliased},
+		"a certificate, no alias":   {exchange.MutualTLS(), without, plain},
+		"a secret":                  {exchange.ClientSecretBasic("s"), with, plain},
+		"a secret, no alias either": {exchange.ClientSecretBasic("s"), without, plain},
+	} {
+		o := &office{metadata: `{"issuer":"https://id.example.com/","jwks_uri":"https://id.example.com/keys","introspection_endpoint":"` + plain + `"` + test.aliases + `}`}
+		c := mustClient(t, introspection.Config{Domain: "id.example.com", ClientID: "orders", Auth: test.auth, Doer: o})
+		_, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "a"})
+		if err != nil || len(o.asked) != 1 || o.asked[0] != test.want {
+			t.Errorf("%s: %v, asked %q; want %s", name, err, o.asked, test.want)
+		}
+	}
+}
+
+// TestEndpointThatMoves: in an outage of the metadata answers are remembered under
+// where the last question went.
+func TestEndpointThatMoves(t *testing.T) {
+	clock := verifiertest.NewClock(start)
+	o := &office{}
+	at := func(url string) {
+		o.metadata = `{"issuer":"https://id.example.com/","jwks_uri":"https://id.example.com/keys","introspection_endpoint":"` + url + `"}`
+	}
+	at("https://id.example.com/one")
+	c := mustClient(t, introspection.Config{Domain: "id.example.com", ClientID: "orders", Auth: exchange.ClientSecretBasic("s"), Doer: o, Clock: clock, TTL: time.Hour})
+	ask := func(token string) error {
+		_, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: token})
+		return err
+	}
+	if err := ask("a"); err != nil {
+		t.Fatal(err)
+	}
+	at("https://id.example.com/two")
+	clock.Advance(2 * time.Hour) // nothing of the metadata can be used any more
+	if err := ask("b"); err != nil || len(o.asked) != 2 || o.asked[1] != "https://id.example.com/two" {
+		t.Fatalf("after the move: %v, asked %q", err, o.asked)
+	}
+	o.down = true
+	clock.Advance(59 * time.Minute)
+	clock.Advance(59 * time.Second)
+	if err := ask("b"); err != nil || len(o.asked) != 2 {
+		t.Errorf("a remembered answer in an outage: %v, asked %q", err, o.asked)
+	}
+}
