@@ -42,6 +42,7 @@ type memory struct {
 	stated  string // the issuer, by the source of the keys
 	keys    string // instead of the world's
 	err     error  // of that source
+	fetched int    // how often it was asked
 }
 
 func newMemory(t *testing.T, entries int, change func(*verifier.Config)) *memory {
@@ -52,6 +53,7 @@ func newMemory(t *testing.T, entries int, change func(*verifier.Config)) *memory
 		cfg.Clock = verifier.ClockFunc(func() time.Time { return m.now })
 		cfg.CacheTTL, cfg.Refresh = time.Minute, verifier.RefreshConfig{Jitter: -1, Ahead: -1, StaleIfError: -1}
 		useFetcher(cfg, verifier.KeyFetcherFunc(func(context.Context, verifier.KeyRequest) (verifier.KeySet, error) {
+			m.fetched++
 			keys := m.keys
 			if keys == "" {
 				keys = string(m.jwks())

@@ -171,13 +171,17 @@ func TestIssuersWithoutAudience(t *testing.T) {
 		issuer verifier.Issuer
 		good   bool
 	}{
-		"none":                 {verifier.Issuer{}, false},
-		"an audience":          {verifier.Issuer{Audiences: []string{"a"}}, true},
-		"an empty audience":    {verifier.Issuer{Audiences: []string{""}}, false},
-		"a rule":               {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
-		"a rule, no values":    {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id"}}, false},
-		"a rule, empty value":  {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{""}}}, false},
-		"a rule without claim": {verifier.Issuer{NoAudience: verifier.AudienceRule{Values: []string{"c"}}}, false},
+		"none":                  {verifier.Issuer{}, false},
+		"an audience":           {verifier.Issuer{Audiences: []string{"a"}}, true},
+		"an empty audience":     {verifier.Issuer{Audiences: []string{""}}, false},
+		"a rule":                {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
+		"a rule, no values":     {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id"}}, false},
+		"a rule, empty value":   {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{""}}}, false},
+		"aud optional, no rule": {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"aud"}}, false},
+		"aud optional, a rule":  {verifier.Issuer{Optional: []string{"aud"}, NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
+		"iat optional":          {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"iat"}}, true},
+		"exp optional":          {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"exp"}}, false},
+		"a rule without claim":  {verifier.Issuer{NoAudience: verifier.AudienceRule{Values: []string{"c"}}}, false},
 	} {
 		test.issuer.Name, test.issuer.Keys = "a.example", keys
 		v, err := verifier.New(verifier.Config{Issuers: []verifier.Issuer{test.issuer}})
