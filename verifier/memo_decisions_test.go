@@ -204,10 +204,12 @@ func TestMemoFollowsTheRules(t *testing.T) {
 	issuer := verifier.Issuer{Name: "tenant.example.com"}
 	m := newMemory(t, 8, nil)
 	var counted countedEdDSA
+	asked := 0
 	v, err := verifier.New(verifier.Config{
 		Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, TokenMemo: 8, SignatureAlgorithms: []verifier.SignatureAlgorithm{&counted},
 		Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
 		Domains: onlyIssuers(func(context.Context, verifier.ResolveRequest) (*verifier.Issuer, error) {
+			asked++
 			i := issuer
 			i.Keys = verifier.KeysStatic(m.jwks())
 			return &i, nil
@@ -225,9 +227,10 @@ func TestMemoFollowsTheRules(t *testing.T) {
 	}{{fuzzAudience, "", 1}, {fuzzAudience, "", 0}, {"y", reason.Audience, 0}, {"x", "", 1}, {"x", "", 0}, {"y", reason.Audience, 0}} {
 		issuer.Audiences = []string{test.audience}
 		before := counted.checks.Load()
+		asked = 0
 		_, err := v.VerifyAccessToken(t.Context(), token)
-		if got := counted.checks.Load() - before; reasonOf(t, err) != test.want || got != test.checks {
-			t.Errorf("step %d: %v after %d signatures; want %q after %d", i, err, got, test.want, test.checks)
+		if got := counted.checks.Load() - before; reasonOf(t, err) != test.want || got != test.checks || asked != 1 {
+			t.Errorf("step %d: %v after %d signatures and %d questions to the resolver; want %q after %d and 1", i, err, got, asked, test.want, test.checks)
 		}
 	}
 }
