@@ -210,6 +210,9 @@ func TestMemoFollowsTheRules(t *testing.T) {
 		Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
 		Domains: onlyIssuers(func(context.Context, verifier.ResolveRequest) (*verifier.Issuer, error) {
 			asked++
+			if issuer.Audiences[0] == "closed" {
+				return nil, verifier.ErrNotAllowed
+			}
 			i := issuer
 			i.Keys = verifier.KeysStatic(m.jwks())
 			return &i, nil
@@ -224,7 +227,7 @@ func TestMemoFollowsTheRules(t *testing.T) {
 		audience string
 		want     verifier.Reason
 		checks   int64
-	}{{fuzzAudience, "", 1}, {fuzzAudience, "", 0}, {"y", reason.Audience, 0}, {"x", "", 1}, {"x", "", 0}, {"y", reason.Audience, 0}} {
+	}{{fuzzAudience, "", 1}, {fuzzAudience, "", 0}, {"y", reason.Audience, 0}, {"x", "", 1}, {"x", "", 0}, {"y", reason.Audience, 0}, {"closed", reason.IssuerNotAllowed, 0}} {
 		issuer.Audiences = []string{test.audience}
 		before := counted.checks.Load()
 		asked = 0

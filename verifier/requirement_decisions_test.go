@@ -83,3 +83,19 @@ func TestAnswersAboutOtherTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundToKeyWantsTheKey, not the scheme alone.
+func TestBoundToKeyWantsTheKey(t *testing.T) {
+	bound := verifier.Confirmation{JWKThumbprint: "k"}
+	for _, test := range []struct {
+		token *verifier.Token
+		want  verifier.Reason
+	}{
+		{&verifier.Token{Scheme: verifier.SchemeDPoP, Confirmation: bound}, ""}, {&verifier.Token{Scheme: verifier.SchemeDPoP}, reason.UnsupportedScheme},
+		{&verifier.Token{Scheme: verifier.SchemeBearer, Confirmation: bound}, reason.UnsupportedScheme}, {&verifier.Token{}, reason.UnsupportedScheme},
+	} {
+		if got := reasonOf(t, verifier.Meets(t.Context(), test.token, verifier.BoundToKey())); got != test.want {
+			t.Errorf("%+v: %q; want %q", *test.token, got, test.want)
+		}
+	}
+}

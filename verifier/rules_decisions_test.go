@@ -193,3 +193,26 @@ func TestIssuersWithoutAudience(t *testing.T) {
 		}
 	}
 }
+
+// TestAudiencesOfConfig: given once, and wherever it is needed.
+func TestAudiencesOfConfig(t *testing.T) {
+	keys := verifier.KeysStatic([]byte(`{"keys":[]}`))
+	own := []verifier.Issuer{{Name: "a.example", Keys: keys, Audiences: []string{"a"}}}
+	for name, test := range map[string]struct {
+		cfg  verifier.Config
+		good bool
+	}{
+		"one": {verifier.Config{Domain: "a.example", Audience: "a"}, true}, "a list": {verifier.Config{Domain: "a.example", Audiences: []string{"a", "b"}}, true},
+		"both": {verifier.Config{Domain: "a.example", Audience: "a", Audiences: []string{"a"}}, false}, "none": {verifier.Config{Domain: "a.example"}, false},
+		"of the issuer": {verifier.Config{Issuers: own}, true}, "of the issuer, and others by a resolver": {verifier.Config{Issuers: own, Domains: &looking{}}, false},
+		"an empty one": {verifier.Config{Domain: "a.example", Audiences: []string{""}}, false},
+	} {
+		v, err := verifier.New(test.cfg)
+		if (err == nil) != test.good || err != nil && !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%s: New = %v; want an error: %v", name, err, !test.good)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
