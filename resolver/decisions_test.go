@@ -152,3 +152,25 @@ func TestCacheSettings(t *testing.T) {
 	ask("c", 9)
 	ask("a", 9)
 }
+
+// TestNewRefusesACacheOfNothing: what cannot work does not work behind a cache.
+func TestNewRefusesACacheOfNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		inner verifier.DomainResolver
+		good  bool
+	}{
+		"a good list": {resolver.Static("a.example"), true}, "an empty list": {resolver.Static(), false}, "a wrong list": {resolver.Static("http://a.example"), false}, "an empty chain": {resolver.Chain(), false},
+	} {
+		r, err := resolver.Cached(test.inner, resolver.CacheConfig{Key: resolver.HostKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := verifier.New(verifier.Config{Audience: "api", Domains: r})
+		if (err == nil) != test.good {
+			t.Errorf("%s: New = %v; want an error: %v", name, err, !test.good)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
