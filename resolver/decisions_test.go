@@ -137,6 +137,7 @@ func TestCacheSettings(t *testing.T) {
 	ask("a", 3)
 	ask("c", 3)
 	ask("b", 4) // a goes
+	ask("b", 4)
 	ask("c", 4)
 	clock.Advance(1)
 	ask("c", 4) // asked for within the second
