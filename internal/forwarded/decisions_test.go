@@ -39,7 +39,7 @@ func TestEverybodyInParts(t *testing.T) {
 		if _, err := forwarded.New(forwarded.Config{Trusted: everybody, TrustAny: true}); err != nil {
 			t.Errorf("%s and all others, stated: %v; want no error", text, err)
 		}
-		slices.Reverse(everybody)
+		slices.Reverse(everybody[1:])
 		if _, err := forwarded.New(forwarded.Config{Trusted: everybody}); err == nil {
 			t.Errorf("%s and all others, the other way round: no error", text)
 		}
