@@ -81,7 +81,7 @@ func FuzzReservedNames(f *testing.F) {
 func TestSchemesBeforeTokens(t *testing.T) {
 	c := answering(200, `{"access_token":"t"}`).client(t, nil)
 	for _, scheme := range []string{"Bearer", "bearer", "DPoP", "dPOP", "Basic", "Token", "MAC", "JWT", "GNAP", "x-custom.scheme", "Authorization:", "authorization: Bearer", "Authorization:Bearer", "1"} {
-		for _, space := range []string{" ", "\t", "  ", "\u00a0", "\u3000", "\x1f", "\v"} {
+		for _, space := range []string{" ", "\t", "  ", "\u00a0", "\u3000", "\x1f", "\x1c", "\v"} {
 			text := scheme + space + "abc.def.ghi"
 			for name, err := range map[string]error{
 				"subject":    second(c.ExchangeProfile(t.Context(), profile(text))),
