@@ -216,3 +216,50 @@ func TestAudiencesOfConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestLeewayOfOneIssuer: its own, that of Config, or none.
+func TestLeewayOfOneIssuer(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	late := change(t, fuzzClaims, "1767229200", "1767225570") // ended 30 s ago
+	for _, test := range []struct {
+		config, own time.Duration
+		want        reason.Reason
+	}{{0, 0, reason.Expired}, {time.Minute, 0, ""}, {0, time.Minute, ""}, {time.Minute, 10 * time.Second, reason.Expired}, {time.Minute, -1, reason.Expired}} {
+		v, err := verifier.New(verifier.Config{
+			Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, Leeway: test.config, Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
+			Issuers: []verifier.Issuer{{Name: "tenant.example.com", Leeway: test.own, Keys: verifier.KeysStatic(w.jwks())}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, late))
+		if got := reasonOf(t, err); got != test.want {
+			t.Errorf("leeway of Config %v, of the issuer %v: %q; want %q", test.config, test.own, got, test.want)
+		}
+		_ = v.Close()
+	}
+}
+
+// TestRequiredClaimsOfIssuersAreApart, also where those of all issuers are many.
+func TestRequiredClaimsOfIssuersAreApart(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	keys := verifier.KeysStatic(w.jwks())
+	var all []string
+	for len(all) < 17 { // in Go, a copy of so many texts has room for one more
+		all = append(all, "sub")
+	}
+	v, err := verifier.New(verifier.Config{
+		Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, RequiredClaims: all, Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
+		Issuers: []verifier.Issuer{{Name: "tenant.example.com", Keys: keys, RequiredClaims: []string{"one"}}, {Name: "b.example", Keys: keys, RequiredClaims: []string{"two"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for claim, want := range map[string]reason.Reason{`"one":1,`: "", `"two":1,`: reason.ClaimMissing} {
+		_, err := v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, claim+`"sub"`)))
+		if got := reasonOf(t, err); got != want {
+			t.Errorf("with %s: %q; want %q", claim, got, want)
+		}
+	}
+}

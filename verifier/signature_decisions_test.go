@@ -82,3 +82,15 @@ func TestSeveralProofsOfWhichOneIsEmpty(t *testing.T) {
 		}
 	}
 }
+
+// TestAliasOfADomain: the documents state the domain, in one of its spellings, and
+// tokens may have that spelling or the alias.
+func TestAliasOfADomain(t *testing.T) {
+	m := newMemory(t, 0, func(cfg *verifier.Config) { cfg.Issuers[0].Aliases = []string{"the tenant"} })
+	for iss, want := range map[string]verifier.Reason{fuzzIssuer: "", "https://tenant.example.com": reason.IssuerMismatch, "the tenant": "", "the other": reason.IssuerMalformed} {
+		_, err := m.v.VerifyAccessToken(t.Context(), m.token(fuzzHeader, change(t, fuzzClaims, `"iss":"`+fuzzIssuer+`"`, `"iss":"`+iss+`"`)))
+		if got := reasonOf(t, err); got != want {
+			t.Errorf("iss %q: %q; want %q", iss, got, want)
+		}
+	}
+}
