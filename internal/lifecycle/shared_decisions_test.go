@@ -13,13 +13,14 @@ import (
 type deaf struct {
 	*memory
 	down bool
+	ok   bool // beside the error
 	gets []string
 }
 
 func (d *deaf) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	d.gets = append(d.gets, key)
 	if d.down {
-		return []byte("of no use"), true, errDown
+		return []byte("of no use"), d.ok, errDown
 	}
 	return d.memory.Get(ctx, key)
 }
@@ -36,16 +37,48 @@ func (d *deaf) count(part string) (n int) {
 // TestCacheThatCannotBeRead: each read that fails is told, and the documents come
 // from their source. A process that cannot read back what it wrote takes no lease.
 func TestCacheThatCannotBeRead(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		i, m := newIssuer(), newMemory()
-		d, l := &deaf{memory: m, down: true}, &leases{memory: m}
-		p := start(t, i, func(cfg *lifecycle.Config) { cfg.Cache, cfg.Lease = d, l })
-		p.want("k1")
-		time.Sleep(time.Second)
-		if p.count(lifecycle.EventCacheFault) == 0 || p.count(lifecycle.EventCacheHit) != 0 || len(l.added) != 0 {
-			t.Errorf("%d faults and %d hits told, %d leases taken; want some, none and none", p.count(lifecycle.EventCacheFault), p.count(lifecycle.EventCacheHit), len(l.added))
+	for _, leased := range []bool{true, false} {
+		for _, ok := range []bool{true, false} {
+			bubble(t, func(t *testing.T) {
+				i, m := newIssuer(), newMemory()
+				d, l := &deaf{memory: m, down: true, ok: ok}, &leases{memory: m}
+				p := start(t, i, func(cfg *lifecycle.Config) {
+					cfg.Cache = d
+					if leased {
+						cfg.Lease = l
+					}
+				})
+				p.want("k1")
+				time.Sleep(time.Second)
+				if p.count(lifecycle.EventCacheFault) < 2 || p.count(lifecycle.EventCacheHit) != 0 || len(l.added) != 0 {
+					t.Errorf("leased %v: %d faults and %d hits told, %d leases taken; want two, none and none", leased, p.count(lifecycle.EventCacheFault), p.count(lifecycle.EventCacheHit), len(l.added))
+				}
+				wantCounts(t, i, 1, 1)
+			})
 		}
-		wantCounts(t, i, 1, 1)
+	}
+}
+
+// TestCacheThatKeepsTooLong: what is past its hard limit is not served, whoever
+// still has it.
+func TestCacheThatKeepsTooLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		all, m, _ := fleet(t, 2, i, nil)
+		all[0].want("k1")
+		time.Sleep(time.Second)
+		for key, v := range m.values {
+			v.until = time.Now().Add(1000 * time.Hour)
+			m.values[key] = v
+		}
+		i.both(func(p *place) { p.err = errDown })
+		time.Sleep(time.Hour)
+		all[1].want("k1") // within it
+		time.Sleep(time.Hour)
+		third := start(t, i, func(cfg *lifecycle.Config) { cfg.Cache = m })
+		if got := third.text(); !strings.HasPrefix(got, "error: ") || third.count(lifecycle.EventCacheHit) != 0 {
+			t.Errorf("served %q after two hours; want an error", got)
+		}
 	})
 }
 
