@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -29,5 +30,28 @@ func TestWhatServersMaySay(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != test.wantCode || e.ServerDescription() != test.want {
 			t.Errorf("%s: %v, code %.20q, description %.20q; want %.20q and %.20q", name, err, e.Code, e.ServerDescription(), test.wantCode, test.want)
 		}
+	}
+}
+
+// TestKeysOfOddTexts: no text and no list runs into the next, whatever is in it.
+func TestKeysOfOddTexts(t *testing.T) {
+	c := answering(200, `{"access_token":"t"}`).client(t, nil)
+	zeros := strings.Repeat("\x00", 8)
+	seen := make(map[string]url.Values)
+	for _, extra := range []url.Values{
+		{"x": {"a", "b"}}, {"x": {"a" + zeros + "b"}}, {"x": {"a" + strings.Repeat("\x00", 7) + "\x01b"}},
+		{"zy": {"b"}, "zz": {"zzd"}}, {"zy": {"b", "zz"}, "zzd": nil}, {"zy": {"b", "zz", "zzd"}},
+	} {
+		r := profile("subject")
+		r.Extra = extra
+		key, err := c.Key(r)
+		if err != nil {
+			t.Logf("%q is refused: %v", extra, err)
+			continue
+		}
+		if other, has := seen[key]; has {
+			t.Errorf("%q and %q have one key", extra, other)
+		}
+		seen[key] = extra
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/portcullis-go/portcullis/verifier"
@@ -92,5 +93,51 @@ func TestAliasOfADomain(t *testing.T) {
 		if got := reasonOf(t, err); got != want {
 			t.Errorf("iss %q: %q; want %q", iss, got, want)
 		}
+	}
+}
+
+// TestIssuerMemberOfAKey counts in a set of several issuers alone: elsewhere it is
+// a member like any other.
+func TestIssuerMemberOfAKey(t *testing.T) {
+	m := newMemory(t, 0, nil)
+	m.keys = change(t, string(m.jwks()), `"use":"sig"`, `"use":"sig","issuer":"https://other.example/"`)
+	m.checked(t, m.token(fuzzHeader, fuzzClaims), "")
+}
+
+// TestOptionsOfARequest count for each way in.
+func TestOptionsOfARequest(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	token := w.token(fuzzHeader, fuzzClaims)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fuzzURL, nil)
+	request.Header.Set("Authorization", "Bearer "+token)
+	for name, verify := range map[string]func(...verifier.VerifyOption) (*verifier.Token, error){
+		"token": func(o ...verifier.VerifyOption) (*verifier.Token, error) {
+			return w.v.VerifyAccessToken(t.Context(), token, o...)
+		},
+		"request": func(o ...verifier.VerifyOption) (*verifier.Token, error) {
+			return w.v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: fuzzURL, Header: request.Header}, o...)
+		},
+		"HTTP request": func(o ...verifier.VerifyOption) (*verifier.Token, error) {
+			return w.v.VerifyHTTPRequest(request, o...)
+		},
+	} {
+		for want, options := range map[verifier.Reason][]verifier.VerifyOption{
+			"": {verifier.WithAudience("x"), verifier.WithRequiredClaims("scope")}, reason.Audience: {verifier.WithAudience("y")}, reason.ClaimMissing: {verifier.WithRequiredClaims("role")},
+		} {
+			if _, err := verify(options...); reasonOf(t, err) != want {
+				t.Errorf("%s: %v; want %q", name, err, want)
+			}
+		}
+	}
+}
+
+// TestKeysForEncryptedTokens say nothing of tokens that are not encrypted.
+func TestKeysForEncryptedTokens(t *testing.T) {
+	w := newFuzzWorld(t, func(cfg *verifier.Config) {
+		cfg.Decryption.Keys = []verifier.DecryptionKey{{ID: "k1", Private: tokensKey}}
+		cfg.Issuers[0].Encryption.Keys = []string{"k1"}
+	})
+	if _, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, fuzzClaims)); err != nil {
+		t.Error(err)
 	}
 }
