@@ -1,12 +1,16 @@
 package exchange_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-go/portcullis/exchange"
+	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
 // TestWhatServersMaySay: the bounds of error and error_description, and what they
@@ -39,7 +43,7 @@ func TestKeysOfOddTexts(t *testing.T) {
 	zeros := strings.Repeat("\x00", 8)
 	seen := make(map[string]url.Values)
 	for _, extra := range []url.Values{
-		{"x": {"a", "b"}}, {"x": {"a" + zeros + "b"}}, {"x": {"a" + strings.Repeat("\x00", 7) + "\x01b"}},
+		{"x": {"a"}}, {"y": {"a"}}, {"x": {"a", "b"}}, {"x": {"a" + zeros + "b"}}, {"x": {"a" + strings.Repeat("\x00", 7) + "\x01b"}},
 		{"zy": {"b"}, "zz": {"zzd"}}, {"zy": {"b", "zz"}, "zzd": nil}, {"zy": {"b", "zz", "zzd"}},
 	} {
 		r := profile("subject")
@@ -53,5 +57,57 @@ func TestKeysOfOddTexts(t *testing.T) {
 			t.Errorf("%q and %q have one key", extra, other)
 		}
 		seen[key] = extra
+	}
+}
+
+// hoarder is a cache that keeps everything for ever.
+type hoarder struct{ values map[string][]byte }
+
+func (h *hoarder) Get(_ context.Context, key string) ([]byte, bool, error) {
+	value, ok := h.values[key]
+	return bytes.Clone(value), ok, nil
+}
+
+func (h *hoarder) Set(_ context.Context, key string, value []byte, _ time.Duration) error {
+	h.values[key] = bytes.Clone(value)
+	return nil
+}
+
+func (h *hoarder) Delete(_ context.Context, key string) error {
+	delete(h.values, key)
+	return nil
+}
+
+// TestCacheThatKeepsTooLong: the time of a result is looked at when it is used, and
+// a token that could not be sent is no result.
+func TestCacheThatKeepsTooLong(t *testing.T) {
+	clock := verifiertest.NewClock(time.Unix(1_750_000_000, 0))
+	cache := &hoarder{make(map[string][]byte)}
+	e := answering(200, `{"access_token":"token","expires_in":3600}`)
+	c := e.client(t, func(cfg *exchange.Config) {
+		cfg.Clock, cfg.Cache, cfg.CachePrivate, cfg.CacheTTL = clock, cache, true, 10*time.Minute
+	})
+	ask := func(requests int) {
+		t.Helper()
+		before := e.count()
+		if got, err := c.ExchangeProfile(t.Context(), profile("subject")); err != nil || got.AccessToken != "token" {
+			t.Errorf("ExchangeProfile = %v", err)
+		}
+		if got := e.count() - before; got != requests {
+			t.Errorf("%d requests; want %d", got, requests)
+		}
+	}
+	ask(1)
+	ask(0)
+	clock.Advance(10*time.Minute - 1)
+	ask(0)
+	clock.Advance(1)
+	ask(1)
+	ask(0)
+	for _, odd := range []string{`"access_token":""`, `"access_token":"a\nb"`, `"access_token":" "`} {
+		for key, value := range cache.values {
+			cache.values[key] = bytes.Replace(value, []byte(`"access_token":"token"`), []byte(odd), 1)
+		}
+		ask(1)
 	}
 }
