@@ -99,3 +99,34 @@ func TestBoundToKeyWantsTheKey(t *testing.T) {
 		}
 	}
 }
+
+// TestRequirementsKeepTheirLists: what a program does with its slices afterwards
+// changes nothing.
+func TestRequirementsKeepTheirLists(t *testing.T) {
+	list := []string{"a"}
+	all := map[string]verifier.Requirement{
+		"AllScopes": verifier.AllScopes(list...), "AnyScope": verifier.AnyScope(list...), "AllPermissions": verifier.AllPermissions(list...),
+		"AnyPermission": verifier.AnyPermission(list...), "Authenticated": verifier.Authenticated(verifier.StepUp{ACRValues: list}),
+	}
+	list[0] = "b"
+	w := newFuzzWorld(t, nil)
+	token, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, change(t, fuzzClaims, `"scope":"a b"`, `"scope":"a","permissions":["a"],"acr":"a"`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, requirement := range all {
+		if err := verifier.Meets(t.Context(), token, requirement); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTrustsPeer: for handlers that believe proxies more.
+func TestTrustsPeer(t *testing.T) {
+	w := newFuzzWorld(t, trust)
+	for remote, want := range map[string]bool{proxies[0].Addr().String() + ":1": true, "198.51.100.7:1": false, "": false} {
+		if got := w.v.TrustsPeer(&http.Request{RemoteAddr: remote}); got != want {
+			t.Errorf("TrustsPeer(%q) = %v; want %v", remote, got, want)
+		}
+	}
+}
