@@ -45,6 +45,7 @@ func TestKeysOfOddTexts(t *testing.T) {
 	for _, extra := range []url.Values{
 		{"x": {"a"}}, {"y": {"a"}}, {"x": {"a", "b"}}, {"x": {"a" + zeros + "b"}}, {"x": {"a" + strings.Repeat("\x00", 7) + "\x01b"}},
 		{"zy": {"b"}, "zz": {"zzd"}}, {"zy": {"b", "zz"}, "zzd": nil}, {"zy": {"b", "zz", "zzd"}},
+		{"zy": {"b", "zz"}, "zzd": {"e"}}, {"zy": {"b"}, "zz": {"zzd", "e"}},
 	} {
 		r := profile("subject")
 		r.Extra = extra
