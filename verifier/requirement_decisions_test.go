@@ -75,6 +75,8 @@ func TestAnswersAboutOtherTokens(t *testing.T) {
 	}{
 		"plain": {nil, ""}, "typ": {map[string]any{"typ": "custom"}, ""}, "token_type": {map[string]any{"token_type": "custom"}, reason.TokenType}, "token_use": {map[string]any{"token_use": "custom"}, reason.TokenType},
 		"another typ": {map[string]any{"typ": "refresh"}, reason.TokenType}, "a number": {map[string]any{"token_type": 1}, reason.TokenType}, "empty": {map[string]any{"token_type": ""}, reason.TokenType},
+		"a malformed exp": {map[string]any{"exp": "soon"}, reason.ClaimMalformed}, "cnf not understood": {map[string]any{"cnf": map[string]any{"kid": "k"}}, reason.Confirmation},
+		"a key not told": {map[string]any{"token_type": "DPoP"}, reason.Confirmation}, "a key": {map[string]any{"token_type": "DPoP", "cnf": map[string]any{"jkt": b64(make([]byte, 32))}}, reason.BoundTokenAsBearer},
 		"client_id": {map[string]any{"client_id": 1}, reason.ClaimMalformed}, "scope": {map[string]any{"scope": 1}, reason.ClaimMalformed}, "permissions": {map[string]any{"permissions": 1}, reason.ClaimMalformed},
 	} {
 		_, err := o.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: tokensAPI, Header: http.Header{"Authorization": {"Bearer " + o.opaque("abc-"+b64([]byte(name)), test.claims)}}})
@@ -127,6 +129,50 @@ func TestTrustsPeer(t *testing.T) {
 	for remote, want := range map[string]bool{proxies[0].Addr().String() + ":1": true, "198.51.100.7:1": false, "": false} {
 		if got := w.v.TrustsPeer(&http.Request{RemoteAddr: remote}); got != want {
 			t.Errorf("TrustsPeer(%q) = %v; want %v", remote, got, want)
+		}
+	}
+}
+
+// TestAuthenticationOfBothKinds: values and an age, each of which counts.
+func TestAuthenticationOfBothKinds(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	clock := verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) })
+	requirement := verifier.Authenticated(verifier.StepUp{ACRValues: []string{"high"}, MaxAge: time.Minute, Clock: clock})
+	for claims, want := range map[string]verifier.Reason{
+		`"acr":"high","auth_time":1767225590,`: "", `"acr":"low","auth_time":1767225590,`: reason.Authentication, `"acr":"high","auth_time":1767225000,`: reason.Authentication,
+		`"acr":"high",`: reason.Authentication, `"auth_time":1767225590,`: reason.Authentication,
+	} {
+		token, err := w.v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, claims+`"sub"`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reasonOf(t, verifier.Meets(t.Context(), token, requirement)); got != want {
+			t.Errorf("%s: %q; want %q", claims, got, want)
+		}
+	}
+}
+
+// TestBindingThatAnAnswerStates is that of the JWT, or another one.
+func TestBindingThatAnAnswerStates(t *testing.T) {
+	d := &desk{}
+	w := newFuzzWorld(t, func(cfg *verifier.Config) { cfg.Issuers[0].Opaque = verifier.OpaqueTokens{Introspector: d, JWTs: true} })
+	one, two := b64(make([]byte, 32)), b64(append(make([]byte, 31), 1))
+	token := w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, `"cnf":{"jkt":"`+one+`"},"sub"`))
+	for answer, want := range map[string]verifier.Reason{
+		`{"active":true}`: "", `{"active":true,"cnf":{"jkt":"` + one + `"}}`: "", `{"active":true,"cnf":{"jkt":"` + two + `"}}`: reason.Confirmation,
+	} {
+		d.answer = &verifier.Introspection{Active: true, Claims: []byte(answer)}
+		if _, err := w.v.VerifyAccessToken(t.Context(), token); reasonOf(t, err) != want {
+			t.Errorf("%s: %v; want %q", answer, err, want)
+		}
+	}
+}
+
+// TestRevocationSettingsWithoutChecker are a mistake, each of them.
+func TestRevocationSettingsWithoutChecker(t *testing.T) {
+	for _, r := range []verifier.RevocationConfig{{Timeout: time.Second}, {AllowFailure: true}} {
+		if _, err := verifier.New(verifier.Config{Domain: "a.example", Audience: "a", Revocation: r}); !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%+v: New = %v; want ErrConfig", r, err)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package verifier_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -95,6 +97,10 @@ func TestKeysThatCannotDecrypt(t *testing.T) {
 		many = append(many, verifier.DecryptionKey{ID: fmt.Sprint(i), Decrypter: remote})
 	}
 	scalar := newFuzzWorld(t, nil).client
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		keys []verifier.DecryptionKey
 		want string
@@ -103,6 +109,7 @@ func TestKeysThatCannotDecrypt(t *testing.T) {
 		"seventeen":            {many, "more than 16"},
 		"an EC key":            {[]verifier.DecryptionKey{{Private: scalar}}, ""},
 		"an EC key and remote": {[]verifier.DecryptionKey{{Private: scalar, Decrypter: remote}}, "both Private and Decrypter"},
+		"an EC key of P-224":   {[]verifier.DecryptionKey{{Private: small}}, "P-256"},
 		"no EC key":            {[]verifier.DecryptionKey{{Private: (*ecdsa.PrivateKey)(nil)}}, "P-256"},
 		"an EC key of nothing": {[]verifier.DecryptionKey{{Private: &ecdsa.PrivateKey{}}}, "P-256"},
 		"no RSA key":           {[]verifier.DecryptionKey{{Private: (*rsa.PrivateKey)(nil)}}, "2048"},
