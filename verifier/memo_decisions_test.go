@@ -76,8 +76,8 @@ func (m *memory) of(t *testing.T, subject any) string {
 func (m *memory) checked(t *testing.T, token string, want verifier.Reason, opts ...verifier.VerifyOption) int64 {
 	t.Helper()
 	before := m.counted.checks.Load()
-	if _, err := m.v.VerifyAccessToken(t.Context(), token, opts...); reasonOf(t, err) != want {
-		t.Errorf("VerifyAccessToken = %v; want %q", err, want)
+	if got, err := m.v.VerifyAccessToken(t.Context(), token, opts...); reasonOf(t, err) != want || (got != nil) != (want == "") {
+		t.Errorf("VerifyAccessToken = %v, %v; want %q", got, err, want)
 	}
 	return m.counted.checks.Load() - before
 }

@@ -6,6 +6,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -147,6 +150,41 @@ func TestWhatBeginsLikeAJWTIsNotShown(t *testing.T) {
 		d.asked = nil
 		if _, err := w.v.VerifyAccessToken(t.Context(), b64([]byte(opaque+"xx"))+".x.y"); reasonOf(t, err) != reason.TokenInactive || d.count() != 1 {
 			t.Errorf("%q: %v, shown %d times; want once", opaque, err, d.count())
+		}
+	}
+}
+
+// TestCertificateOfAProxyThatForwardsNone: without Config.ClientCertificate that of
+// the connection counts, from whomever it is.
+func TestCertificateOfAProxyThatForwardsNone(t *testing.T) {
+	w := newFuzzWorld(t, trust)
+	certificate := &x509.Certificate{Raw: []byte("certificate")}
+	sum := sha256.Sum256(certificate.Raw)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fuzzURL, nil)
+	r.RemoteAddr = proxies[0].Addr().String() + ":1"
+	r.Header.Set("Authorization", "Bearer "+w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, `"cnf":{"x5t#S256":"`+b64(sum[:])+`"},"sub"`)))
+	for _, c := range []struct {
+		state *tls.ConnectionState
+		want  verifier.Reason
+	}{{nil, reason.CertificateMissing}, {&tls.ConnectionState{}, reason.CertificateMissing}, {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}, ""}} {
+		r.TLS = c.state
+		if _, err := w.v.VerifyHTTPRequest(r); reasonOf(t, err) != c.want {
+			t.Errorf("%v: %v; want %q", c.state != nil, err, c.want)
+		}
+	}
+}
+
+// TestAlgorithmsOfDecryption are exact names of supported ones.
+func TestAlgorithmsOfDecryption(t *testing.T) {
+	for name, good := range map[string]bool{"RSA-OAEP": true, "ECDH-ES": true, "rsa-oaep": false, "RSA1_5": false, "": false} {
+		v, err := verifier.New(verifier.Config{Domain: officeName, Audience: tokensAPI, Decryption: verifier.DecryptionConfig{
+			Keys: []verifier.DecryptionKey{{ID: "k", Private: tokensKey}}, Algorithms: []string{name},
+		}})
+		if (err == nil) != good {
+			t.Errorf("%q: New = %v; want an error: %v", name, err, !good)
+		}
+		if v != nil {
+			_ = v.Close()
 		}
 	}
 }
