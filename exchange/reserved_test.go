@@ -38,12 +38,12 @@ func TestReservedNames(t *testing.T) {
 			}
 		}
 	}
-	for _, odd := range []string{"", " ", "[]", "...", "\x00", "\u017fcope", "\uff53cope", "cl\u0131ent_id", "caf\u00e9", "a b"} {
+	for _, odd := range []string{"", " ", "[]", "...", "\x00", "\u017fcope", "\uff53cope", "cl\u0131ent_id", "caf\u00e9", "a b", "a\x7f", "a!\x20b"} {
 		if !exchange.Reserved(odd) {
 			t.Errorf("%q is not reserved", odd)
 		}
 	}
-	for _, free := range []string{"device", "metadata[team]", "x.audience", "authorization_details", "requested_issuer", "audience2", "scopes", "my_audience", "client_ip", "urn:example:x", "ui_locales", "foo[]"} {
+	for _, free := range []string{"device", "metadata[team]", "x.audience", "authorization_details", "requested_issuer", "audience2", "scopes", "my_audience", "client_ip", "urn:example:x", "ui_locales", "foo[]", "audience-x", "audience9", "audience0", "audiencez", "audience_x", "az09AZ"} {
 		if exchange.Reserved(free) {
 			t.Errorf("%q is reserved", free)
 		}
@@ -81,7 +81,7 @@ func FuzzReservedNames(f *testing.F) {
 func TestSchemesBeforeTokens(t *testing.T) {
 	c := answering(200, `{"access_token":"t"}`).client(t, nil)
 	for _, scheme := range []string{"Bearer", "bearer", "DPoP", "dPOP", "Basic", "Token", "MAC", "JWT", "GNAP", "x-custom.scheme", "Authorization:", "authorization: Bearer", "Authorization:Bearer", "1"} {
-		for _, space := range []string{" ", "\t", "  ", "\u00a0", "\u3000", "\x1f", "\v"} {
+		for _, space := range []string{" ", "\t", "  ", "\u00a0", "\u3000", "\x1f", "\x1c", "\v"} {
 			text := scheme + space + "abc.def.ghi"
 			for name, err := range map[string]error{
 				"subject":    second(c.ExchangeProfile(t.Context(), profile(text))),

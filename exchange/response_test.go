@@ -175,6 +175,19 @@ func TestTokenFields(t *testing.T) {
 		{`{"access_token":"t","expires_in":"` + huge + `"}`, 9223372036 * time.Second},
 		{`{"access_token":"t","expires_in":1e300}`, 9223372036 * time.Second},
 		{`{"access_token":"t","expires_in":1e999999999}`, -1},
+		{`{"access_token":"t","expires_in":0.0}`, 0},
+		{`{"access_token":"t","expires_in":0e5}`, 0},
+		{`{"access_token":"t","expires_in":1e400}`, 9223372036 * time.Second},
+		{`{"access_token":"t","expires_in":1e401}`, -1},
+		{`{"access_token":"t","expires_in":0e-400}`, 0},
+		{`{"access_token":"t","expires_in":0e-401}`, -1},
+		{`{"access_token":"t","expires_in":"` + strings.Repeat("1", 400) + `"}`, 9223372036 * time.Second},
+		{`{"access_token":"t","expires_in":` + strings.Repeat("1", 400) + `}`, 9223372036 * time.Second},
+		{`{"access_token":"t","expires_in":"+"}`, -1},
+		{`{"access_token":"a.!.c","expires_in":60}`, time.Minute},
+		{`{"access_token":"a.e30.c","expires_in":60}`, time.Minute},
+		{`{"access_token":"a\u007fb"}`, -1},
+		{`{"access_token":"~ !"}`, unknown},
 		{`{"access_token":"t","expires_in":60.5}`, -1},
 		{`{"access_token":"t","expires_in":-1}`, -1},
 		{`{"access_token":"t","expires_in":-1e30}`, -1},
@@ -251,6 +264,15 @@ func TestTypes(t *testing.T) {
 		_, err := c.ExchangeProfile(t.Context(), r)
 		if (err == nil) != test.ok || err != nil && !(errors.Is(err, exchange.ErrTokenType) && errors.Is(err, exchange.ErrInvalidResponse)) {
 			t.Errorf("%q asked, %s answered: %v; want ok %t", test.requested, test.answer, err, test.ok)
+		}
+	}
+	// With a key to bind to, a token that is not bound is refused, whatever it is.
+	for answer, ok := range map[string]bool{`"token_type":"DPoP"`: true, `"token_type":"dpop"`: true, `"token_type":"N_A"`: false, `"token_type":"Bearer"`: false, `"x":1`: false} {
+		c := answering(200, `{"access_token":"t",`+answer+`}`).client(t, func(cfg *exchange.Config) { cfg.DPoPKey = newKey(t, "ES256") })
+		r := profile("subject-token")
+		r.RequestedTokenType = exchange.TypeJWT
+		if _, err := c.ExchangeProfile(t.Context(), r); (err == nil) != ok || err != nil && !errors.Is(err, exchange.ErrTokenType) {
+			t.Errorf("bound, %s answered: %v; want ok %t", answer, err, ok)
 		}
 	}
 }

@@ -150,3 +150,116 @@ func TestProfilesAreThoseOfThePackage(t *testing.T) {
 		}
 	}
 }
+
+// TestRequiredEmptyText is met by no claim of another kind.
+func TestRequiredEmptyText(t *testing.T) {
+	rules := verifier.Issuer{RequiredValues: map[string][]string{"use": {""}}}
+	for _, test := range []struct {
+		value any
+		want  reason.Reason
+	}{{"", ""}, {1, reason.ClaimValue}, {[]string{}, reason.ClaimValue}, {"a", reason.ClaimValue}} {
+		if _, got := judged(t, rules, map[string]any{"use": test.value}); got != test.want {
+			t.Errorf("use %v: %q; want %q", test.value, got, test.want)
+		}
+	}
+}
+
+// TestIssuersWithoutAudience: nothing would tell whom their tokens are for.
+func TestIssuersWithoutAudience(t *testing.T) {
+	keys := verifier.KeysStatic([]byte(`{"keys":[]}`))
+	for name, test := range map[string]struct {
+		issuer verifier.Issuer
+		good   bool
+	}{
+		"none":                  {verifier.Issuer{}, false},
+		"an audience":           {verifier.Issuer{Audiences: []string{"a"}}, true},
+		"an empty audience":     {verifier.Issuer{Audiences: []string{""}}, false},
+		"a rule":                {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
+		"a rule, no values":     {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id"}}, false},
+		"a rule, empty value":   {verifier.Issuer{NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{""}}}, false},
+		"aud optional, no rule": {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"aud"}}, false},
+		"aud optional, a rule":  {verifier.Issuer{Optional: []string{"aud"}, NoAudience: verifier.AudienceRule{Claim: "client_id", Values: []string{"c"}}}, true},
+		"iat optional":          {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"iat"}}, true},
+		"exp optional":          {verifier.Issuer{Audiences: []string{"a"}, Optional: []string{"exp"}}, false},
+		"a rule without claim":  {verifier.Issuer{NoAudience: verifier.AudienceRule{Values: []string{"c"}}}, false},
+	} {
+		test.issuer.Name, test.issuer.Keys = "a.example", keys
+		v, err := verifier.New(verifier.Config{Issuers: []verifier.Issuer{test.issuer}})
+		if (err == nil) != test.good || err != nil && !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%s: New = %v; want an error: %v", name, err, !test.good)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
+
+// TestAudiencesOfConfig: given once, and wherever it is needed.
+func TestAudiencesOfConfig(t *testing.T) {
+	keys := verifier.KeysStatic([]byte(`{"keys":[]}`))
+	own := []verifier.Issuer{{Name: "a.example", Keys: keys, Audiences: []string{"a"}}}
+	for name, test := range map[string]struct {
+		cfg  verifier.Config
+		good bool
+	}{
+		"one": {verifier.Config{Domain: "a.example", Audience: "a"}, true}, "a list": {verifier.Config{Domain: "a.example", Audiences: []string{"a", "b"}}, true},
+		"both": {verifier.Config{Domain: "a.example", Audience: "a", Audiences: []string{"a"}}, false}, "none": {verifier.Config{Domain: "a.example"}, false},
+		"of the issuer": {verifier.Config{Issuers: own}, true}, "of the issuer, and others by a resolver": {verifier.Config{Issuers: own, Domains: &looking{}}, false},
+		"an empty one": {verifier.Config{Domain: "a.example", Audiences: []string{""}}, false},
+	} {
+		v, err := verifier.New(test.cfg)
+		if (err == nil) != test.good || err != nil && !errors.Is(err, verifier.ErrConfig) {
+			t.Errorf("%s: New = %v; want an error: %v", name, err, !test.good)
+		}
+		if v != nil {
+			_ = v.Close()
+		}
+	}
+}
+
+// TestLeewayOfOneIssuer: its own, that of Config, or none.
+func TestLeewayOfOneIssuer(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	late := change(t, fuzzClaims, "1767229200", "1767225570") // ended 30 s ago
+	for _, test := range []struct {
+		config, own time.Duration
+		want        reason.Reason
+	}{{0, 0, reason.Expired}, {time.Minute, 0, ""}, {0, time.Minute, ""}, {time.Minute, 10 * time.Second, reason.Expired}, {time.Minute, -1, reason.Expired}} {
+		v, err := verifier.New(verifier.Config{
+			Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, Leeway: test.config, Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
+			Issuers: []verifier.Issuer{{Name: "tenant.example.com", Leeway: test.own, Keys: verifier.KeysStatic(w.jwks())}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, late))
+		if got := reasonOf(t, err); got != test.want {
+			t.Errorf("leeway of Config %v, of the issuer %v: %q; want %q", test.config, test.own, got, test.want)
+		}
+		_ = v.Close()
+	}
+}
+
+// TestRequiredClaimsOfIssuersAreApart, also where those of all issuers are many.
+func TestRequiredClaimsOfIssuersAreApart(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	keys := verifier.KeysStatic(w.jwks())
+	var all []string
+	for len(all) < 17 { // in Go, a copy of so many texts has room for one more
+		all = append(all, "sub")
+	}
+	v, err := verifier.New(verifier.Config{
+		Audience: fuzzAudience, Algorithms: []string{"EdDSA"}, RequiredClaims: all, Clock: verifier.ClockFunc(func() time.Time { return time.Unix(fuzzNow, 0) }),
+		Issuers: []verifier.Issuer{{Name: "tenant.example.com", Keys: keys, RequiredClaims: []string{"one"}}, {Name: "b.example", Keys: keys, RequiredClaims: []string{"two"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for claim, want := range map[string]reason.Reason{`"one":1,`: "", `"two":1,`: reason.ClaimMissing} {
+		_, err := v.VerifyAccessToken(t.Context(), w.token(fuzzHeader, change(t, fuzzClaims, `"sub"`, claim+`"sub"`)))
+		if got := reasonOf(t, err); got != want {
+			t.Errorf("with %s: %q; want %q", claim, got, want)
+		}
+	}
+}

@@ -124,6 +124,8 @@ var tokenDecisions = []struct {
 	{name: "cnf unknown beside", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","kid":"1"},"sub"`},
 	{name: "cnf jkt", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`},
 	{name: "cnf jkt short", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`, want: reason.Confirmation},
+	{name: "cnf jkt long", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`, want: reason.Confirmation},
+	{name: "cnf jkt much longer", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"sub"`, want: reason.Confirmation},
 	{name: "cnf jkt not canonical", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"},"sub"`, want: reason.Confirmation},
 	{name: "cnf jkt with a line break", claimOld: `"sub"`, newTo: `"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},"sub"`, want: reason.Confirmation},
 	{name: "cnf jkt number", claimOld: `"sub"`, newTo: `"cnf":{"jkt":1},"sub"`, want: reason.Confirmation},

@@ -2,7 +2,10 @@ package nonce_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"sync"
@@ -236,5 +239,23 @@ func BenchmarkCheck(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		wantCheck(b, source, issued, true)
+	}
+}
+
+// TestNoncesAreNoPlainHMACOfATime, which something else that has the secret might
+// make for others.
+func TestNoncesAreNoPlainHMACOfATime(t *testing.T) {
+	secret := bytes.Repeat([]byte{7}, nonce.MinSecretLength)
+	now := time.Unix(1_750_000_000, 0)
+	s, err := nonce.New(nonce.Config{Secrets: [][]byte{secret}, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued := binary.BigEndian.AppendUint64(nil, uint64(now.Unix()))
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(issued)
+	foreign := base64.RawURLEncoding.EncodeToString(mac.Sum(issued)[:24])
+	if ok, _ := s.Check(t.Context(), foreign); ok {
+		t.Error("a nonce of somebody else is good")
 	}
 }

@@ -90,3 +90,16 @@ func FuzzParseDocument(f *testing.F) {
 		}
 	})
 }
+
+// TestTextOfADocumentThatIsNoUnicode: it is there, and is nobody's text.
+func TestTextOfADocumentThatIsNoUnicode(t *testing.T) {
+	members, err := strictjson.ParseDocument("{\"a\":\"\xff\",\"b\":\"\\ud800\",\"c\":\"\xc3\xa9\"}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": false, "b": false, "c": true} {
+		if text, ok := strictjson.Find(members, name).Text(); ok != want {
+			t.Errorf("%s: %q, %v; want %v", name, text, ok, want)
+		}
+	}
+}

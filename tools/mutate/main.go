@@ -23,9 +23,12 @@ import (
 
 // defaultFiles hold the decisions: verification, DPoP, and the choice of keys.
 const defaultFiles = "verifier/gate.go,verifier/policy.go,verifier/verify.go,verifier/claims.go,verifier/signature.go,verifier/confirmation.go," +
-	"verifier/memo.go,verifier/proof.go,verifier/nonce.go,verifier/replay.go,verifier/request.go,verifier/requirement.go," +
+	"verifier/memo.go,verifier/remembered.go,verifier/proof.go,verifier/nonce.go,verifier/replay.go,verifier/request.go,verifier/requirement.go," +
+	"verifier/proxies.go,verifier/tokensource.go,verifier/decrypt.go,verifier/revoked.go,verifier/introspect.go,verifier/expiry.go," +
+	"verifier/clientcert/clientcert.go,verifier/clientcert/envoy.go," +
 	"internal/keys/source.go,internal/keys/documents.go,internal/keys/host.go,internal/keys/store.go," +
-	"internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go,internal/keyset/key.go,internal/keyset/set.go," +
+	"internal/forwarded/config.go,internal/forwarded/headers.go,internal/forwarded/node.go,internal/forwarded/policy.go,internal/forwarded/rfc7239.go," +
+	"internal/jwe/jwe.go,internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go,internal/keyset/key.go,internal/keyset/set.go," +
 	"internal/htu/htu.go,internal/issuer/issuer.go,internal/discovery/discovery.go,internal/strictjson/strictjson.go," +
 	"internal/strictjson/value.go,internal/strictjson/number.go,internal/nonce/nonce.go,internal/fetch/fetch.go"
 

@@ -47,7 +47,20 @@ func rewrite(u *unit, file string, next *int) ([]byte, []mutant) {
 			r.body(f.Type, f.Body)
 		}
 	}
+	number(r.mutants)
 	return r.render(), r.mutants
+}
+
+// number tells changes of a function apart that read alike, so that a reason for
+// one is none for the others.
+func number(mutants []mutant) {
+	seen := make(map[string]int)
+	for i := range mutants {
+		place := mutants[i].place()
+		if seen[place]++; seen[place] > 1 {
+			mutants[i].what += fmt.Sprintf(", number %d", seen[place])
+		}
+	}
 }
 
 func (r *rewriter) render() []byte {
@@ -415,11 +428,22 @@ func (r *rewriter) arithmetic(x *ast.BinaryExpr) {
 	var open []wrapping
 	if swapped != "" && ok && basic.Info()&types.IsNumeric != 0 && r.pure(x) {
 		alternative := r.text(x.X) + " " + swapped + " " + r.text(x.Y)
-		open = append(open, r.wrap(x, "computed with "+swapped, "mutantValue_(%d, ", ", "+alternative+")"))
+		open = append(open, r.wrap(x, "computed with "+swapped, "mutantValue_["+r.typeName(x)+"](%d, ", ", "+alternative+")"))
 	}
 	r.expression(x.X)
 	r.expression(x.Y)
 	r.close(open)
+}
+
+// typeName is the type of an expression, as the file can write it: that of a shift
+// of a constant is what stands around it.
+func (r *rewriter) typeName(x ast.Expr) string {
+	return types.TypeString(r.unit.info.Types[x].Type, func(p *types.Package) string {
+		if p.Path() == r.unit.dir {
+			return ""
+		}
+		return p.Name()
+	})
 }
 
 // pure reports whether an expression can be evaluated twice.

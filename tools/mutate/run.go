@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -47,6 +48,7 @@ type test struct {
 type binary struct {
 	dir, path string
 	tests     []*test
+	beginning time.Duration // what the start of the process takes at most
 }
 
 // session is one measurement.
@@ -97,7 +99,7 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		if s.verbose || i%50 == 49 {
-			fmt.Fprintf(os.Stderr, "mutate: %d of %d tried, %d noticed; %s:%d %s: %q\n", i+1, len(tried), len(s.killedBy), m.file, m.line, m.what, s.killedBy[m.id])
+			fmt.Fprintf(os.Stderr, "mutate: %d of %d tried, %d noticed; %s:%d, %s: `%s` %s: %q\n", i+1, len(tried), len(s.killedBy), m.file, m.line, m.function, m.code, m.what, s.killedBy[m.id])
 		}
 	}
 	return s.summary(tried)
@@ -149,6 +151,9 @@ func (s *session) prepare() (dirs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.own {
+		return dirs, os.WriteFile(filepath.Join(s.temp, "overlay.json"), overlay, 0o600)
+	}
 	for _, dir := range s.with {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
@@ -190,18 +195,42 @@ func (s *session) build(ctx context.Context, dir string) error {
 	return nil
 }
 
-// start runs a test and reports whether it passes, and the processor time that
-// it took.
-func (b *binary) start(ctx context.Context, name string, limit time.Duration, env string) (bool, time.Duration) {
+// start runs tests in one process and reports whether they pass, or which one
+// failed, if that is known. What is stopped at the limit without having had twice
+// its usual processor time, on a machine that is busy elsewhere or because it
+// waits, gets four times as long once more: that it was slow is not that it
+// noticed something.
+func (b *binary) start(ctx context.Context, names []string, limit, usual time.Duration, env string) (failed string, passed bool) {
+	r := b.within(ctx, names, limit, env)
+	if r.stopped && r.took < 2*usual {
+		r = b.within(ctx, names, 4*limit, env)
+	}
+	return r.failed, r.passed
+}
+
+// outcome is what came of a run: took is processor time.
+type outcome struct {
+	passed, stopped bool
+	failed          string
+	took            time.Duration
+}
+
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+func (b *binary) within(ctx context.Context, names []string, limit time.Duration, env string) outcome {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, b.path, "-test.short", "-test.failfast", "-test.run", "^"+name+"$")
-	cmd.Dir, cmd.Env, cmd.WaitDelay = b.dir, append(os.Environ(), env), time.Second
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
-		return false, 0
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, b.path, "-test.short", "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+	cmd.Dir, cmd.Env, cmd.WaitDelay, cmd.Stdout = b.dir, append(os.Environ(), env), time.Second, &out
+	r := outcome{passed: cmd.Run() == nil, stopped: ctx.Err() != nil}
+	if match := failure.FindSubmatch(out.Bytes()); match != nil {
+		r.failed = string(match[1])
 	}
-	return err == nil, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if cmd.ProcessState != nil {
+		r.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	return r
 }
 
 // trace runs every test alone. One that fails without any change, or takes too
@@ -211,13 +240,16 @@ func (s *session) trace(ctx context.Context) error {
 		for _, t := range b.tests {
 			file := filepath.Join(s.temp, "trace")
 			_ = os.Remove(file)
-			var passed bool
-			passed, t.duration = b.start(ctx, t.name, 2*time.Minute, "MUTANT_TRACE="+file)
+			r := b.within(ctx, []string{t.name}, 2*time.Minute, "MUTANT_TRACE="+file)
+			t.duration = r.took
+			if b.beginning == 0 || r.took < b.beginning {
+				b.beginning = r.took
+			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if !passed || t.duration > s.slowest {
-				fmt.Fprintf(os.Stderr, "mutate: %s of %s takes no part: passed is %v, after %v\n", t.name, b.dir, passed, t.duration)
+			if !r.passed || t.duration > s.slowest {
+				fmt.Fprintf(os.Stderr, "mutate: %s of %s takes no part: passed is %v, after %v\n", t.name, b.dir, r.passed, t.duration)
 				continue
 			}
 			lines, _ := os.ReadFile(file) // absent: no switch on the way
@@ -289,6 +321,10 @@ func (s *session) selected() ([]mutant, error) {
 	return list, nil
 }
 
+// alone is how many tests are run by themselves before all others are run in one
+// process, which starts once for all.
+const alone = 3
+
 // try runs the tests that pass a switch with that switch thrown: those of the
 // same package first, and of these the ones that noticed changes nearby, then
 // those that notice the most for the time they take. A change that goes
@@ -303,20 +339,54 @@ func (s *session) try(ctx context.Context, m mutant) {
 		slices.SortStableFunc(tests, func(a, b *test) int {
 			return cmp.Or(cmp.Compare(b.noticed[place], a.noticed[place]), cmp.Compare(b.worth(), a.worth()))
 		})
-		var spent time.Duration
-		for _, t := range tests {
-			if spent += t.duration; spent > s.budget && spent > t.duration {
-				break
+		for i, together := range b.portions(tests, s.budget) {
+			var usual time.Duration
+			var names []string
+			for _, t := range together {
+				usual += t.duration
+				names = append(names, t.name)
 			}
-			if passed, _ := b.start(ctx, t.name, 4*t.duration+15*time.Second, "MUTANT="+strconv.Itoa(m.id)); passed {
+			failed, passed := b.start(ctx, names, 4*usual+15*time.Second, usual, "MUTANT="+strconv.Itoa(m.id))
+			if passed {
 				continue
 			}
-			s.killedBy[m.id] = b.dir + ": " + t.name
-			t.noticed[place]++
-			t.total++
+			s.killedBy[m.id] = b.dir + ": " + cmp.Or(failed, names[0])
+			for _, t := range together {
+				if i < alone || t.name == failed {
+					t.noticed[place]++
+					t.total++
+				}
+			}
 			return
 		}
 	}
+}
+
+// portions cuts a list of tests into what is run in one process: the first ones
+// each by itself, then all that the budget allows.
+func (b *binary) portions(tests []*test, budget time.Duration) [][]*test {
+	var list [][]*test
+	var rest []*test
+	var spent time.Duration
+	for i, t := range tests {
+		cost := t.duration
+		if i >= alone {
+			cost -= b.beginning
+		}
+		if spent += cost; spent > budget && i > 0 {
+			spent -= cost
+			continue
+		}
+		if i < alone {
+			list = append(list, []*test{t})
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	if len(rest) > 0 {
+		list = append(list, rest)
+	}
+	return list
 }
 
 // worth is how much a test notices for its time.
