@@ -217,8 +217,8 @@ func TestAudiencesOfConfig(t *testing.T) {
 	}
 }
 
-// TestLeewayOfOneIssuer: its own, that of Config, or none.
-func TestLeewayOfOneIssuer(t *testing.T) {
+// TestOwnLeewayReplacesThatOfConfig: its own, that of Config, or none.
+func TestOwnLeewayReplacesThatOfConfig(t *testing.T) {
 	w := newFuzzWorld(t, nil)
 	late := change(t, fuzzClaims, "1767229200", "1767225570") // ended 30 s ago
 	for _, test := range []struct {
