@@ -21,8 +21,11 @@ type Cache struct {
 }
 
 // New returns a cache whose keys begin with prefix. The caller owns client,
-// and should make it with DisableRetry: it otherwise repeats what failed until
-// the context of the call is done.
+// and should make it with DisableRetry, or it repeats what failed until the
+// context of the call is done; with AlwaysPipelining, or a call whose context ends
+// closes its connection; and with a short Dialer.Timeout, 5 seconds by default: a call
+// that needs a new connection waits so long for a server that hangs, whatever its own
+// context says.
 func New(client valkey.Client, prefix string) (*Cache, error) {
 	if client == nil || prefix == "" {
 		return nil, errors.New("valkeycache: no client or no prefix")

@@ -45,7 +45,8 @@ func startServer(t *testing.T) *server {
 // none.
 func (s *server) client(env *conformance.Env, address string) valkey.Client {
 	client, err := valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{address}, DisableCache: true, DisableRetry: true,
+		InitAddress: []string{address}, DisableCache: true, DisableRetry: true, AlwaysPipelining: true,
+		Dialer: net.Dialer{Timeout: time.Second},
 	})
 	if err != nil {
 		s.t.Error(err)

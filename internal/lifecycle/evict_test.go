@@ -122,8 +122,8 @@ func TestPinnedEntriesStay(t *testing.T) {
 	})
 }
 
-// TestBoundInBytes: large documents make room for fewer issuers.
-func TestBoundInBytes(t *testing.T) {
+// TestMemoryIsBoundInBytes: large documents make room for fewer issuers.
+func TestMemoryIsBoundInBytes(t *testing.T) {
 	for size, want := range map[int][2]int{10: {800, 1024}, 64 << 10: {10, 16}, 2 << 20: {1, 1}} {
 		bubble(t, func(t *testing.T) {
 			c := newCrowd(t, func(p *lifecycle.Policy) { p.MaxBytes = 1 << 20 })

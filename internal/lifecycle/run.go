@@ -275,6 +275,9 @@ func (r *run) finish() {
 		}
 	}
 	e.wake.Store(e.nextWake(view))
+	// Whoever sees what was published may begin the next refresh.
+	c.errs, c.view = r.outcome(), view
+	e.call = nil
 	e.mu.Unlock()
 	s.account(e)
 	for i := range e.docs {
@@ -282,10 +285,6 @@ func (r *run) finish() {
 			e.observe(EventRotated, i, nil)
 		}
 	}
-	e.mu.Lock()
-	c.errs, c.view = r.outcome(), view
-	e.call = nil
-	e.mu.Unlock()
 	close(c.done)
 }
 

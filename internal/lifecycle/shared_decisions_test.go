@@ -67,10 +67,12 @@ func TestCacheThatKeepsTooLong(t *testing.T) {
 		all, m, _ := fleet(t, 2, i, nil)
 		all[0].want("k1")
 		time.Sleep(time.Second)
+		m.mu.Lock()
 		for key, v := range m.values {
 			v.until = time.Now().Add(1000 * time.Hour)
 			m.values[key] = v
 		}
+		m.mu.Unlock()
 		i.both(func(p *place) { p.err = errDown })
 		time.Sleep(time.Hour)
 		all[1].want("k1") // within it
@@ -99,11 +101,18 @@ func TestProbesOfTheCache(t *testing.T) {
 		}
 		round(1)
 		round(0)
-		m.fail = errFull
+		fail := func(err error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.fail = err
+		}
+		fail(errFull)
 		round(0) // the write of what was fetched fails
-		m.fail = nil
+		fail(nil)
 		round(1)
 		round(0)
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		if len(l.added) != 5 {
 			t.Errorf("%d leases; want 5", len(l.added))
 		}
