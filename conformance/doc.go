@@ -23,13 +23,13 @@ package conformance
 //
 //   - cache.go, and cache_presence.go, cache_values.go, cache_keys.go, cache_slices.go,
 //     cache_time.go (each ttl ends in time), cache_lives.go (exactly at the end,
-//     between two steps of a clock, second lives),
+//     between two steps of a clock, second lives, room that comes back),
 //     cache_concurrency.go, cache_faults.go, cache_recovery.go (after a fault),
 //     cache_shared.go (a second process), cache_clear.go
 //   - replay.go, and replay_adds.go, replay_lives.go, replay_faults.go (and errors that
 //     tell keys)
-//   - resolver.go, and resolver_checks.go, resolver_neighbours.go (hosts that differ a
-//     little), resolver_request.go (requests, and copies of them)
+//   - resolver.go, and resolver_checks.go, resolver_neighbours.go (issuers and hosts
+//     that look alike), resolver_request.go (requests, and copies of them)
 //   - fetcher.go, and fetcher_checks.go, fetcher_conditional.go
 //   - doer.go, and doer_checks.go, doer_manners.go (what it must leave alone: requests,
 //     Retry-After, caching)

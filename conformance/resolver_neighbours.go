@@ -207,3 +207,28 @@ func resolverSpellings(c *resolverCase) error {
 	}
 	return nil
 }
+
+// resolverLookAlikes takes requests that are known, with issuers that look like
+// the ones that they are known for.
+func resolverLookAlikes(c *resolverCase) error {
+	if len(c.h.Known) == 0 {
+		return skip("the harness has no Known requests")
+	}
+	mark := randomHex(8)
+	for _, issuer := range slices.Sorted(maps.Keys(c.h.Known)) {
+		name, _ := issuerName(issuer)
+		host := strings.TrimSuffix(strings.TrimPrefix(name, "https://"), "/")
+		for _, fake := range []string{
+			"https://" + host + "." + mark + ".example/", "https://" + mark + host + "/", "https://" + mark + "." + host + "/",
+			"https://" + mark + ".example/" + host + "/", name + mark + "/", "https://" + host + "@" + mark + ".example/",
+			"https://" + mark + ".example/?" + name, "https://" + mark + ".example/#" + name,
+		} {
+			req := clone(c.h.Known[issuer])
+			req.UnverifiedIssuer = fake
+			if err := c.outside(req, mark, "the issuer "+fake); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

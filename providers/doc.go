@@ -35,3 +35,11 @@ func under(base, path string) string {
 	}
 	return strings.TrimSuffix(base, "/") + path
 }
+
+// The files, by what they do:
+//
+//   - hosted.go: identity services
+//   - amazon.go, google.go, microsoft.go: those of the clouds
+//   - workload.go: programs' identities: CI, gateways, SPIFFE
+//   - kubernetes.go: a cluster's service accounts
+//   - selfhosted.go: servers that one runs oneself

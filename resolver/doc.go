@@ -13,3 +13,11 @@
 // overwrites them; a client that can set them can choose the tenant, though
 // never an issuer outside the configuration.
 package resolver
+
+// The files, by what they do:
+//
+//   - resolver.go: fixed lists, functions, lists and Issuers by host
+//   - chain.go: one resolver after the other
+//   - cached.go: answers that are remembered
+//   - template.go: the issuers of a product's tenants, by a pattern
+//   - rules.go: the rules of Issuers, checked early

@@ -35,3 +35,13 @@
 // scope is answered with status 403 and a challenge that names the scopes, from
 // which clients start a step-up authorization.
 package mcpverifier
+
+// The files, by what they do:
+//
+//   - config.go: Config and its checks
+//   - handler.go: Handler: what a request goes through, and whose token each method sees
+//   - token.go: the token of a call, as the SDK and tools get it; it does not print
+//   - require.go: what tools demand
+//   - session.go: whose session a request is of
+//   - response.go: the first bytes of answers, and of batches
+//   - metadata.go: protected resource metadata

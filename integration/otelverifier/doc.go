@@ -57,3 +57,11 @@
 // anybody who does not use it. Its code needs the API of OpenTelemetry alone;
 // the SDK is for its tests.
 package otelverifier
+
+// The files, by what they do:
+//
+//   - config.go: Config, and the words that attributes have
+//   - verifier.go: spans and durations of verifications
+//   - observer.go: metrics of a Verifier's events
+//   - exchange.go: metrics of token exchange
+//   - doer.go: the requests for documents

@@ -9,3 +9,11 @@
 // served byte by byte, and what a step sets up ends with it unless the format
 // says otherwise.
 package recorded
+
+// The files, by what they do:
+//
+//   - vector.go: a recorded vector, as it is in its file
+//   - world.go: the servers and the clock of a vector
+//   - play.go: a vector, played, and what came out of it
+//   - compare.go: what came out, against what was recorded
+//   - differences.go: differences on purpose, each with the outcome that it wants

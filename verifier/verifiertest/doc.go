@@ -18,8 +18,13 @@ package verifiertest
 //   - transport.go: how an Issuer is reached: TLS, or inside the process
 //   - tokenendpoint.go: what its token endpoint demands of clients
 //   - introspection.go: opaque, encrypted and revoked tokens
-//   - keys.go, signer.go, algorithm.go: signing keys; those of other algorithms; a fake algorithm
+//   - keys.go: signing keys, and how they are published
+//   - signer.go: keys of algorithms from outside of the standard library
+//   - algorithm.go: SignatureAlgorithm, a fake algorithm
 //   - dpop.go: DPoPClient; proofs.go: options that change or spoil a proof
-//   - token.go, request.go: tokens and a verifier without any signature, for handlers
-//   - clock.go, store.go, faults.go: the fake clock and stores, and how they fail
+//   - token.go: tokens without any signature, for handlers
+//   - request.go: RequestVerifier, which answers as it is told
+//   - clock.go: Clock
+//   - store.go: Cache, ReplayStore and RevocationStore
+//   - faults.go: how they fail, and how often they were called
 //   - run.go: a testing.TB outside of tests
