@@ -78,9 +78,9 @@
 //   - proxies.go: what stands between clients and this API
 //   - request.go: requests
 //   - options.go: options of one verification
-//   - policy.go: an Issuer, compiled
+//   - policy.go: an Issuer, compiled, and how its rules judge a token
 //   - compiled.go: the policies of what resolvers return
-//   - gate.go: which issuer may sign, and by which rules
+//   - gate.go: which issuer may sign, or is asked about an opaque token, and by which rules
 //   - answers.go: challenges and error answers
 //   - nonce.go: the nonces of proofs
 //   - replay.go: the replay record
