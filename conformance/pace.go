@@ -51,6 +51,15 @@ func (p pace) watch() (elapsed func() time.Duration) {
 	return func() time.Duration { return time.Since(start) }
 }
 
+// reach lets time pass until a moment after the beginning of a watch. Calls on the
+// way have taken real time; Advance is told the step from the last such moment.
+func (p pace) reach(elapsed func() time.Duration, moment, step time.Duration) error {
+	if p.advance == nil {
+		step = max(0, moment-elapsed())
+	}
+	return p.pass(step)
+}
+
 // until asks gone until it says yes, for as long as real time is imprecise.
 func (p pace) until(gone func() (bool, error)) (bool, error) {
 	for deadline := time.Now().Add(max(p.min, 500*time.Millisecond)); ; {

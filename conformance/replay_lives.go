@@ -29,22 +29,23 @@ func replayLives() []Check[ReplayStoreHarness] {
 	}
 }
 
-// within adds a key, lets a part of its ttl pass, and looks: the key must be
-// there. Between is what happens in the meantime.
-func (c *replayCase) within(name string, ttl, wait time.Duration, between func(key string) error) error {
+// within adds a key, and looks just before the end of its ttl: the key must be
+// there. Between is what happens in the meantime; wait is what is left of the time
+// after it.
+func (c *replayCase) within(name string, ttl, wait time.Duration, between func(key string, elapsed func() time.Duration) error) error {
 	key, elapsed := c.key(name), c.watch()
 	if err := c.firstAdd(key, ttl); err != nil {
 		return err
 	}
 	if between != nil {
-		if err := between(key); err != nil {
+		if err := between(key, elapsed); err != nil {
 			if elapsed() >= ttl {
 				return errTooSlow()
 			}
 			return err
 		}
 	}
-	if err := c.pass(wait); err != nil {
+	if err := c.reach(elapsed, c.justBefore(ttl), wait); err != nil {
 		return err
 	}
 	added, err := c.add(c.ctx, key, ttl)
@@ -52,7 +53,7 @@ func (c *replayCase) within(name string, ttl, wait time.Duration, between func(k
 		return errTooSlow()
 	}
 	if added || err != nil {
-		err = fmt.Errorf("Add(%s) again %v after Add with a ttl of %v = %v, %v; want false, nil", show(key), wait, ttl, added, err)
+		err = fmt.Errorf("Add(%s) again %v after Add with a ttl of %v = %v, %v; want false, nil", show(key), c.justBefore(ttl), ttl, added, err)
 		if c.advance == nil { // a server's clock may stand still on a busy machine
 			err = doubt(err)
 		}
@@ -91,7 +92,8 @@ func replayTraffic(c *replayCase) error {
 	if c.advance == nil {
 		ttl = max(ttl, 600*time.Millisecond*time.Duration(max(c.scale, 1)))
 	}
-	return c.within("k", ttl, c.justBefore(ttl)/4, func(key string) error {
+	quarter := c.justBefore(ttl) / 4
+	return c.within("k", ttl, quarter, func(_ string, elapsed func() time.Duration) error {
 		for round := range 3 {
 			for i := range 60 {
 				its := time.Hour
@@ -102,7 +104,7 @@ func replayTraffic(c *replayCase) error {
 					return fmt.Errorf("Add of another key = %w; want nil", err)
 				}
 			}
-			if err := c.pass(c.justBefore(ttl) / 4); err != nil {
+			if err := c.reach(elapsed, time.Duration(round+1)*quarter, quarter); err != nil {
 				return err
 			}
 		}
@@ -120,7 +122,7 @@ func replayShortens(c *replayCase) error {
 	if c.advance == nil {
 		ttl = max(ttl, 400*time.Millisecond*time.Duration(max(c.scale, 1)))
 	}
-	return c.within("k", ttl, c.justBefore(ttl), func(key string) error {
+	return c.within("k", ttl, c.justBefore(ttl), func(key string, _ func() time.Duration) error {
 		for _, other := range otherTTLs(ttl) {
 			if added, err := c.add(c.ctx, key, other); added || err != nil {
 				return doubt(skip("a repeated Add = %v, %v, which is another check's finding", added, err))
@@ -190,8 +192,8 @@ func replaySecondLife(c *replayCase) error {
 	}); err != nil || !ok {
 		return doubt(skip("the key did not end, which is another check's finding"))
 	}
-	for range 4 {
-		if err := c.pass(c.justBefore(long) / 4); err != nil {
+	for i := range 4 {
+		if err := c.reach(elapsed, time.Duration(i+1)*c.justBefore(long)/4, c.justBefore(long)/4); err != nil {
 			return err
 		}
 		added, err := c.add(c.ctx, key, time.Hour)
@@ -267,7 +269,7 @@ func replayZeroTTL(c *replayCase) error {
 		ttl = max(ttl, 400*time.Millisecond*time.Duration(max(c.scale, 1)))
 	}
 	for _, other := range []time.Duration{0, -1, -time.Hour, math.MinInt64} {
-		err := c.within(fmt.Sprint("kept", other), ttl, c.justBefore(ttl), func(key string) error {
+		err := c.within(fmt.Sprint("kept", other), ttl, c.justBefore(ttl), func(key string, _ func() time.Duration) error {
 			_, err := c.add(c.ctx, key, other)
 			return err
 		})
