@@ -35,7 +35,7 @@ func (v Value) DocumentMembers(dst []Member) (members []Member, ok bool) {
 }
 
 func parseDocument(src string, dst []Member) ([]Member, error) {
-	s := scanner{src: src, lenient: true}
+	s := scanner{src: src, marks: lenient}
 	return s.document(dst)
 }
 
@@ -69,7 +69,7 @@ func (v Value) unlessNull() Value {
 }
 
 func (s *scanner) maxDepth() int {
-	if s.lenient {
+	if s.marks == lenient {
 		return maxDocumentDepth
 	}
 	return MaxDepth

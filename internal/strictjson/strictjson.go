@@ -33,12 +33,23 @@ const (
 // Value is a JSON value inside a document that was parsed. Its zero value is
 // Invalid: the member is absent.
 type Value struct {
-	raw     string
-	kind    Kind
-	escaped bool // a string with at least one backslash
-	badText bool // a string that is not valid Unicode text; of a document only
-	lenient bool // a part of a document; see ParseDocument
+	raw  string
+	kind Kind
+	// marks are one field, because the compiler keeps structs of up to four in
+	// registers.
+	marks marks
 }
+
+// marks are what the scanner has seen of a value.
+type marks uint8
+
+const (
+	escaped marks = 1 << iota // a string with at least one backslash
+	badText                   // a string that is not valid Unicode text; of a document only
+	lenient                   // a part of a document; see ParseDocument
+)
+
+func (v Value) is(m marks) bool { return v.marks&m != 0 }
 
 // Member is a name and value of an object.
 type Member struct {
@@ -86,9 +97,9 @@ func Find(members []Member, name string) Value {
 }
 
 type scanner struct {
-	src     string
-	pos     int
-	lenient bool // see ParseDocument
+	src   string
+	pos   int
+	marks marks // of every value: none, or lenient
 	// names holds the names of the objects that are open and nested, innermost
 	// last, for the duplicate check.
 	names []string
@@ -130,7 +141,7 @@ func (s *scanner) object(dst []Member, keep bool, depth int) ([]Member, error) {
 		}
 		name := text.name()
 		switch {
-		case s.lenient: // the names of nested objects are not needed
+		case s.marks == lenient: // the names of nested objects are not needed
 		case keep:
 			if seen.hasMember(dst[start:], name) {
 				return dst, ErrDuplicate
@@ -214,10 +225,10 @@ func (s *scanner) value(depth int) (Value, error) {
 		return s.str()
 	case '{':
 		_, err := s.object(nil, false, depth+1)
-		return Value{raw: s.src[start:s.pos], kind: Object, lenient: s.lenient}, err
+		return Value{raw: s.src[start:s.pos], kind: Object, marks: s.marks}, err
 	case '[':
 		err := s.array(depth + 1)
-		return Value{raw: s.src[start:s.pos], kind: Array, lenient: s.lenient}, err
+		return Value{raw: s.src[start:s.pos], kind: Array, marks: s.marks}, err
 	case 't':
 		return s.literal("true", Bool)
 	case 'f':
@@ -286,42 +297,50 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
+// plain are the bytes of a string that stand for themselves.
+var plain = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return plain
+}()
+
 // str reads a string. Of a document its text is looked at here; of everything
 // else it is known to be valid UTF-8.
 func (s *scanner) str() (Value, error) {
-	v := Value{kind: String, lenient: s.lenient}
-	start := s.pos
-	i := s.pos + 1
-	for i < len(s.src) {
-		c := s.src[i]
-		switch {
-		case c == '"':
-			s.pos = i + 1
-			v.raw = s.src[start:s.pos]
-			v.badText = v.badText || s.lenient && !utf8.ValidString(v.raw)
-			return v, nil
-		case c < 0x20:
-			return Value{}, ErrSyntax
-		case c == '\\':
-			v.escaped = true
-			n, err := escapeLen(s.src[i:])
-			if s.lenient && err == ErrUTF8 {
-				v.badText, n, err = true, len(`\ud800`), nil
-			}
-			if err != nil {
-				return Value{}, err
-			}
-			i += n
-		default:
+	src, i := s.src, s.pos+1
+	v := Value{kind: String, marks: s.marks}
+	for {
+		for i < len(src) && plain[src[i]] {
 			i++
 		}
+		switch {
+		case i >= len(src) || src[i] < 0x20:
+			return Value{}, ErrSyntax
+		case src[i] == '"':
+			v.raw = src[s.pos : i+1]
+			if v.is(lenient) && !utf8.ValidString(v.raw) {
+				v.marks |= badText
+			}
+			s.pos = i + 1
+			return v, nil
+		}
+		n, err := escapeLen(src[i:])
+		v.marks |= escaped
+		if v.is(lenient) && err == ErrUTF8 {
+			v.marks |= badText
+			n, err = len(`\ud800`), nil
+		}
+		if err != nil {
+			return Value{}, err
+		}
+		i += n
 	}
-	return Value{}, ErrSyntax
 }
 
 // name returns the text of a member's name.
 func (v Value) name() string {
-	if v.badText {
+	if v.is(badText) {
 		return string(utf8.RuneError) // not the name of anything
 	}
 	text, _ := v.Text()

@@ -16,11 +16,11 @@ func (v Value) Raw() string { return v.raw }
 // Text returns the text of a string value with its escapes resolved; ok is
 // false for every other kind, and for text of a document that is not Unicode.
 func (v Value) Text() (text string, ok bool) {
-	if v.kind != String || v.badText {
+	if v.kind != String || v.is(badText) {
 		return "", false
 	}
 	text = v.raw[1 : len(v.raw)-1]
-	if v.escaped {
+	if v.is(escaped) {
 		text = unescape(text)
 	}
 	return text, true
@@ -45,7 +45,7 @@ func (v Value) Elements(dst []Value) (elements []Value, ok bool) {
 	if v.kind != Array {
 		return dst, false
 	}
-	s := scanner{src: v.raw, pos: 1, lenient: v.lenient}
+	s := scanner{src: v.raw, pos: 1, marks: v.marks & lenient}
 	s.space()
 	if s.peek() == ']' {
 		return dst, true
