@@ -58,10 +58,8 @@ func (p *policy) admits(iss, stated string) bool {
 	if iss == "" {
 		return p.subjectPrefix != ""
 	}
-	if len(p.exact) > 1 && slices.Contains(p.exact, iss) && slices.Contains(p.exact, stated) {
-		return iss == stated
-	}
-	return p.has(iss)
+	otherSpelling := iss != stated && slices.Contains(p.exact, iss) && slices.Contains(p.exact, stated)
+	return p.has(iss) && !otherSpelling
 }
 
 // checkHeader makes sure that the token claims to be an access token (RFC 8725,

@@ -265,18 +265,20 @@ func (v *Verifier) verifySigned(ctx context.Context, compact string, sealed *sea
 	members := scratch.Get().(*[]strictjson.Member)
 	defer func() {
 		if cap(*members) <= maxScratch {
-			clear((*members)[:cap(*members)]) // they hold on to the token
+			clear(*members) // they hold on to the token
+			*members = (*members)[:0]
 			scratch.Put(members)
 		}
 	}()
-	parsed, err := jws.Parse(compact, v.headers, (*members)[:0])
+	parsed, err := jws.Parse(compact, v.headers, *members)
 	if err != nil {
+		*members = (*members)[:cap(*members)] // nobody says how many there were
 		if sealed != nil {
 			return nil, signed, refuse(reason.TokenDecryption) // no other answer than to a wrong key
 		}
 		return nil, signed, malformed(err)
 	}
-	*members = parsed.Members[:0]
+	*members = parsed.Members
 	if t, err = readRegistered(&parsed); err != nil {
 		return nil, signed, err
 	}

@@ -32,9 +32,10 @@ func (h *Headers) get(segment string) *Header {
 // Remember keeps the header of a verified token. When the memory is full it
 // starts anew: what is in use comes back at once.
 func (h *Headers) Remember(header *Header) {
-	if h == nil || h.get(header.Segment) != nil {
+	if h == nil || header.remembered || h.get(header.Segment) != nil {
 		return
 	}
+	header.remembered = true // before others can read it
 	weight := Weight(header.Segment)
 	if h.count.Add(weight) > h.max {
 		h.m.Clear()

@@ -36,6 +36,9 @@ type Header struct {
 	JWK strictjson.Value
 	// Segment is the base64url text that the header was read from.
 	Segment string
+	// remembered: it was put into a Headers. The one that the token came from
+	// may have started anew since; the next token brings it back.
+	remembered bool
 }
 
 // Token is a parsed, unverified JWS.

@@ -4,12 +4,32 @@ package strictjson
 const linearNames = 24
 
 // nameSet answers "was this name here before" for one object. Small objects
-// are scanned; larger ones get a map, so that an object with thousands of
-// members costs linear and not quadratic time.
-type nameSet struct{ m map[string]struct{} }
+// are scanned if a name of the same sketch was here before; larger ones get a
+// map, so that an object with thousands of members costs linear and not
+// quadratic time.
+type nameSet struct {
+	sketches uint64 // a bit for each sketch that was here
+	m        map[string]struct{}
+}
+
+// isNew reports whether no name of the same sketch was here before, and
+// remembers the name's: equal names have equal sketches.
+func (n *nameSet) isNew(name string) bool {
+	sketch := len(name)
+	if sketch > 0 {
+		sketch += int(name[0])<<1 ^ int(name[sketch-1])<<3
+	}
+	bit := uint64(1) << (sketch & 63)
+	isNew := n.sketches&bit == 0
+	n.sketches |= bit
+	return isNew
+}
 
 func (n *nameSet) hasMember(members []Member, name string) bool {
 	if len(members) <= linearNames {
+		if n.isNew(name) {
+			return false
+		}
 		for i := range members {
 			if members[i].Name == name {
 				return true
@@ -28,6 +48,9 @@ func (n *nameSet) hasMember(members []Member, name string) bool {
 
 func (n *nameSet) hasName(names []string, name string) bool {
 	if len(names) <= linearNames {
+		if n.isNew(name) {
+			return false
+		}
 		for _, seen := range names {
 			if seen == name {
 				return true
