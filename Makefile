@@ -60,8 +60,11 @@ vuln:
 fuzz:
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) tools/scripts/fuzz.sh
 
-soak:
-	@PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run TestSoak ./verifier
+# Both at once: the second one mostly waits for a Redis that is killed and frozen.
+soak: servers
+	@PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run 'TestSoak$$' ./verifier & \
+	first=$$!; cd cacheadapter/redis && PORTCULLIS_SOAK=$(SOAK) GOWORK=off $(GO) test -timeout 2h -count 1 -v -run 'TestSoak$$' .; \
+	second=$$?; wait $$first && exit $$second
 
 mutate:
 	@GOWORK=off $(GO) run ./tools/mutate $(MUTATE)
