@@ -69,7 +69,7 @@ var (
 	escape   = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 )
 
-// refusals are the reasons for which a URL is compared with none here.
+// urlRefusals are the reasons for which a URL is compared with none here.
 func urlRefusals(raw string) (reasons []string) {
 	is := func(reason string, yes bool) {
 		if yes {
@@ -117,6 +117,7 @@ func hasReserved(path string) bool {
 
 // isMisread reports whether dot segments stand beside empty segments or encoded
 // slashes: there the first are dropped with the root, and the others are slashes.
+// FuzzNormalize of internal/htu compares those with another reading.
 func isMisread(path string) bool {
 	decoded, _ := url.PathUnescape(path)
 	dots := false
@@ -126,14 +127,64 @@ func isMisread(path string) bool {
 	return dots && (strings.Contains(decoded, "//") || strings.Contains(strings.ToLower(path), "%2f"))
 }
 
+// respellings is how many ways respell knows.
+const respellings = 9
+
+// respell spells a URL in other ways, some of which make it another one. Each way
+// is two octets: which, and where.
+func respell(raw string, ways []byte) string {
+	for i := 0; i+1 < min(len(ways), 16); i += 2 {
+		at := int(ways[i+1]) % (len(raw) + 1)
+		head, tail := raw[:at], raw[at:]
+		switch ways[i] % respellings {
+		case 0, 1: // percent-encoded
+			if tail != "" {
+				verb := [...]string{"%%%02x", "%%%02X"}[ways[i]%respellings]
+				raw = head + fmt.Sprintf(verb, tail[0]) + tail[1:]
+			}
+		case 2: // in another case
+			if tail != "" {
+				raw = head + string([]byte{swapCase(tail[0])}) + tail[1:]
+			}
+		case 3:
+			raw = head + "/." + tail
+		case 4:
+			raw = head + "/x/.." + tail
+		case 5:
+			raw = head + "/%2E%2e" + tail
+		case 6:
+			raw += "?q=/../#f"
+		case 7, 8:
+			if _, rest, ok := strings.Cut(raw, "://"); ok {
+				authority := strings.IndexAny(rest+"/", "/?#") + len(raw) - len(rest)
+				raw = raw[:authority] + [...]string{":443", ":"}[ways[i]%respellings-7] + raw[authority:]
+			}
+		}
+	}
+	return raw
+}
+
+func swapCase(c byte) byte {
+	if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' {
+		return c ^ 0x20
+	}
+	return c
+}
+
 // FuzzURL: what is one URL here is one there; two that are one there and not here
 // are so for a reason of ours that has a name.
 func FuzzURL(f *testing.F) {
 	p := newProver(f)
 	for _, pair := range urlPairs {
-		f.Add(pair.a, pair.b)
+		f.Add(pair.a, pair.b, []byte{})
+		for how := range byte(respellings) {
+			for _, at := range []byte{0, 9, 22, 23, 24, 25, 28} {
+				f.Add(pair.a, pair.a, []byte{how, at})
+			}
+		}
 	}
-	f.Fuzz(func(t *testing.T, a, b string) {
+	f.Fuzz(func(t *testing.T, a, b string, ways []byte) {
+		b = respell(b, ways)
 		if !utf8.ValidString(b) || len(b) > 1024 { // a proof is JSON, and bounded
 			return
 		}
@@ -176,6 +227,8 @@ var urlPairs = []struct {
 	{"https://api.example.com/A", "https://api.example.com/a", false, false},
 	{"https://api.example.com/a", "http://api.example.com/a", false, false},
 	{"https://api.example.com/a", "https://api.example.com:8443/a", false, false},
+	{"http://api.example.com:443/a", "http://api.example.com/a", false, false},
+	{"https://api.example.com:80/a", "https://api.example.com/a", false, false},
 	{"https://api.example.com/a", "https://api.example.com/a/", false, false},
 	{"https://u@api.example.com/a", "https://u@api.example.com/a", false, true}, // refused
 	{"https://api.example.com:0443/a", "https://api.example.com:0443/a", false, true},
