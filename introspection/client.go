@@ -44,10 +44,11 @@ type Client struct {
 	ttl, negativeTTL time.Duration
 	active           *active
 	inactive         *inactive
+	known            *active // whose last answer was active, without what it said
 	shared           *shared // nil: none
 
 	flights singleflight.Group
-	slots   chan struct{} // one for each question under way
+	slots   *slots
 
 	ctx    context.Context // done after Close
 	cancel context.CancelCauseFunc
@@ -83,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.doer = fetch.Client(cfg.Doer)
 	if cfg.Doer == nil {
-		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: cap(c.slots)}))
+		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: c.slots.total()}))
 	}
 	if c.fixed == nil || cfg.SignedAnswers.Audience != "" {
 		policy := lifecycle.DefaultPolicy()
@@ -236,22 +237,22 @@ func (c *Client) fly(ctx context.Context, k key, to *target, token string) (f fl
 	if claims, how, ok := c.recall(ctx, k); ok {
 		return flight{claims, how.active, true}, nil
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	default:
-		return f, &Error{kind: ErrBusy}
-	}
 	// The first caller's values, such as a trace, stay; its end does not.
 	ctx, done, err := c.begin(context.WithoutCancel(ctx))
 	if err != nil {
 		return f, err
 	}
 	defer done()
-	if claims, at := c.shared.get(ctx, k, c.clock.Now()); claims != nil {
-		c.active.put(k, claims, at)
-		return flight{claims, true, true}, nil
+	if a, at := c.shared.get(ctx, k, c.clock.Now()); a.active {
+		c.active.put(k, a.claims, at)
+		c.recognize(k, &a)
+		return flight{a.claims, true, true}, nil
 	}
+	release, ok := c.slots.take(c.known.has(k, c.clock.Now()))
+	if !ok {
+		return f, &Error{kind: ErrBusy}
+	}
+	defer release()
 	a, err := c.ask(ctx, to, token)
 	if err != nil {
 		return f, err
@@ -260,16 +261,32 @@ func (c *Client) fly(ctx context.Context, k key, to *target, token string) (f fl
 	return flight{a.claims, a.active, false}, nil
 }
 
+// knownFor is for how long a token is known by one active answer. One that is in
+// use is asked about again within Config.TTL.
+const knownFor = 24 * time.Hour
+
+// recognize notes that an answer was active, for no longer than the token lives.
+func (c *Client) recognize(k key, a *answer) {
+	now := c.clock.Now()
+	until := now.Add(knownFor)
+	if !a.until.IsZero() && a.until.Before(until) {
+		until = a.until
+	}
+	c.known.put(k, nil, span{now.UnixNano(), until.UnixNano()})
+}
+
 // remember keeps an answer: a positive one for no longer than the token lives (RFC
 // 7662, Section 4).
 func (c *Client) remember(ctx context.Context, k key, a *answer) {
 	now := c.clock.Now()
 	if !a.active {
+		c.known.drop(k)
 		if c.negativeTTL > 0 {
 			c.inactive.put(k, span{now.UnixNano(), now.Add(c.negativeTTL).UnixNano()})
 		}
 		return
 	}
+	c.recognize(k, a)
 	until := now.Add(c.ttl)
 	if !a.until.IsZero() && a.until.Before(until) {
 		until = a.until

@@ -293,7 +293,7 @@ func TestEqualQuestionsShareOne(t *testing.T) {
 func TestExcessFailsAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	doer := newHeld(w)
-	w.client = w.newClient(t, func(c *introspection.Config) { c.Doer, c.MaxInFlight = doer, 2 })
+	w.client = w.newClient(t, func(c *introspection.Config) { c.Doer, c.MaxInFlight = doer, 3 }) // one is kept for known tokens
 	var wg sync.WaitGroup
 	for i := range 2 {
 		wg.Go(func() { _, _ = w.ask(t, fmt.Sprint("token-", i)) })
@@ -312,30 +312,36 @@ func TestExcessFailsAtOnce(t *testing.T) {
 // Without a Doer, as many questions are really under way as MaxInFlight says, over
 // HTTP/1.1 too: none waits for the connection of another.
 func TestQuestionsDoNotWaitForConnections(t *testing.T) {
-	const inFlight = 12
+	const inFlight, known = 12, 3 // for which a quarter is kept
 	var under atomic.Int64
 	all := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if under.Add(1) == inFlight {
+		if under.Add(1) == known+inFlight {
 			close(all)
 		}
-		select {
-		case <-all:
-			_, _ = w.Write([]byte(`{"active":false}`))
-		case <-r.Context().Done():
+		if under.Load() > known {
+			select {
+			case <-all:
+			case <-r.Context().Done():
+			}
 		}
+		_, _ = w.Write([]byte(`{"active":true}`))
 	}))
 	defer server.Close()
 	c := mustClient(t, introspection.Config{
-		Domain: "id.example.com", Endpoint: server.URL, ClientID: "orders", Auth: exchange.ClientSecretBasic("s"), MaxInFlight: inFlight,
+		Domain: "id.example.com", Endpoint: server.URL, ClientID: "orders", Auth: exchange.ClientSecretBasic("s"), MaxInFlight: inFlight, TTL: -1,
 	})
+	ask := func(i int) {
+		if _, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: fmt.Sprint("token-", i)}); err != nil {
+			t.Errorf("question %d: %v after %d came in", i, err, under.Load())
+		}
+	}
+	for i := range known {
+		ask(i)
+	}
 	var wg sync.WaitGroup
 	for i := range inFlight {
-		wg.Go(func() {
-			if _, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: fmt.Sprint("token-", i)}); err != nil {
-				t.Errorf("question %d: %v after %d came in", i, err, under.Load())
-			}
-		})
+		wg.Go(func() { ask(i) })
 	}
 	wg.Wait()
 }
@@ -622,6 +628,8 @@ func TestConfig(t *testing.T) {
 		{"NegativeTTL", func(c *introspection.Config) { c.NegativeTTL = time.Hour }},
 		{"MaxMemory", func(c *introspection.Config) { c.MaxMemory = 1 }},
 		{"MaxNegative", func(c *introspection.Config) { c.MaxNegative = -1 }},
+		{"MaxKnown", func(c *introspection.Config) { c.MaxKnown = -1 }},
+		{"MaxKnown", func(c *introspection.Config) { c.MaxKnown = 1<<22 + 1 }},
 		{"Cache", func(c *introspection.Config) { c.Cache = verifiertest.NewCache(nil, 0) }},
 		{"Cache", func(c *introspection.Config) { c.CachePrivate = true }},
 		{"Cache", func(c *introspection.Config) {

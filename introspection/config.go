@@ -53,8 +53,10 @@ type Config struct {
 	// Timeout bounds each question, the look at the metadata included, beside the
 	// context of the caller. Default 5 s, at most 1 minute.
 	Timeout time.Duration
-	// MaxInFlight is how many questions are under way at once. Default 64, at most
-	// 4096.
+	// MaxInFlight is how many questions are under way at once. A quarter of them, at
+	// least one of two or more, is kept for tokens whose last answer was active, which
+	// can have the others too: what nobody has seen, such as made-up tokens, takes
+	// none of that quarter. Default 64, at most 4096.
 	MaxInFlight int
 
 	// TTL is how long a positive answer is used at most: a token that is revoked at
@@ -70,6 +72,12 @@ type Config struct {
 	// MaxNegative bounds the negative answers, of about 100 bytes each. Default
 	// 65,536, at most 16 million; the oldest go first.
 	MaxNegative int
+	// MaxKnown bounds the tokens that are known by an active answer, and for which a
+	// part of MaxInFlight is kept. Of each there is a hash, and nothing of the answer,
+	// in about 250 bytes: for a day, and never beyond the exp that it stated or a
+	// negative answer. Default 65,536, at most 4 million; those whose last answer is
+	// the oldest go first.
+	MaxKnown int
 
 	// Cache shares positive answers with other processes. Default none. An answer
 	// tells about a user, and a party that can write answers decides which tokens are
@@ -105,6 +113,8 @@ const (
 	minMemory          = maxAnswer
 	defaultNegative    = 1 << 16
 	maxNegative        = 1 << 24
+	defaultKnown       = 1 << 16
+	maxKnown           = 1 << 22
 )
 
 // ErrConfig: New refused the configuration; see [ConfigError].
@@ -143,7 +153,7 @@ func (c *Client) applyBounds(cfg *Config) error {
 	if !ok {
 		return invalid("MaxInFlight", "is not between 1 and 4096")
 	}
-	c.slots = make(chan struct{}, inFlight)
+	c.slots = newSlots(inFlight)
 	if c.ttl, ok = bounded(cfg.TTL, defaultTTL, -1<<62, maxTTL); !ok {
 		return invalid("TTL", "is more than 1 hour")
 	}
@@ -158,7 +168,11 @@ func (c *Client) applyBounds(cfg *Config) error {
 	if !ok {
 		return invalid("MaxNegative", "is not between 1 and 16 million")
 	}
-	c.active, c.inactive = newActive(memory), newInactive(negative)
+	known, ok := bounded(cfg.MaxKnown, defaultKnown, 1, maxKnown)
+	if !ok {
+		return invalid("MaxKnown", "is not between 1 and 4 million")
+	}
+	c.active, c.inactive, c.known = newActive(memory), newInactive(negative), newActive(known*entrySize)
 	return nil
 }
 
@@ -207,7 +221,7 @@ func (c *Client) applyCache(cfg *Config) error {
 	case statements != 1:
 		return invalid("Cache", "needs exactly one of SealKeys, CacheSealed and CachePrivate")
 	}
-	c.shared = &shared{cache: cfg.Cache, fault: c.cacheFault}
+	c.shared = &shared{cache: cfg.Cache, fault: c.cacheFault, lookups: make(chan struct{}, c.slots.total())}
 	if len(cfg.SealKeys) > 0 {
 		sealer, err := seal.New("introspection answers", cfg.SealKeys...)
 		if err != nil {

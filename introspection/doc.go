@@ -33,14 +33,23 @@
 // remembered for Config.NegativeTTL, in a store of its own: made-up tokens drive
 // no good ones out. Keys are hashes of token, issuer, endpoint and client.
 //
-// Equal questions share one request, and requests in flight are bounded; what is
-// too much fails at once with [ErrBusy].
+// # Under a flood
+//
+// Equal questions share one request, and requests in flight are bounded by
+// Config.MaxInFlight; what is too much fails with [ErrBusy] at once, after a look
+// into Config.Cache where there is one. A quarter of them is kept for tokens whose
+// last answer was active; Config.MaxKnown such tokens are known, each by a hash. So
+// a flood of made-up tokens, whatever its size, takes nothing from a token whose
+// answer is remembered, and leaves that quarter to good ones whose answer has run
+// out. A good token that this client has not seen before cannot be told from a
+// made-up one: where the flood takes all of the rest, it gets ErrBusy.
 package introspection
 
 // The files, by what they do:
 //
 //   - config.go: Config and its checks
 //   - client.go: Client: one question, shared by equal callers
+//   - slots.go: how many questions are under way, and for which tokens some are kept
 //   - answer.go, signed.go: how an answer is read, as JSON and as a signed JWT
 //   - memory.go: answers in memory: active ones, and apart from them the negative ones
 //   - shared.go: answers in the shared cache

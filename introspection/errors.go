@@ -19,7 +19,8 @@ var (
 	// ErrCredentials: the client's secret or assertion was not to be had. Nothing was
 	// sent.
 	ErrCredentials = errors.New("introspection: no credentials")
-	// ErrBusy: Config.MaxInFlight questions are under way. Nothing was sent.
+	// ErrBusy: as many questions are under way as Config.MaxInFlight has for tokens
+	// like this one. Nothing was sent.
 	ErrBusy = errors.New("introspection: too many questions under way")
 	// ErrTimeout: no answer in time.
 	ErrTimeout = errors.New("introspection: timed out")

@@ -38,7 +38,8 @@ func (s span) holds(now time.Time) bool {
 	return at < s.until && at >= s.stored-int64(setBack)
 }
 
-// active remembers positive answers, bounded in bytes.
+// active remembers positive answers, or without their claims that they were
+// positive, bounded in bytes.
 type active struct {
 	max int
 
@@ -65,17 +66,37 @@ func newActive(max int) *active {
 func (a *active) get(k key, now time.Time) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.byKey[k]
+	e := a.find(k, now)
 	if e == nil {
 		return nil
 	}
-	r := e.Value.(*remembered)
-	if !r.holds(now) {
+	a.order.MoveToFront(e)
+	return slices.Clone(e.Value.(*remembered).claims)
+}
+
+// has reports whether there is an answer; that is no use of it.
+func (a *active) has(k key, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.find(k, now) != nil
+}
+
+// find returns what is remembered, or nil. It forgets what has ended.
+func (a *active) find(k key, now time.Time) *list.Element {
+	e := a.byKey[k]
+	if e != nil && !e.Value.(*remembered).holds(now) {
 		a.remove(e)
 		return nil
 	}
-	a.order.MoveToFront(e)
-	return slices.Clone(r.claims)
+	return e
+}
+
+func (a *active) drop(k key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.byKey[k]; e != nil {
+		a.remove(e)
+	}
 }
 
 func (a *active) put(k key, claims []byte, s span) {

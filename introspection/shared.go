@@ -17,6 +17,8 @@ type shared struct {
 	cache  verifier.Cache
 	sealer *seal.Sealer // nil: the cache is private or seals by itself
 	fault  func(error)
+
+	lookups chan struct{} // one for each under way
 }
 
 const (
@@ -41,10 +43,19 @@ type entry struct {
 
 func name(k key) string { return keyPrefix + base64.RawURLEncoding.EncodeToString(k[:]) }
 
-// get returns the claims of an active token and for how long they are good, or nil.
-func (s *shared) get(ctx context.Context, k key, now time.Time) ([]byte, span) {
+// get returns the answer about an active token and for how long it is good, or one
+// that is not active. Look-ups are bounded apart from questions to the issuer, so
+// that an issuer that hangs takes nothing from what is in the cache; what is too
+// much is not looked up.
+func (s *shared) get(ctx context.Context, k key, now time.Time) (answer, span) {
 	if s == nil {
-		return nil, span{}
+		return answer{}, span{}
+	}
+	select {
+	case s.lookups <- struct{}{}:
+		defer func() { <-s.lookups }()
+	default:
+		return answer{}, span{}
 	}
 	bounded, cancel := context.WithTimeout(ctx, cacheTimeout)
 	defer cancel()
@@ -60,38 +71,39 @@ func (s *shared) get(ctx context.Context, k key, now time.Time) ([]byte, span) {
 		if ctx.Err() == nil { // a caller who left is no fault of the cache
 			s.fault(err)
 		}
-		return nil, span{}
+		return answer{}, span{}
 	}
 	if !f.ok {
-		return nil, span{}
+		return answer{}, span{}
 	}
-	e, err := s.open(name(k), f.value)
+	a, at, err := s.open(name(k), f.value)
 	if err != nil {
 		s.fault(err)
-		return nil, span{}
+		return answer{}, span{}
 	}
-	if at := (span{e.Stored, e.Until}); at.holds(now) {
-		return e.Claims, at
+	if !at.holds(now) {
+		return answer{}, span{}
 	}
-	return nil, span{}
+	return a, at
 }
 
-func (s *shared) open(name string, value []byte) (*entry, error) {
+func (s *shared) open(name string, value []byte) (answer, span, error) {
 	if s.sealer != nil {
 		opened, err := s.sealer.Open(value, name)
 		if err != nil {
-			return nil, errEntry
+			return answer{}, span{}, errEntry
 		}
 		value = opened
 	}
 	var e entry
 	if json.Unmarshal(value, &e) != nil || e.Key != name {
-		return nil, errEntry
+		return answer{}, span{}, errEntry
 	}
-	if read, ok := parseAnswer(e.Claims); !ok || !read.active {
-		return nil, errEntry
+	a, ok := parseAnswer(e.Claims)
+	if !ok || !a.active {
+		return answer{}, span{}, errEntry
 	}
-	return &e, nil
+	return a, span{e.Stored, e.Until}, nil
 }
 
 func (s *shared) put(ctx context.Context, k key, claims []byte, at span) {

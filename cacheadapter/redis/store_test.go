@@ -569,11 +569,14 @@ func TestSentinelFailover(t *testing.T) {
 	wantAdd(t, store, "k", time.Minute, true)
 	sentinel.Master.Do("WAIT", 1, 5000)
 
+	killed := time.Now()
 	sentinel.Master.Kill()
-	// The Sentinels wait for half a second before they do anything.
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if added, err := store.Add(ctx, "during", time.Minute); added || err == nil {
+	added, err := store.Add(ctx, "during", time.Minute)
+	// The Sentinels wait for half a second before they do anything. On a machine that
+	// is busy, a client that retries may come to the new master all the same.
+	if early := time.Since(killed) < 500*time.Millisecond; added != (err == nil) || added && early {
 		t.Errorf("Add() without a master = %v, %v; want an error", added, err)
 	}
 	if added, err := store.Add(t.Context(), "patient", time.Minute); added != (err == nil) {

@@ -44,7 +44,7 @@ var unreleased = map[string][]string{
 	"examples/valkey":     {core, "github.com/valkey-io/valkey-go"},
 	"tools/compare": {core, "github.com/go-jose/go-jose/v4", "github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "github.com/coreos/go-oidc/v3",
 		"github.com/zitadel/oidc/v3", "github.com/lestrrat-go/jwx/v3", "github.com/lestrrat-go/httprc/v3", "github.com/auth0/go-jwt-middleware/v3",
-		core + "/integration/fastrsa", core + "/integration/mldsa", "filippo.io/mldsa"},
+		core + "/integration/fastrsa", core + "/integration/mldsa", "filippo.io/mldsa", "github.com/PuerkitoBio/purell"},
 	"tools/interop": {core, core + "/integration/mcpverifier", core + "/integration/mldsa", "github.com/go-jose/go-jose/v4", "github.com/modelcontextprotocol/go-sdk", "github.com/zitadel/oidc/v3"},
 	"tools/lint":    {},
 	"tools/strangers": {core, "github.com/coocood/freecache", "github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2", "github.com/jellydator/ttlcache/v3", "github.com/nats-io/nats-server/v2",
