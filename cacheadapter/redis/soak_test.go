@@ -3,10 +3,14 @@ package redis_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,6 +35,12 @@ const (
 	soakWait = 15 * time.Second
 )
 
+// soakRequest is a request that will be sent again.
+type soakRequest struct {
+	issuer  *verifiertest.Issuer
+	request verifier.Request
+}
+
 // soak is a fleet of Verifiers that share a real Redis for documents, lease,
 // proofs and revocations. Some of them need it for every request, some only for
 // documents.
@@ -46,8 +56,8 @@ type soak struct {
 	down bool // set while nothing is sent
 
 	mu      sync.Mutex
-	used    []verifier.Request // with proofs that were accepted
-	revoked []string           // tokens
+	used    []soakRequest // with proofs that were accepted
+	revoked []soakRequest
 
 	requests, wrong atomic.Int64
 	slowest         [2]atomic.Int64 // of those that do not need Redis, and of those that do
@@ -62,8 +72,6 @@ func newSoak(t *testing.T) *soak {
 	for range soakIssuers {
 		s.issuers = append(s.issuers, verifiertest.NewIssuer(t))
 	}
-	opaque := s.issuers[0]
-	opaque.RequireClientSecretBasic("api", "secret")
 	for n := range soakFleet {
 		store, err := redis.New(s.server.Client(nil), redis.Config{Prefix: t.Name()})
 		if err != nil {
@@ -73,7 +81,8 @@ func newSoak(t *testing.T) *soak {
 			t.Fatal(err)
 		}
 		asks, err := introspection.New(introspection.Config{
-			Domain: opaque.Domain(), ClientID: "api", Auth: exchange.ClientSecretBasic("secret"), Doer: opaque.Client(), TTL: time.Second,
+			Domain: s.issuers[0].Domain(), Endpoint: s.issuers[0].URL() + "/introspect", ClientID: "api", Auth: exchange.ClientSecretBasic("secret"),
+			Doer: verifier.DoerFunc(s.introspect), TTL: time.Second, MaxMemory: 1 << 20, MaxNegative: 1000, MaxKnown: 1000,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -98,6 +107,27 @@ func (s *soak) verifier(cfg verifier.Config) *verifier.Verifier {
 		s.Fatal(err)
 	}
 	return v
+}
+
+// introspect is the endpoint that is asked about opaque tokens.
+func (s *soak) introspect(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	answer := `{"active":false}`
+	if token := form.Get("token"); strings.HasPrefix(token, "active-") {
+		now := time.Now().Unix()
+		answer = fmt.Sprintf(`{"active":true,"aud":%q,"sub":"somebody","jti":%q,"iat":%d,"exp":%d}`, fleetAudience, token, now, now+60)
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(answer)), ContentLength: -1, Request: r,
+	}, nil
 }
 
 // send sends a request to one Verifier, which has one right answer.
@@ -166,53 +196,52 @@ func (s *soak) one() {
 	case 6:
 		request := s.bound(issuer)
 		if s.send("proof", full, request, s.needsRedis(200)) && !s.down {
-			s.keep(request)
+			s.keep(&s.used, soakRequest{issuer, request})
 		}
 	case 7:
-		if request, ok := s.usedBefore(); ok {
-			s.send("proof that was used", full, request, s.needsRedis(401))
+		if r, ok := s.kept(&s.used); ok {
+			s.send("proof that was used", full, r.request, s.needsRedis(401))
 		}
 	case 8:
-		if token, ok := s.revokedBefore(); ok {
-			s.send("revoked", full, s.bearer(token), s.needsRedis(401))
+		if r, ok := s.kept(&s.revoked); ok {
+			s.send("revoked", full, r.request, s.needsRedis(401))
 		}
 	default:
-		token := s.issuers[0].IssueOpaque(fleetAudience, nil)
+		token := fmt.Sprint("active-", rand.IntN(2000))
 		s.send("opaque", full, s.bearer(token), s.needsRedis(200))
-		s.send("made-up", full, s.bearer("made-up-"+token), 401)
+		s.send("made-up", full, s.bearer(fmt.Sprint("made-up-", rand.Uint64())), 401)
 	}
 }
 
-// soakKept is how many requests and tokens are kept to be sent again.
+// soakKept is how many requests of a kind are kept to be sent again.
 const soakKept = 500
 
-func (s *soak) keep(request verifier.Request) {
+func (s *soak) keep(list *[]soakRequest, r soakRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.used) < soakKept {
-		s.used = append(s.used, request)
+	if len(*list) < soakKept {
+		*list = append(*list, r)
 		return
 	}
-	s.used[rand.IntN(soakKept)] = request
+	(*list)[rand.IntN(soakKept)] = r
 }
 
-// usedBefore returns one of the last proofs that were accepted.
-func (s *soak) usedBefore() (request verifier.Request, ok bool) {
+func (s *soak) kept(list *[]soakRequest) (r soakRequest, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.used) == 0 {
-		return request, false
+	if len(*list) == 0 {
+		return r, false
 	}
-	return s.used[rand.IntN(len(s.used))], true
+	return (*list)[rand.IntN(len(*list))], true
 }
 
-func (s *soak) revokedBefore() (token string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.revoked) == 0 {
-		return "", false
+// rotate gives an issuer other keys. What was signed with those before is unknown
+// from then on, and may be too much to look for, so it is not sent again.
+func (s *soak) rotate(issuer *verifiertest.Issuer) {
+	issuer.RotateKeys()
+	for _, list := range []*[]soakRequest{&s.used, &s.revoked} {
+		*list = slices.DeleteFunc(*list, func(r soakRequest) bool { return r.issuer == issuer })
 	}
-	return s.revoked[rand.IntN(len(s.revoked))], true
 }
 
 // revoke revokes some tokens, one of each kind.
@@ -230,12 +259,7 @@ func (s *soak) revoke() {
 			s.Errorf("revoke: %v", err)
 			continue
 		}
-		s.mu.Lock()
-		s.revoked = append(s.revoked, token)
-		if len(s.revoked) > soakKept {
-			s.revoked = s.revoked[len(s.revoked)-soakKept:]
-		}
-		s.mu.Unlock()
+		s.keep(&s.revoked, soakRequest{issuer, s.bearer(token)})
 	}
 }
 
@@ -287,7 +311,7 @@ func (s *soak) round(n int, phase time.Duration) {
 		s.server.Restart()
 		s.recover()
 	default:
-		s.issuers[rand.IntN(len(s.issuers))].RotateKeys()
+		s.rotate(s.issuers[rand.IntN(len(s.issuers))])
 	}
 	s.revoke()
 	s.traffic(phase)
