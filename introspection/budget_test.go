@@ -37,6 +37,7 @@ const (
 // for it in MaxInFlight. Where there is none, the excess is 503 at once, and nothing
 // is called bad that was not asked about.
 func TestBudgetOfFlood(t *testing.T) {
+	t.Parallel() // the floods mostly wait
 	for _, test := range []struct {
 		name     string
 		inFlight int
@@ -46,6 +47,7 @@ func TestBudgetOfFlood(t *testing.T) {
 		{"room for a quarter", floodCallers / 4, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t, test.inFlight, time.Minute)
 			quiet, flooded, flood := d.compare(t)
 			if got, most := median(flooded.fresh), 2*median(quiet.fresh)+noise; got > most {
@@ -65,6 +67,7 @@ func TestBudgetOfFlood(t *testing.T) {
 // tokens that nobody has seen, a known token whose answer has run out is always
 // answered, and within twice the quiet time.
 func TestBudgetOfFloodForKnownTokens(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, floodCallers/4, -1)
 	if _, _, flood := d.compare(t); flood.busy == 0 {
 		t.Error("no made-up token was too much: the flood left room for all")
