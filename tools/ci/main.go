@@ -88,13 +88,13 @@ func (r *run) wholeTests() {
 	env := append(race(), "PORTCULLIS_REPORTS="+reports)
 	raced := func(module string) {
 		r.step("tests of "+module, func() error {
-			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+measuring+"|"+defects, "./...")
+			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+budgets+"|"+unraced, "./...")
 		})
 	}
 	var beside sync.WaitGroup // the tests wait more than they compute
 	beside.Go(func() {
 		raced(".")
-		r.step("defects, without the race detector", func() error { return r.withoutRace(defects, 2) })
+		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 2) })
 	})
 	beside.Go(func() {
 		for _, module := range r.modules {
@@ -104,7 +104,7 @@ func (r *run) wholeTests() {
 		}
 	})
 	beside.Wait()
-	r.step("measurements, without the race detector", func() error { return r.withoutRace(measuring, 1) })
+	r.step("budgets, alone and without the race detector", func() error { return r.withoutRace(budgets, 1) })
 	r.step("conformance results", func() error {
 		return r.command(".", nil, "go", "run", "./tools/conformancetable", "-check", reports)
 	})

@@ -145,9 +145,12 @@ func TestUnraced(t *testing.T) {
 	repository(t, map[string]string{
 		"go.mod": mod, "a/a_test.go": "package a\n\nfunc TestBudgetOfA(t *testing.T) {}\n", "b/b_test.go": "package b\n\nfunc TestB(t *testing.T) {}\n",
 		"c/go.mod": mod, "c/c_test.go": "package c\n\nfunc TestMemory(t *testing.T) {}\n", "d/d.go": "package d\n\nfunc TestMemory() {}\n",
+		"e/e_test.go": "package e\n\nfunc TestManyValues(t *testing.T) {}\n",
 	})
-	if got, err := foldersWith(".", measuring); err != nil || !slices.Equal(got, []string{"./a"}) {
-		t.Errorf("foldersWith = %q, %v; want ./a", got, err)
+	for pattern, want := range map[string]string{budgets: "./a", unraced: "./e"} {
+		if got, err := foldersWith(".", pattern); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("foldersWith(%s) = %q, %v; want %s", pattern, got, err, want)
+		}
 	}
 }
 

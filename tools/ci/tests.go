@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// The tests for which the race detector is of no use: measuring are those that
-// measure time, memory or allocations, and those that try very many values in one
-// goroutine; defects are the hundreds of broken implementations that the suites of
+// The tests for which the race detector is of no use. Those of budgets measure time
+// and allocations, and run alone. The others measure memory, try very many values
+// in one goroutine, or are the hundreds of broken implementations that the suites of
 // package conformance must find.
 const (
-	measuring = "^Test(Budget|Memory|Many)"
-	defects   = `^Test\w+Defects`
+	budgets = "^TestBudget"
+	unraced = `^Test(Memory|Many|\w+Defects)`
 )
 
 // slow are the tests that the quick check leaves out beside those that look at
