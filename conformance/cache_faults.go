@@ -179,15 +179,11 @@ func cacheHung(call cacheCall, end ending) func(*cacheCase) error {
 		if err := c.hang(call.name == getCall.name); err != nil {
 			return err
 		}
-		for _, key := range keys {
-			for _, call := range call.with() {
-				err := promptly(c.env, call.name, end, func(ctx context.Context) error { return call.do(c, ctx, key) })
-				if err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		calls := call.with()
+		return together(len(keys)*len(calls), func(i int) error {
+			key, call := keys[i%len(keys)], calls[i/len(keys)]
+			return promptly(c.env, call.name, end, func(ctx context.Context) error { return call.do(c, ctx, key) })
+		})
 	}
 }
 
@@ -201,18 +197,18 @@ func cacheBehind(c *cacheCase) error {
 	if c.h.Hang == nil {
 		calls = calls[1:]
 	}
+	var followers []follower
+	for _, second := range calls {
+		for _, key := range []string{"the same", "another"} {
+			followers = append(followers, follower{second.name + " of " + key + " key", func(ctx context.Context) error {
+				return second.do(c, ctx, c.key(key))
+			}})
+		}
+	}
 	for _, first := range calls {
-		for _, second := range calls {
-			for _, key := range []string{"the same", "another"} {
-				err := behind(c.env, first.name, second.name, func(ctx context.Context) error {
-					return first.do(c, ctx, c.key("the same"))
-				}, func(ctx context.Context) error {
-					return second.do(c, ctx, c.key(key))
-				})
-				if err != nil {
-					return fmt.Errorf("of %s key: %w", key, err)
-				}
-			}
+		err := behind(c.env, first.name, func(ctx context.Context) error { return first.do(c, ctx, c.key("the same")) }, followers...)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -349,10 +345,15 @@ func cacheSilentHang(c *cacheCase) error {
 		return err
 	}
 	for _, end := range []ending{byDeadline, byCancel} {
-		for _, call := range []cacheCall{getCall, setCall, removeCall, deleteCall} {
-			if !heeds(c.env, end, func(ctx context.Context) error { return call.do(c, ctx, key) }) {
-				return doubt(skip("%s does not end with its context, which is another check's finding", call.name))
+		calls := []cacheCall{getCall, setCall, removeCall, deleteCall}
+		err := together(len(calls), func(i int) error {
+			if !heeds(c.env, end, func(ctx context.Context) error { return calls[i].do(c, ctx, key) }) {
+				return doubt(skip("%s does not end with its context, which is another check's finding", calls[i].name))
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		ctx, cancel := end.new(c.ctx)
 		errs := errorsOf(c, ctx, key, secret)

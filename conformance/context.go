@@ -120,14 +120,23 @@ type returned struct {
 
 func (r *returned) Error() string { return fmt.Sprint(r.err) }
 
-// behind makes a call that stays in the hanging backend, and wants another one
-// to end with its own context.
-func behind(env *Env, first, second string, occupy, f func(ctx context.Context) error) error {
+// follower is a call behind one that hangs.
+type follower struct {
+	call string
+	do   func(ctx context.Context) error
+}
+
+// behind makes a call that stays in the hanging backend, and wants others, which
+// are made at once, to end with their own contexts.
+func behind(env *Env, first string, occupy func(ctx context.Context) error, followers ...follower) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
 	occupied := spawn(func() error { return &returned{err: occupy(ctx)} })
 	time.Sleep(hungAnswer)
-	if err := promptly(env, second+" behind a "+first+" that hangs", byDeadline, f); err != nil {
+	err := together(len(followers), func(i int) error {
+		return promptly(env, followers[i].call+" behind a "+first+" that hangs", byDeadline, followers[i].do)
+	})
+	if err != nil {
 		return err
 	}
 	cancel()

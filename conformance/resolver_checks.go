@@ -302,12 +302,11 @@ func resolverFaults() []Check[DomainResolverHarness] {
 			if err := c.hang(); err != nil {
 				return err
 			}
+			var followers []follower
 			for _, req := range c.known() {
-				if err := behind(c.env, "ResolveDomains", "ResolveDomains", call(c, c.known()[0]), call(c, req)); err != nil {
-					return err
-				}
+				followers = append(followers, follower{"ResolveDomains", call(c, req)})
 			}
-			return nil
+			return behind(c.env, "ResolveDomains", call(c, c.known()[0]), followers...)
 		}),
 		resolverCheck("answers-are-as-before-after-a-hang", stable, func(c *resolverCase) error {
 			if c.h.Hang == nil {
