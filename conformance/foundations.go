@@ -125,6 +125,7 @@ func replayFoundations() map[string]string {
 func resolverFoundations() map[string]string {
 	return map[string]string{
 		"a-hanging-call-holds-up-no-other":     "hanging-backend",
+		"a-time-out-is-no-refusal":             "hanging-backend",
 		"canceled-while-the-backend-hangs":     "hanging-backend",
 		"issuers-that-differ-in-one-character": "look-alike-issuers-are-not-let-in",
 		"path-and-case-of-the-issuer":          "look-alike-issuers-are-not-let-in",

@@ -11,6 +11,7 @@ func TestChecksComeAfterWhatTheyBuildOn(t *testing.T) {
 	ordered(t, conformance.CacheChecks())
 	ordered(t, conformance.ReplayStoreChecks())
 	ordered(t, conformance.DomainResolverChecks())
+	ordered(t, conformance.IssuerResolverChecks())
 	ordered(t, conformance.KeyFetcherChecks())
 	ordered(t, conformance.ClockChecks())
 	ordered(t, conformance.DoerChecks())

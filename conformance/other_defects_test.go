@@ -290,6 +290,9 @@ func moreResolverDefects() []defect[func(d *directory)] {
 				return inner(ctx, req)
 			}
 		}},
+		{name: "a call that is given up is an unknown tenant", fails: "a-done-context-is-no-refusal", make: refusing(func(ctx context.Context, d *directory, dead bool) bool { return dead })},
+		{name: "a time-out is an unknown tenant", fails: "a-time-out-is-no-refusal", make: refusing(func(ctx context.Context, d *directory, dead bool) bool { return !dead && ctx.Err() != nil })},
+		{name: "an outage is an unknown tenant", fails: "an-outage-is-no-refusal", make: refusing(func(ctx context.Context, d *directory, _ bool) bool { return ctx.Err() == nil && d.isDown() })},
 		{name: "the resolver holds a lock while it asks", fails: "a-hanging-call-holds-up-no-other", make: func(d *directory) {
 			var mu sync.Mutex
 			inner := d.resolve
@@ -301,6 +304,22 @@ func moreResolverDefects() []defect[func(d *directory)] {
 		}},
 		{name: "after some time-outs, the resolver has given up", fails: "answers-are-as-before-after-a-hang", make: resolverGivesUp(context.DeadlineExceeded)},
 		{name: "after some errors, the resolver has given up", fails: "answers-are-as-before-after-an-outage", make: resolverGivesUp(errDown)},
+	}
+}
+
+// refusing says of some errors that the tenant is unknown. Dead: the context was done
+// before the call.
+func refusing(when func(ctx context.Context, d *directory, dead bool) bool) func(d *directory) {
+	return func(d *directory) {
+		inner := d.resolve
+		d.resolve = func(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
+			dead := ctx.Err() != nil
+			domains, err := inner(ctx, req)
+			if err != nil && when(ctx, d, dead) {
+				err = errors.Join(verifier.ErrNotAllowed, err)
+			}
+			return domains, err
+		}
 	}
 }
 
