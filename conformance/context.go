@@ -126,17 +126,22 @@ type follower struct {
 	do   func(ctx context.Context) error
 }
 
-// behind makes a call that stays in the hanging backend, and wants others, which
-// are made at once, to end with their own contexts.
+// behind makes a call that stays in the hanging backend, and wants others to end with
+// their own contexts: the first one alone, as clients share a connection only when
+// there is a crowd, and then the rest at once.
 func behind(env *Env, first string, occupy func(ctx context.Context) error, followers ...follower) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
 	occupied := spawn(func() error { return &returned{err: occupy(ctx)} })
 	time.Sleep(hungAnswer)
-	err := together(len(followers), func(i int) error {
-		return promptly(env, followers[i].call+" behind a "+first+" that hangs", byDeadline, followers[i].do)
-	})
-	if err != nil {
+	ends := func(f follower) error {
+		return promptly(env, f.call+" behind a "+first+" that hangs", byDeadline, f.do)
+	}
+	if err := ends(followers[0]); err != nil {
+		return err
+	}
+	rest := followers[1:]
+	if err := together(len(rest), func(i int) error { return ends(rest[i]) }); err != nil {
 		return err
 	}
 	cancel()
