@@ -122,6 +122,17 @@ func verifying(f func(good func() bool, pub ed25519.PublicKey, input string, sig
 	}
 }
 
+// read signs and verifies what is made of an input.
+func read(f func(input string) string) mistake {
+	return func(s *signing) {
+		verify, sign := s.verify, s.sign
+		s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+			return verify(pub, f(input), signature)
+		}
+		s.sign = func(private ed25519.PrivateKey, input string) []byte { return sign(private, f(input)) }
+	}
+}
+
 func signingDefects() []defect[mistake] {
 	return []defect[mistake]{
 		{name: "none", make: func(*signing) {}},
@@ -132,6 +143,10 @@ func signingDefects() []defect[mistake] {
 				changed.Members = []verifier.KeyMember{{Name: "pub", MinSize: 32, MaxSize: 32 + int(calls.Add(1)%2)}}
 				return changed
 			}
+		}},
+		{name: "the bounds are in one slice for all callers", fails: "spec-is-not-the-callers-to-change", make: func(s *signing) {
+			spec := s.spec()
+			s.spec = func() verifier.AlgorithmSpec { return spec }
 		}},
 		{name: "symmetric keys", fails: "spec-is-taken", make: func(s *signing) {
 			spec := s.spec()
@@ -150,6 +165,21 @@ func signingDefects() []defect[mistake] {
 					}
 				}
 				return verify(pub, input, signature)
+			}
+		}},
+		{name: "the first 2048 octets of the input count", fails: "every-octet-of-a-long-input-counts", make: read(func(input string) string { return input[:min(len(input), 2048)] })},
+		{name: "the input is read as UTF-8", fails: "every-octet-of-a-long-input-counts", make: read(func(input string) string { return strings.ToValidUTF8(input, "?") })},
+		{name: "a table has room for 100 keys", fails: "keys-are-not-forgotten", make: func(s *signing) {
+			var prepared atomic.Int64
+			var places sync.Map // key -> when it was prepared first
+			s.prepare = func(pub []byte) error {
+				places.LoadOrStore(string(pub), prepared.Add(1))
+				return nil
+			}
+			verify := s.verify
+			s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+				place, _ := places.Load(string(pub))
+				return prepared.Load()-place.(int64) < 100 && verify(pub, input, signature)
 			}
 		}},
 		{name: "only the first part of the input counts", fails: "another-input-is-refused", make: func(s *signing) {

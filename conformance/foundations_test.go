@@ -15,6 +15,11 @@ func TestChecksComeAfterWhatTheyBuildOn(t *testing.T) {
 	ordered(t, conformance.KeyFetcherChecks())
 	ordered(t, conformance.ClockChecks())
 	ordered(t, conformance.DoerChecks())
+	ordered(t, conformance.SignatureAlgorithmChecks())
+	ordered(t, conformance.IntrospectorChecks())
+	ordered(t, conformance.RevocationStoreChecks())
+	ordered(t, conformance.RevocationCheckerChecks())
+	ordered(t, conformance.KeyDecrypterChecks())
 }
 
 func ordered[H any](t *testing.T, checks []conformance.Check[H]) {
