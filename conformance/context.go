@@ -42,6 +42,15 @@ func (d doneContext) refusal(call string, err error) error {
 	return nil
 }
 
+// heeded wants a call not to succeed. What its error is like is another check's to
+// say.
+func (d doneContext) heeded(call string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s with %s = nil; want an error that matches %q", call, d.name, d.ctx.Err())
+	}
+	return nil
+}
+
 // refusals looks at the errors of a call with contexts that are done. That
 // there is one is another check's to say.
 func refusals(call string, f func(ctx context.Context) error, contexts ...doneContext) error {
@@ -190,13 +199,19 @@ func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) erro
 	const at = 100
 	for round := range flood / at {
 		ctx, cancel := context.WithTimeout(env.ctx, time.Millisecond)
-		err := together(at, func(i int) error {
-			if err := f(ctx, round*at+i); err == nil {
-				return fmt.Errorf("%s while the backend hangs = nil; want an error", call)
-			}
-			return nil
+		all := spawn(func() error {
+			return together(at, func(i int) error {
+				if err := f(ctx, round*at+i); err == nil {
+					return fmt.Errorf("%s while the backend hangs = nil; want an error", call)
+				}
+				return nil
+			})
 		})
+		err, ok := await(all, 0)
 		cancel()
+		if !ok {
+			return 0, doubt(fmt.Errorf("%s is not back %v after its deadline, when %d calls before it have timed out at a hanging backend; want it back promptly", call, patience, round*at))
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -142,7 +142,7 @@ func (c *introspectorCase) ask(ctx context.Context, issuer, token string) (verif
 func (c *introspectorCase) issue(subject string) (string, error) {
 	token, err := c.h.Issue(c.introspector, subject)
 	if err != nil || token == "" {
-		return "", fmt.Errorf("the harness's Issue = %w; want a token", err)
+		return "", fmt.Errorf("the harness's Issue = %v; want a token", err)
 	}
 	return token, nil
 }
@@ -151,7 +151,7 @@ func (c *introspectorCase) issue(subject string) (string, error) {
 func (c *introspectorCase) active(token, subject string) (verifier.Introspection, error) {
 	answer, err := c.ask(c.ctx, c.h.Issuer, token)
 	if err != nil || !answer.Active {
-		return answer, fmt.Errorf("Introspect of a good token = Active %v, %w; want true, nil", answer.Active, err)
+		return answer, fmt.Errorf("Introspect of a good token = Active %v, %v; want true, nil", answer.Active, err)
 	}
 	return answer, ofSubject(answer.Claims, subject)
 }
@@ -182,7 +182,7 @@ func introspectorActive(c *introspectorCase) error {
 func introspectorUnknown(c *introspectorCase) error {
 	for range 2 {
 		if answer, err := c.ask(c.ctx, c.h.Issuer, c.unknown()); err != nil || answer.Active {
-			return fmt.Errorf("Introspect of an unknown token = Active %v, %w; want false, nil", answer.Active, err)
+			return fmt.Errorf("Introspect of an unknown token = Active %v, %v; want false, nil", answer.Active, err)
 		}
 	}
 	return nil

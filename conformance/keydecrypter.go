@@ -173,7 +173,7 @@ func decrypterGood(c *decrypterCase) error {
 // refuses wants an error that says that the token is bad.
 func (c *decrypterCase) refuses(what string, sent []byte) error {
 	if got, err := c.decrypt(c.ctx, oaep256, sent); !errors.Is(err, verifier.ErrDecryption) || len(got) > 0 {
-		return fmt.Errorf("DecryptKey of %s = %d octets, %w; want nothing and an error that matches ErrDecryption", what, len(got), err)
+		return fmt.Errorf("DecryptKey of %s = %d octets, %v; want nothing and an error that matches ErrDecryption", what, len(got), err)
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ func decrypterDown(c *decrypterCase) error {
 	}
 	defer c.h.Break(c.decrypter)()
 	if _, err := c.decrypt(c.ctx, oaep256, sent); err == nil || errors.Is(err, verifier.ErrDecryption) {
-		return fmt.Errorf("DecryptKey while the key management is down = %w; want an error other than ErrDecryption", err)
+		return fmt.Errorf("DecryptKey while the key management is down = %v; want an error other than ErrDecryption", err)
 	}
 	return nil
 }

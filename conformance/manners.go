@@ -52,8 +52,11 @@ func (m manners[H, C]) checks() []Check[H] {
 	checks := []Check[H]{
 		m.check("done-context-is-an-error", m.done, each(func(c C, call mannered[C]) error {
 			for n := range 3 {
-				d := canceled(of(c))
+				d, late := canceled(of(c)), pastDeadline(of(c))
 				if err := d.refusal(call.name, call.do(c, d.ctx, n)); err != nil {
+					return err
+				}
+				if err := late.heeded(call.name, call.do(c, late.ctx, n)); err != nil {
 					return err
 				}
 			}

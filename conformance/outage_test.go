@@ -118,6 +118,12 @@ func mannersDefects(hanging string) []defect[illMannered] {
 			}
 			return do(ctx)
 		})},
+		{name: "a deadline that has passed is not looked at", fails: "done-context-is-an-error", make: stateless(func(_ *outage, ctx context.Context, do func(ctx context.Context) error) error {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				ctx = context.WithoutCancel(ctx)
+			}
+			return do(ctx)
+		})},
 		{name: "the cause replaces the error of the context", fails: "causes-do-not-hide-the-context-error", make: stateless(func(_ *outage, ctx context.Context, do func(ctx context.Context) error) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

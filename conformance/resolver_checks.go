@@ -265,8 +265,11 @@ func resolverFaults[H harness](r resolverRules[H]) []Check[H] {
 		r.check("done-context", r.done, func(c *resolverCase) error {
 			for _, req := range c.requests() {
 				for range 3 { // later ones may come from a cache
-					d := canceled(c.ctx)
+					d, late := canceled(c.ctx), pastDeadline(c.ctx)
 					if err := d.refusal(c.method, call(c, req)(d.ctx)); err != nil {
+						return err
+					}
+					if err := late.heeded(c.method, call(c, req)(late.ctx)); err != nil {
 						return err
 					}
 					_, _ = c.resolve(c.ctx, req)

@@ -157,7 +157,7 @@ func (c *checkerCase) is(name string, want bool) error {
 		return err
 	}
 	if got, err := c.ask(c.ctx, token); err != nil || got != want {
-		return fmt.Errorf("Revoked of token %q = %v, %w; want %v, nil", name, got, err, want)
+		return fmt.Errorf("Revoked of token %q = %v, %v; want %v, nil", name, got, err, want)
 	}
 	return nil
 }
