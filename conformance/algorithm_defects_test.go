@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha512"
 	"errors"
 	"os"
 	"regexp"
@@ -281,6 +282,43 @@ func signingDefects() []defect[mistake] {
 		{name: "a signature of zeros fits", fails: "signatures-of-any-octets", make: verifying(func(good func() bool, _ ed25519.PublicKey, _ string, signature []byte) bool {
 			return good() || len(signature) == ed25519.SignatureSize && bytes.Count(signature, []byte{0}) == len(signature)
 		})},
+	}
+}
+
+// TestOddSignatureAlgorithms: what is unusual and within the contract passes.
+func TestOddSignatureAlgorithms(t *testing.T) {
+	for name, odd := range map[string]mistake{
+		"the input is hashed first": read(func(input string) string {
+			sum := sha512.Sum512([]byte(input))
+			return string(sum[:])
+		}),
+		"bad keys are refused when they are prepared": func(s *signing) {
+			s.prepare = func(pub []byte) error {
+				if bytes.Count(pub, pub[:1]) == len(pub) {
+					return errNoKey
+				}
+				return nil
+			}
+		},
+		"verdicts are remembered": func(s *signing) {
+			var known sync.Map
+			verify := s.verify
+			s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+				question := string(pub) + "\x00" + input + "\x00" + string(signature)
+				verdict, ok := known.Load(question)
+				if !ok {
+					verdict = verify(pub, input, signature)
+					known.Store(question, verdict)
+				}
+				return verdict.(bool)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := goodSigning()
+			odd(s)
+			conformance.TestSignatureAlgorithm(t, s.harness())
+		})
 	}
 }
 

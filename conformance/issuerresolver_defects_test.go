@@ -204,6 +204,15 @@ func TestOddIssuerResolvers(t *testing.T) {
 				return issuer, err
 			}
 		},
+		"an issuer that is not the host's is not allowed": func(r *registry) {
+			r.resolveIssuer = func(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
+				issuer, err := r.choose(ctx, req)
+				if issuer != nil && req.UnverifiedIssuer != issuer.Name && req.UnverifiedIssuer != "https://"+issuer.Name+"/" {
+					return nil, verifier.ErrNotAllowed
+				}
+				return issuer, err
+			}
+		},
 		"an outage of the registry is nil without an error": func(r *registry) {
 			r.resolveIssuer = func(ctx context.Context, req verifier.ResolveRequest) (*verifier.Issuer, error) {
 				issuer, err := r.choose(ctx, req)
