@@ -100,8 +100,7 @@ func TestIssuerResolversConform(t *testing.T) {
 			conformance.TestIssuerResolver(t, conformance.IssuerResolverHarness{
 				Options: conformance.Options{Implementation: "resolver." + name},
 				New: func(env *conformance.Env) (verifier.IssuerResolver, error) {
-					made, err := domains.New(env)
-					return made.(verifier.IssuerResolver), err
+					return asIssuerResolver(domains.New(env))
 				},
 				Known: domains.Known,
 				Break: func(verifier.IssuerResolver) func() { return domains.Break(nil) },
@@ -113,14 +112,20 @@ func TestIssuerResolversConform(t *testing.T) {
 		conformance.TestIssuerResolver(t, conformance.IssuerResolverHarness{
 			Options: conformance.Options{Implementation: "resolver.IssuersByHost"},
 			New: func(*conformance.Env) (verifier.IssuerResolver, error) {
-				made, err := newIssuersByHost(nil)
-				return made.(verifier.IssuerResolver), err
+				return asIssuerResolver(newIssuersByHost(nil))
 			},
 			Known: map[string]verifier.ResolveRequest{
 				"a.example": onHost("one.example", "https://a.example/"), "b.example": onHost("two.example", "https://b.example/"),
 			},
 		})
 	})
+}
+
+func asIssuerResolver(made verifier.DomainResolver, err error) (verifier.IssuerResolver, error) {
+	if err != nil {
+		return nil, err
+	}
+	return made.(verifier.IssuerResolver), nil
 }
 
 func newIssuersByHost(*conformance.Env) (verifier.DomainResolver, error) {
