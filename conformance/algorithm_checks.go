@@ -33,6 +33,20 @@ func algorithmSpec(c *algorithmCase) error {
 	return nil
 }
 
+// algorithmOwnSpec writes into a Spec.
+func algorithmOwnSpec(c *algorithmCase) error {
+	before := fmt.Sprintf("%+v", c.algorithm.Spec())
+	given := c.algorithm.Spec()
+	defer copy(given.Members, slices.Clone(given.Members)) // as it was, if it is everybody's
+	for i := range given.Members {
+		given.Members[i] = verifier.KeyMember{Name: "other", MinSize: 1, MaxSize: 1}
+	}
+	if now := fmt.Sprintf("%+v", c.algorithm.Spec()); now != before {
+		return fmt.Errorf("Spec after the caller wrote into an earlier one = %s; want %s", now, before)
+	}
+	return nil
+}
+
 func algorithmNew(c *algorithmCase) error {
 	name := c.algorithm.Spec().Name
 	v, err := verifier.New(verifier.Config{
@@ -115,6 +129,39 @@ func algorithmOtherInput(c *algorithmCase) error {
 	for _, other := range others {
 		if other != signingInput && key.verify(other, signature) {
 			return fmt.Errorf("Verify of a signature over another input (%d octets) = true; want false", len(other))
+		}
+	}
+	return nil
+}
+
+// algorithmLongInput changes an input far behind its beginning.
+func algorithmLongInput(c *algorithmCase) error {
+	key, err := c.key()
+	if err != nil {
+		return err
+	}
+	for _, n := range []int{130, 2100, 5000, 70_000, 1<<20 - 1} {
+		input := strings.Repeat("x", n)
+		signature, err := key.sign(input)
+		if err != nil {
+			return err
+		}
+		for _, at := range []int{n / 2, n - 2, n - 1} {
+			if key.verify(input[:at]+"y"+input[at+1:], signature) {
+				return fmt.Errorf("Verify of a signature over %d octets of which number %d was changed = true; want false", n, at)
+			}
+		}
+		if key.verify(input[:n-1], signature) || key.verify(input+"x", signature) {
+			return fmt.Errorf("Verify of a signature over %d octets, one less or more = true; want false", n)
+		}
+	}
+	for _, pair := range [][2]string{{"\xff", "\xfe"}, {"a\x00b", "a\x00c"}, {"\u00e9", "e\u0301"}} {
+		signature, err := key.sign(pair[0])
+		if err != nil {
+			return err
+		}
+		if key.verify(pair[1], signature) {
+			return fmt.Errorf("Verify over %q of a signature over %q = true; want false", pair[1], pair[0])
 		}
 	}
 	return nil
@@ -203,6 +250,36 @@ func algorithmAlike(c *algorithmCase) error {
 				return errors.New("Verify of a key that was prepared again differs from the first; want equal answers")
 			}
 		}
+	}
+	return nil
+}
+
+// algorithmRemembers prepares more keys than a table holds, and goes back to the
+// first one. Two of them are enough.
+func algorithmRemembers(c *algorithmCase) error {
+	first, signature, err := c.pair()
+	if err != nil {
+		return err
+	}
+	second, other, err := c.pair()
+	if err != nil {
+		return err
+	}
+	for i := range 300 {
+		key, signature := first, signature
+		if i%2 == 0 {
+			key, signature = second, other
+		}
+		prepared, err := c.prepare(key.private.Members)
+		if err != nil || prepared == nil {
+			return fmt.Errorf("PrepareKey number %d = %v, %v; want a key", i, prepared, err)
+		}
+		if !c.ask(prepared, signingInput, signature) {
+			return fmt.Errorf("Verify with key number %d = false; want true", i)
+		}
+	}
+	if !first.verify(signingInput, signature) || !second.verify(signingInput, other) {
+		return errors.New("Verify with a key of long ago = false, after 300 others were prepared; want true")
 	}
 	return nil
 }

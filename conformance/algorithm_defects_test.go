@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha512"
 	"errors"
 	"os"
 	"regexp"
@@ -122,6 +123,17 @@ func verifying(f func(good func() bool, pub ed25519.PublicKey, input string, sig
 	}
 }
 
+// read signs and verifies what is made of an input.
+func read(f func(input string) string) mistake {
+	return func(s *signing) {
+		verify, sign := s.verify, s.sign
+		s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+			return verify(pub, f(input), signature)
+		}
+		s.sign = func(private ed25519.PrivateKey, input string) []byte { return sign(private, f(input)) }
+	}
+}
+
 func signingDefects() []defect[mistake] {
 	return []defect[mistake]{
 		{name: "none", make: func(*signing) {}},
@@ -132,6 +144,10 @@ func signingDefects() []defect[mistake] {
 				changed.Members = []verifier.KeyMember{{Name: "pub", MinSize: 32, MaxSize: 32 + int(calls.Add(1)%2)}}
 				return changed
 			}
+		}},
+		{name: "the bounds are in one slice for all callers", fails: "spec-is-not-the-callers-to-change", make: func(s *signing) {
+			spec := s.spec()
+			s.spec = func() verifier.AlgorithmSpec { return spec }
 		}},
 		{name: "symmetric keys", fails: "spec-is-taken", make: func(s *signing) {
 			spec := s.spec()
@@ -150,6 +166,21 @@ func signingDefects() []defect[mistake] {
 					}
 				}
 				return verify(pub, input, signature)
+			}
+		}},
+		{name: "the first 2048 octets of the input count", fails: "every-octet-of-a-long-input-counts", make: read(func(input string) string { return input[:min(len(input), 2048)] })},
+		{name: "the input is read as UTF-8", fails: "every-octet-of-a-long-input-counts", make: read(func(input string) string { return strings.ToValidUTF8(input, "?") })},
+		{name: "a table has room for 100 keys", fails: "keys-are-not-forgotten", make: func(s *signing) {
+			var prepared atomic.Int64
+			var places sync.Map // key -> when it was prepared first
+			s.prepare = func(pub []byte) error {
+				places.LoadOrStore(string(pub), prepared.Add(1))
+				return nil
+			}
+			verify := s.verify
+			s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+				place, _ := places.Load(string(pub))
+				return prepared.Load()-place.(int64) < 100 && verify(pub, input, signature)
 			}
 		}},
 		{name: "only the first part of the input counts", fails: "another-input-is-refused", make: func(s *signing) {
@@ -251,6 +282,43 @@ func signingDefects() []defect[mistake] {
 		{name: "a signature of zeros fits", fails: "signatures-of-any-octets", make: verifying(func(good func() bool, _ ed25519.PublicKey, _ string, signature []byte) bool {
 			return good() || len(signature) == ed25519.SignatureSize && bytes.Count(signature, []byte{0}) == len(signature)
 		})},
+	}
+}
+
+// TestOddSignatureAlgorithms: what is unusual and within the contract passes.
+func TestOddSignatureAlgorithms(t *testing.T) {
+	for name, odd := range map[string]mistake{
+		"the input is hashed first": read(func(input string) string {
+			sum := sha512.Sum512([]byte(input))
+			return string(sum[:])
+		}),
+		"bad keys are refused when they are prepared": func(s *signing) {
+			s.prepare = func(pub []byte) error {
+				if bytes.Count(pub, pub[:1]) == len(pub) {
+					return errNoKey
+				}
+				return nil
+			}
+		},
+		"verdicts are remembered": func(s *signing) {
+			var known sync.Map
+			verify := s.verify
+			s.verify = func(pub ed25519.PublicKey, input string, signature []byte) bool {
+				question := string(pub) + "\x00" + input + "\x00" + string(signature)
+				verdict, ok := known.Load(question)
+				if !ok {
+					verdict = verify(pub, input, signature)
+					known.Store(question, verdict)
+				}
+				return verdict.(bool)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := goodSigning()
+			odd(s)
+			conformance.TestSignatureAlgorithm(t, s.harness())
+		})
 	}
 }
 

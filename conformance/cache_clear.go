@@ -78,9 +78,8 @@ func cacheClear() []Check[CacheHarness] {
 			if err := c.hang(false); err != nil {
 				return err
 			}
-			return behind(c.env, "Clear", "Set", func(ctx context.Context) error { return c.rawClear(ctx, clearer) }, func(ctx context.Context) error {
-				return setCall.do(c, ctx, c.key("k"))
-			})
+			return behind(c.env, "Clear", func(ctx context.Context) error { return c.rawClear(ctx, clearer) },
+				follower{"Set", func(ctx context.Context) error { return setCall.do(c, ctx, c.key("k")) }})
 		}),
 	)
 	breaking := group(groupBreak,
@@ -223,7 +222,7 @@ func cacheClearThenSet(c *cacheCase, clearer verifier.Clearer) error {
 func cacheClearLater(c *cacheCase, clearer verifier.Clearer) error {
 	const rounds, enough = 8, 3 // some may be evicted
 	found := 0
-	for try := range rounds {
+	for try := 0; try < rounds && found < enough; try++ {
 		for i := range 100 {
 			if err := c.set(c.key(fmt.Sprint(i)), "value", time.Hour); err != nil {
 				return err

@@ -42,13 +42,16 @@ func TestReferenceCache(t *testing.T) {
 
 func TestCacheDefects(t *testing.T) {
 	t.Parallel()
-	defects := slices.Concat(presenceDefects(), timeDefects(), keyDefects(), valueDefects(), faultDefects(), clearDefects(),
-		lifeDefects(), sliceDefects(), togetherDefects(), peerDefects(), contextDefects(), recoveryDefects(), moreClearDefects())
-	testDefects(t, conformance.CacheChecks(), defects, func(ctx context.Context, d cacheDefect) conformance.Report {
+	testDefects(t, conformance.CacheChecks(), allCacheDefects(), func(ctx context.Context, d cacheDefect) conformance.Report {
 		b := newBackend()
 		b.exact = d.exact
 		return conformance.RunCache(ctx, cacheHarnessOn(b, d.make))
 	})
+}
+
+func allCacheDefects() []cacheDefect {
+	return slices.Concat(presenceDefects(), timeDefects(), keyDefects(), valueDefects(), faultDefects(), clearDefects(),
+		lifeDefects(), sliceDefects(), togetherDefects(), peerDefects(), contextDefects(), recoveryDefects(), moreClearDefects())
 }
 
 type cacheDefect = defect[func(a *altered)]

@@ -639,6 +639,15 @@ func contextDefects() []cacheDefect {
 		{name: "calls beyond the bound wait for a place", fails: "calls-beyond-the-bound-fail-at-once", make: getting(func(_ *altered, get getFunc) getFunc {
 			return unwatched(get, 64, true)
 		})},
+		{name: "calls that were given up keep 1024 places, and who finds none waits", fails: "calls-in-flight-are-bounded", make: getting(func(a *altered, get getFunc) getFunc {
+			var taken atomic.Int64
+			return func(ctx context.Context, key string) ([]byte, bool, error) {
+				if ctx.Err() == nil && a.isHanging() && taken.Add(1) > 1024 {
+					a.wait()
+				}
+				return get(ctx, key)
+			}
+		})},
 		{name: "the error of a time-out shows the command", fails: "errors-of-time-outs-do-not-show-the-value", make: setting(func(a *altered, set setFunc) setFunc {
 			return func(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 				err := set(ctx, key, value, ttl)

@@ -56,8 +56,8 @@ func cacheRecovers(c *cacheCase, fault func(*cacheCase) (func(), error)) error {
 	if err != nil {
 		return err
 	}
-	attack(undo, 12, func(i int) { // enough for all that a client counts
-		for range 6 {
+	attack(undo, 24, func(i int) { // enough for all that a client counts
+		for range 3 {
 			ctx, cancel := context.WithTimeout(c.ctx, hungAnswer)
 			for _, call := range []cacheCall{getCall, setCall, deleteCall, removeCall} {
 				_ = call.do(c, ctx, c.key(fmt.Sprint("during-", i)))

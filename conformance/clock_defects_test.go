@@ -18,7 +18,16 @@ type newClock struct {
 
 func TestClockDefects(t *testing.T) {
 	t.Parallel()
-	defects := []defect[newClock]{
+	testDefects(t, conformance.ClockChecks(), append(clockDefects(), moreClockDefects()...), func(ctx context.Context, d defect[newClock]) conformance.Report {
+		return conformance.RunClock(ctx, conformance.ClockHarness{
+			New:  func(*conformance.Env) (verifier.Clock, error) { return d.make.new(), nil },
+			Real: d.make.real,
+		})
+	})
+}
+
+func clockDefects() []defect[newClock] {
+	return []defect[newClock]{
 		{name: "the clock was never set", fails: "tells-a-time", make: newClock{false, func() verifier.ClockFunc {
 			return func() time.Time { return time.Time{} }
 		}}},
@@ -64,10 +73,4 @@ func TestClockDefects(t *testing.T) {
 			}
 		}}},
 	}
-	testDefects(t, conformance.ClockChecks(), append(defects, moreClockDefects()...), func(ctx context.Context, d defect[newClock]) conformance.Report {
-		return conformance.RunClock(ctx, conformance.ClockHarness{
-			New:  func(*conformance.Env) (verifier.Clock, error) { return d.make.new(), nil },
-			Real: d.make.real,
-		})
-	})
 }

@@ -42,6 +42,15 @@ func (d doneContext) refusal(call string, err error) error {
 	return nil
 }
 
+// heeded wants a call not to succeed. What its error is like is another check's to
+// say.
+func (d doneContext) heeded(call string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s with %s = nil; want an error that matches %q", call, d.name, d.ctx.Err())
+	}
+	return nil
+}
+
 // refusals looks at the errors of a call with contexts that are done. That
 // there is one is another check's to say.
 func refusals(call string, f func(ctx context.Context) error, contexts ...doneContext) error {
@@ -120,14 +129,28 @@ type returned struct {
 
 func (r *returned) Error() string { return fmt.Sprint(r.err) }
 
-// behind makes a call that stays in the hanging backend, and wants another one
-// to end with its own context.
-func behind(env *Env, first, second string, occupy, f func(ctx context.Context) error) error {
+// follower is a call behind one that hangs.
+type follower struct {
+	call string
+	do   func(ctx context.Context) error
+}
+
+// behind makes a call that stays in the hanging backend, and wants others to end with
+// their own contexts: the first one alone, as clients share a connection only when
+// there is a crowd, and then the rest at once.
+func behind(env *Env, first string, occupy func(ctx context.Context) error, followers ...follower) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
 	occupied := spawn(func() error { return &returned{err: occupy(ctx)} })
 	time.Sleep(hungAnswer)
-	if err := promptly(env, second+" behind a "+first+" that hangs", byDeadline, f); err != nil {
+	ends := func(f follower) error {
+		return promptly(env, f.call+" behind a "+first+" that hangs", byDeadline, f.do)
+	}
+	if err := ends(followers[0]); err != nil {
+		return err
+	}
+	rest := followers[1:]
+	if err := together(len(rest), func(i int) error { return ends(rest[i]) }); err != nil {
 		return err
 	}
 	cancel()
@@ -176,13 +199,19 @@ func flooded(env *Env, pkg, call string, f func(ctx context.Context, i int) erro
 	const at = 100
 	for round := range flood / at {
 		ctx, cancel := context.WithTimeout(env.ctx, time.Millisecond)
-		err := together(at, func(i int) error {
-			if err := f(ctx, round*at+i); err == nil {
-				return fmt.Errorf("%s while the backend hangs = nil; want an error", call)
-			}
-			return nil
+		all := spawn(func() error {
+			return together(at, func(i int) error {
+				if err := f(ctx, round*at+i); err == nil {
+					return fmt.Errorf("%s while the backend hangs = nil; want an error", call)
+				}
+				return nil
+			})
 		})
+		err, ok := await(all, 0)
 		cancel()
+		if !ok {
+			return 0, doubt(fmt.Errorf("%s is not back %v after its deadline, when %d calls before it have timed out at a hanging backend; want it back promptly", call, patience, round*at))
+		}
 		if err != nil {
 			return 0, err
 		}

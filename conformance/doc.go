@@ -1,6 +1,8 @@
 // Package conformance holds the test suites that every implementation of a
 // verifier interface must pass: [TestCache], [TestReplayStore],
-// [TestDomainResolver], [TestKeyFetcher], [TestClock] and [TestDoer].
+// [TestDomainResolver], [TestIssuerResolver], [TestKeyFetcher], [TestClock],
+// [TestDoer], [TestSignatureAlgorithm], [TestIntrospector],
+// [TestRevocationChecker], [TestRevocationStore] and [TestKeyDecrypter].
 //
 // A harness tells a suite how to make the implementation, and what the backend
 // can: its resolution of time, whether instances share it, how to make it fail
@@ -28,14 +30,18 @@ package conformance
 //     cache_shared.go (a second process), cache_clear.go
 //   - replay.go, and replay_adds.go, replay_lives.go, replay_faults.go (and errors that
 //     tell keys)
-//   - resolver.go, and resolver_checks.go, resolver_neighbours.go (issuers and hosts
-//     that look alike), resolver_request.go (requests, and copies of them)
+//   - resolver.go and issuerresolver.go, and resolver_case.go (what both have in common),
+//     resolver_checks.go, resolver_neighbours.go (issuers and hosts that look alike),
+//     resolver_static.go, resolver_request.go (requests, and copies of them)
 //   - fetcher.go, and fetcher_checks.go, fetcher_conditional.go
 //   - doer.go, and doer_checks.go, doer_manners.go (what it must leave alone: requests,
 //     Retry-After, caching)
 //   - algorithm.go, and algorithm_checks.go
-//   - revocationstore.go, and revocationstore_checks.go
-//   - clock.go, introspector.go, keydecrypter.go, revocationchecker.go
+//   - revocationstore.go, and revocationstore_checks.go, revocationstore_keys.go (keys,
+//     ttls, slices)
+//   - introspector.go, and introspector_checks.go
+//   - keydecrypter.go, and keydecrypter_checks.go
+//   - clock.go, revocationchecker.go
 //
 // What they share:
 //
@@ -45,6 +51,7 @@ package conformance
 //   - report.go, show.go: results; values that are printed, and secrets that must not be
 //   - env.go: what a harness is given, and the calls in flight; guard.go: panics
 //   - goroutines.go: those that a check has started
+//   - manners.go: contexts and faults of the interfaces about tokens
 //   - context.go: contexts that are done, or end during a call
 //   - pace.go: how time passes; patience.go: how long is too long
 //   - hostile.go, weak.go: keys that are hard to keep; keys that collide in weak hashes

@@ -445,7 +445,7 @@ func fetcherFaults() []Check[KeyFetcherHarness] {
 			if err := c.hang(); err != nil {
 				return err
 			}
-			return behind(c.env, "FetchKeys", "FetchKeys", first(c), first(c))
+			return behind(c.env, "FetchKeys", first(c), follower{"FetchKeys", first(c)})
 		}),
 		fetcherCheck("works-after-a-hang", asks, func(c *fetcherCase) error {
 			if c.h.Hang == nil {

@@ -125,6 +125,7 @@ func replayFoundations() map[string]string {
 func resolverFoundations() map[string]string {
 	return map[string]string{
 		"a-hanging-call-holds-up-no-other":     "hanging-backend",
+		"a-time-out-is-no-refusal":             "hanging-backend",
 		"canceled-while-the-backend-hangs":     "hanging-backend",
 		"issuers-that-differ-in-one-character": "look-alike-issuers-are-not-let-in",
 		"path-and-case-of-the-issuer":          "look-alike-issuers-are-not-let-in",
@@ -159,5 +160,37 @@ func clockFoundations() map[string]string {
 	return map[string]string{
 		"calls-are-safe-for-concurrent-use":    "never-goes-backwards-between-goroutines",
 		"never-goes-backwards-across-a-second": "never-goes-backwards",
+	}
+}
+
+func revocationFoundations() map[string]string {
+	return map[string]string{
+		"a-key-that-is-asked-for-twice":            "answers-are-in-order",
+		"concurrent-answers-do-not-mix":            "answers-are-in-order",
+		"keys-of-equal-weak-hashes-differ":         "answers-are-in-order",
+		"keys-that-look-alike-differ":              "answers-are-in-order",
+		"latest-of-concurrent-times-by-two-stores": "latest-of-concurrent-times-stays other-processes-see-it",
+		"long-keys-that-differ":                    "answers-are-in-order",
+		"long-ttls-last":                           "key-stays-for-its-ttl",
+		"many-keys-are-answered-at-once":           "answers-are-in-order",
+		"slices-are-the-callers":                   "answers-are-in-order",
+		"ttl-is-not-cut-short":                     "key-stays-for-its-ttl",
+	}
+}
+
+func checkerFoundations() map[string]string {
+	return map[string]string{
+		"concurrent-calls-do-not-mix":      "revoked-token-stays-revoked",
+		"errors-of-time-outs-show-nothing": "errors-show-nothing",
+	}
+}
+
+func introspectorFoundations() map[string]string {
+	return map[string]string{
+		"callers-at-once-own-the-claims":     "caller-owns-the-claims",
+		"calls-in-flight-are-bounded":        "a-hanging-call-holds-up-no-other",
+		"errors-of-time-outs-show-no-token":  "errors-show-no-token",
+		"known-token-is-of-its-issuer-alone": "token-of-another-issuer-is-not-asked-about",
+		"known-token-with-a-done-context":    "causes-do-not-hide-the-context-error done-context-is-an-error",
 	}
 }

@@ -11,9 +11,15 @@ func TestChecksComeAfterWhatTheyBuildOn(t *testing.T) {
 	ordered(t, conformance.CacheChecks())
 	ordered(t, conformance.ReplayStoreChecks())
 	ordered(t, conformance.DomainResolverChecks())
+	ordered(t, conformance.IssuerResolverChecks())
 	ordered(t, conformance.KeyFetcherChecks())
 	ordered(t, conformance.ClockChecks())
 	ordered(t, conformance.DoerChecks())
+	ordered(t, conformance.SignatureAlgorithmChecks())
+	ordered(t, conformance.IntrospectorChecks())
+	ordered(t, conformance.RevocationStoreChecks())
+	ordered(t, conformance.RevocationCheckerChecks())
+	ordered(t, conformance.KeyDecrypterChecks())
 }
 
 func ordered[H any](t *testing.T, checks []conformance.Check[H]) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +41,7 @@ func IntrospectorChecks() []Check[IntrospectorHarness] {
 		other   = "It asks the server of IntrospectionRequest.Issuer and no other."
 		down    = "A server that cannot be reached, answers with anything but a well-formed answer, or refuses the client is an error, never an inactive token: the Verifier answers with 503."
 		done    = "ctx is honoured: when it is done, Introspect returns promptly with an error that matches ctx.Err()."
+		bounds  = "The calls in flight are bounded, and the excess fails at once."
 		nothing = "Errors contain neither the token nor bytes of the answer."
 		owns    = "The caller owns Claims."
 		safe    = "Safe for concurrent use."
@@ -49,16 +49,47 @@ func IntrospectorChecks() []Check[IntrospectorHarness] {
 	checks := []Check[IntrospectorHarness]{
 		introspectorCheck("good-token-is-active", own, introspectorActive),
 		introspectorCheck("unknown-token-is-inactive", unknown, introspectorUnknown),
+		introspectorCheck("tokens-that-look-alike-are-inactive", unknown, introspectorAlike),
+		introspectorCheck("hostile-tokens", unknown, introspectorHostile),
 		introspectorCheck("token-of-another-issuer-is-not-asked-about", other, introspectorOther),
+		introspectorCheck("known-token-is-of-its-issuer-alone", other, introspectorRemembered),
 		introspectorCheck("caller-owns-the-claims", owns, introspectorOwns),
 		introspectorCheck("concurrent-calls-do-not-mix", safe, introspectorTogether),
-		introspectorCheck("done-context-is-an-error", done, introspectorDone),
+		introspectorCheck("callers-at-once-own-the-claims", owns, introspectorOwnTogether),
+		introspectorCheck("known-token-with-a-done-context", done, introspectorDone),
 	}
-	checks = append(checks, group("break",
+	checks = append(checks, group(groupBreak,
 		introspectorCheck("failure-is-an-error", down, introspectorDown),
 		introspectorCheck("errors-show-no-token", nothing, introspectorErrors))...)
-	checks = append(checks, group("hang", introspectorCheck("hang-ends-with-the-context", done, introspectorHang))...)
-	return basis([]string{"Introspector/good-token-is-active", "Introspector/unknown-token-is-inactive"}, checks)
+	checks = append(checks, group(groupHang,
+		introspectorCheck("errors-of-time-outs-show-no-token", nothing, introspectorHangErrors),
+		introspectorCheck("one-cancellation-ends-no-other-call", safe, introspectorApart),
+		introspectorCheck("calls-in-flight-are-bounded", bounds, introspectorFlood))...)
+	checks = append(checks, introspectorManners(done, own).checks()...)
+	checks = basis([]string{"Introspector/good-token-is-active", "Introspector/unknown-token-is-inactive"}, checks)
+	return founded(introspectorFoundations(), checks)
+}
+
+func introspectorManners(done, again string) manners[IntrospectorHarness, *introspectorCase] {
+	return manners[IntrospectorHarness, *introspectorCase]{
+		check: introspectorCheck, env: func(c *introspectorCase) *Env { return c.env },
+		calls: []mannered[*introspectorCase]{{"Introspect", func(c *introspectorCase, ctx context.Context, n int) error {
+			_, err := c.ask(ctx, c.h.Issuer, fmt.Sprint("manners-token-", n))
+			return err
+		}}},
+		works: func(c *introspectorCase, round int) error {
+			subject := fmt.Sprint("subject-", round)
+			token, err := c.issue(subject)
+			if err != nil {
+				return err
+			}
+			_, err = c.active(token, subject)
+			return err
+		},
+		breaks: func(c *introspectorCase) func() func() { return faulty(c.h.Break, c.introspector) },
+		hangs:  func(c *introspectorCase) func() func() { return faulty(c.h.Hang, c.introspector) },
+		done:   done, again: again, hanging: "hang-ends-with-the-context",
+	}
 }
 
 // TestIntrospector tests that an introspector keeps the contract of
@@ -111,7 +142,7 @@ func (c *introspectorCase) ask(ctx context.Context, issuer, token string) (verif
 func (c *introspectorCase) issue(subject string) (string, error) {
 	token, err := c.h.Issue(c.introspector, subject)
 	if err != nil || token == "" {
-		return "", fmt.Errorf("the harness's Issue = %w; want a token", err)
+		return "", fmt.Errorf("the harness's Issue = %v; want a token", err)
 	}
 	return token, nil
 }
@@ -120,13 +151,17 @@ func (c *introspectorCase) issue(subject string) (string, error) {
 func (c *introspectorCase) active(token, subject string) (verifier.Introspection, error) {
 	answer, err := c.ask(c.ctx, c.h.Issuer, token)
 	if err != nil || !answer.Active {
-		return answer, fmt.Errorf("Introspect of a good token = Active %v, %w; want true, nil", answer.Active, err)
+		return answer, fmt.Errorf("Introspect of a good token = Active %v, %v; want true, nil", answer.Active, err)
 	}
+	return answer, ofSubject(answer.Claims, subject)
+}
+
+func ofSubject(text []byte, subject string) error {
 	var claims map[string]any
-	if err := json.Unmarshal(answer.Claims, &claims); err != nil || claims["sub"] != subject {
-		return answer, fmt.Errorf("Introspect of a token of %q: sub is %v; want an object with that subject", subject, claims["sub"])
+	if err := json.Unmarshal(text, &claims); err != nil || claims["sub"] != subject {
+		return fmt.Errorf("Introspect of a token of %q: sub is %v; want an object with that subject", subject, claims["sub"])
 	}
-	return answer, nil
+	return nil
 }
 
 func introspectorActive(c *introspectorCase) error {
@@ -147,7 +182,7 @@ func introspectorActive(c *introspectorCase) error {
 func introspectorUnknown(c *introspectorCase) error {
 	for range 2 {
 		if answer, err := c.ask(c.ctx, c.h.Issuer, c.unknown()); err != nil || answer.Active {
-			return fmt.Errorf("Introspect of an unknown token = Active %v, %w; want false, nil", answer.Active, err)
+			return fmt.Errorf("Introspect of an unknown token = Active %v, %v; want false, nil", answer.Active, err)
 		}
 	}
 	return nil
@@ -185,6 +220,34 @@ func introspectorOwns(c *introspectorCase) error {
 	return nil
 }
 
+// introspectorOwnTogether has callers that ask at once, and write into their
+// claims.
+func introspectorOwnTogether(c *introspectorCase) error {
+	const callers = 16
+	for round := range 10 {
+		subject := fmt.Sprint("subject-", round)
+		token, err := c.issue(subject)
+		if err != nil {
+			return err
+		}
+		answers := make([]verifier.Introspection, callers)
+		err = together(callers, func(i int) (err error) {
+			answers[i], err = c.active(token, subject)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range answers {
+			if err := ofSubject(answers[i].Claims, subject); err != nil {
+				return fmt.Errorf("after another caller wrote into its claims: %w", err)
+			}
+			clear(answers[i].Claims)
+		}
+	}
+	return nil
+}
+
 func introspectorTogether(c *introspectorCase) error {
 	var tokens [4]string
 	for i := range tokens {
@@ -207,10 +270,21 @@ func introspectorTogether(c *introspectorCase) error {
 	})
 }
 
+// introspectorDone asks with contexts that are done about a token that may be
+// remembered.
 func introspectorDone(c *introspectorCase) error {
-	for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
-		_, err := c.ask(d.ctx, c.h.Issuer, "done-token")
-		if err := d.refusal("Introspect", err); err != nil {
+	token, err := c.issue("subject-1")
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if _, err := c.active(token, "subject-1"); err != nil {
+			return err
+		}
+	}
+	for _, d := range []doneContext{canceled(c.ctx), canceledForACause(c.ctx)} {
+		_, err := c.ask(d.ctx, c.h.Issuer, token)
+		if err := d.refusal("Introspect of a token that was asked about before", err); err != nil {
 			return err
 		}
 	}
@@ -238,32 +312,14 @@ func introspectorDown(c *introspectorCase) error {
 	})
 }
 
-func introspectorErrors(c *introspectorCase) error {
-	return c.broken(func(_ verifier.Introspection, err error) error {
-		for e := err; e != nil; e = errors.Unwrap(e) {
-			if strings.Contains(e.Error(), c.unknown()) {
-				return errors.New("the error shows the token")
-			}
-		}
-		return nil
-	})
-}
-
-func introspectorHang(c *introspectorCase) error {
-	if c.h.Hang == nil {
-		return skip("the harness has no Hang")
-	}
-	if _, err := c.ask(c.ctx, c.h.Issuer, "first-token"); err != nil {
-		return err
-	}
-	defer c.h.Hang(c.introspector)()
-	for _, end := range []ending{byDeadline, byCancel} {
-		if err := promptly(c.env, "Introspect", end, func(ctx context.Context) error {
-			_, err := c.introspector.Introspect(ctx, verifier.IntrospectionRequest{Issuer: c.h.Issuer, Token: "hang-" + end.name})
-			return err
-		}); err != nil {
-			return err
-		}
+// showsToken wants no token in an error.
+func showsToken(token string, err error) error {
+	if err != nil && leaks(err, token) {
+		return errors.New("the error shows the token or a part of it; want one without")
 	}
 	return nil
+}
+
+func introspectorErrors(c *introspectorCase) error {
+	return c.broken(func(_ verifier.Introspection, err error) error { return showsToken(c.unknown(), err) })
 }

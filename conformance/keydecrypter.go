@@ -39,18 +39,45 @@ func KeyDecrypterChecks() []Check[KeyDecrypterHarness] {
 		other   = `Any other error is "could not decide" (503).`
 		done    = "ctx is honoured as everywhere."
 		safe    = "Safe for concurrent use."
+		owns    = "The caller owns the content key; encryptedKey is not changed or kept."
+		nothing = "Errors contain neither keys nor input."
 	)
 	checks := []Check[KeyDecrypterHarness]{
 		decrypterCheck("content-keys-are-decrypted", returns, decrypterGood),
 		decrypterCheck("keys-of-another-are-refused", refused, decrypterForeign),
+		decrypterCheck("content-keys-with-zeros", returns, decrypterZeros),
+		decrypterCheck("equal-keys-are-decrypted-alike", returns, decrypterAgain),
 		decrypterCheck("garbage-is-refused", refused, decrypterGarbage),
+		decrypterCheck("keys-of-other-schemes-are-refused", refused, decrypterSchemes),
+		decrypterCheck("refusals-harm-no-later-call", returns, decrypterAfterRefusals),
 		decrypterCheck("another-algorithm-is-not-used", returns, decrypterAlgorithm),
+		decrypterCheck("slices-are-the-callers", owns, decrypterSlices),
+		decrypterCheck("errors-show-nothing", nothing, decrypterErrors),
 		decrypterCheck("concurrent-calls-do-not-mix", safe, decrypterTogether),
-		decrypterCheck("done-context-is-an-error", done, decrypterDone),
+		decrypterCheck("a-done-context-is-no-refusal", other, decrypterDone),
 	}
-	checks = append(checks, group("break", decrypterCheck("failure-is-no-refusal", other, decrypterDown))...)
-	checks = append(checks, group("hang", decrypterCheck("hang-ends-with-the-context", done, decrypterHang))...)
-	return basis([]string{"KeyDecrypter/content-keys-are-decrypted", "KeyDecrypter/keys-of-another-are-refused"}, checks)
+	checks = append(checks, group(groupBreak, decrypterCheck("failure-is-no-refusal", other, decrypterDown))...)
+	checks = append(checks, group(groupHang, decrypterCheck("a-time-out-is-no-refusal", other, decrypterTimeOut))...)
+	checks = append(checks, decrypterManners(done, returns).checks()...)
+	checks = basis([]string{"KeyDecrypter/content-keys-are-decrypted", "KeyDecrypter/keys-of-another-are-refused"}, checks)
+	return founded(map[string]string{"slices-are-the-callers": "equal-keys-are-decrypted-alike"}, checks)
+}
+
+func decrypterManners(done, again string) manners[KeyDecrypterHarness, *decrypterCase] {
+	return manners[KeyDecrypterHarness, *decrypterCase]{
+		check: decrypterCheck, env: func(c *decrypterCase) *Env { return c.env },
+		calls: []mannered[*decrypterCase]{{"DecryptKey", func(c *decrypterCase, ctx context.Context, _ int) error {
+			_, sent, err := encrypted(c.h.PublicKey, 32)
+			if err == nil {
+				_, err = c.decrypt(ctx, oaep256, sent)
+			}
+			return err
+		}}},
+		works:  func(c *decrypterCase, round int) error { return c.good(contentKeys[round%len(contentKeys)]) },
+		breaks: func(c *decrypterCase) func() func() { return faulty(c.h.Break, c.decrypter) },
+		hangs:  func(c *decrypterCase) func() func() { return faulty(c.h.Hang, c.decrypter) },
+		done:   done, again: again, hanging: "hang-ends-with-the-context",
+	}
 }
 
 // TestKeyDecrypter tests that a decrypter keeps the contract of
@@ -98,8 +125,12 @@ const oaep256 = "RSA-OAEP-256"
 func encrypted(to *rsa.PublicKey, length int) (key, sent []byte, err error) {
 	key = make([]byte, length)
 	_, _ = rand.Read(key)
-	sent, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, to, key, nil)
+	sent, err = encryptedKey(to, key)
 	return key, sent, err
+}
+
+func encryptedKey(to *rsa.PublicKey, key []byte) ([]byte, error) {
+	return rsa.EncryptOAEP(sha256.New(), rand.Reader, to, key, nil)
 }
 
 func (c *decrypterCase) decrypt(ctx context.Context, algorithm string, sent []byte) ([]byte, error) {
@@ -115,8 +146,17 @@ func (c *decrypterCase) good(length int) error {
 	if err != nil {
 		return err
 	}
-	if got, err := c.decrypt(c.ctx, oaep256, sent); err != nil || !bytes.Equal(got, key) {
-		return fmt.Errorf("DecryptKey of a key of %d octets = %d octets, %w; want the key", length, len(got), err)
+	return c.decrypts(sent, key)
+}
+
+// decrypts wants a content key.
+func (c *decrypterCase) decrypts(sent, key []byte) error {
+	got, err := c.decrypt(c.ctx, oaep256, sent)
+	if err != nil {
+		return fmt.Errorf("DecryptKey of a key of %d octets = %w; want the key", len(key), err)
+	}
+	if !bytes.Equal(got, key) {
+		return fmt.Errorf("DecryptKey of a key of %d octets = %d octets, which are not the key; want it", len(key), len(got))
 	}
 	return nil
 }
@@ -133,7 +173,7 @@ func decrypterGood(c *decrypterCase) error {
 // refuses wants an error that says that the token is bad.
 func (c *decrypterCase) refuses(what string, sent []byte) error {
 	if got, err := c.decrypt(c.ctx, oaep256, sent); !errors.Is(err, verifier.ErrDecryption) || len(got) > 0 {
-		return fmt.Errorf("DecryptKey of %s = %d octets, %w; want nothing and an error that matches ErrDecryption", what, len(got), err)
+		return fmt.Errorf("DecryptKey of %s = %d octets, %v; want nothing and an error that matches ErrDecryption", what, len(got), err)
 	}
 	return nil
 }
@@ -163,7 +203,7 @@ func decrypterGarbage(c *decrypterCase) error {
 	changed := bytes.Clone(sent)
 	changed[len(changed)-1] ^= 1
 	for what, octets := range map[string][]byte{
-		"nothing": nil, "one octet": {0}, "a key that was cut": sent[:len(sent)-1], "a key that was lengthened": append(bytes.Clone(sent), 0), "a key that was changed": changed,
+		"nothing": nil, "one octet": {0}, "zeros": make([]byte, len(sent)), "more than the modulus": bytes.Repeat([]byte{0xff}, len(sent)), "64 KiB": make([]byte, 64<<10), "a key that was cut": sent[:len(sent)-1], "a key that was lengthened": append(bytes.Clone(sent), 0), "a key that was changed": changed,
 	} {
 		if err := c.refuses(what, octets); err != nil {
 			return err
@@ -197,20 +237,6 @@ func decrypterTogether(c *decrypterCase) error {
 	})
 }
 
-func decrypterDone(c *decrypterCase) error {
-	_, sent, err := encrypted(c.h.PublicKey, 32)
-	if err != nil {
-		return err
-	}
-	for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
-		_, err := c.decrypt(d.ctx, oaep256, sent)
-		if err := d.refusal("DecryptKey", err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func decrypterDown(c *decrypterCase) error {
 	if c.h.Break == nil {
 		return skip("the harness has no Break")
@@ -221,27 +247,7 @@ func decrypterDown(c *decrypterCase) error {
 	}
 	defer c.h.Break(c.decrypter)()
 	if _, err := c.decrypt(c.ctx, oaep256, sent); err == nil || errors.Is(err, verifier.ErrDecryption) {
-		return fmt.Errorf("DecryptKey while the key management is down = %w; want an error other than ErrDecryption", err)
-	}
-	return nil
-}
-
-func decrypterHang(c *decrypterCase) error {
-	if c.h.Hang == nil {
-		return skip("the harness has no Hang")
-	}
-	_, sent, err := encrypted(c.h.PublicKey, 32)
-	if err != nil {
-		return err
-	}
-	defer c.h.Hang(c.decrypter)()
-	for _, end := range []ending{byDeadline, byCancel} {
-		if err := promptly(c.env, "DecryptKey", end, func(ctx context.Context) error {
-			_, err := c.decrypter.DecryptKey(ctx, oaep256, sent)
-			return err
-		}); err != nil {
-			return err
-		}
+		return fmt.Errorf("DecryptKey while the key management is down = %v; want an error other than ErrDecryption", err)
 	}
 	return nil
 }

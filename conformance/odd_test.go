@@ -180,6 +180,12 @@ func TestOddResolvers(t *testing.T) {
 			}
 			return domains, nil
 		}),
+		"nobody's request is not allowed": answering(func(_ verifier.ResolveRequest, domains []string, err error) ([]string, error) {
+			if err != nil {
+				return nil, fmt.Errorf("odd: %w", verifier.ErrNotAllowed)
+			}
+			return domains, nil
+		}),
 		"the order changes": func(d *directory) {
 			var calls atomic.Int64
 			answering(func(_ verifier.ResolveRequest, domains []string, err error) ([]string, error) {

@@ -26,9 +26,13 @@ func TestReferenceReplayStore(t *testing.T) {
 
 func TestReplayStoreDefects(t *testing.T) {
 	t.Parallel()
-	testDefects(t, conformance.ReplayStoreChecks(), slices.Concat(replayDefects(), moreReplayDefects(), replayContextDefects()), func(ctx context.Context, d defect[func(*altered)]) conformance.Report {
+	testDefects(t, conformance.ReplayStoreChecks(), allReplayDefects(), func(ctx context.Context, d defect[func(*altered)]) conformance.Report {
 		return conformance.RunReplayStore(ctx, replayHarness(d.make))
 	})
+}
+
+func allReplayDefects() []replayDefect {
+	return slices.Concat(replayDefects(), moreReplayDefects(), replayContextDefects())
 }
 
 // quotaError is what the Verifier looks for.

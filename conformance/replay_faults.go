@@ -448,12 +448,8 @@ func replayBehind(c *replayCase) error {
 			return err
 		}
 	}
-	for _, second := range []string{"the same", "another"} {
-		if err := behind(c.env, "Add", "Add", add("the same", time.Hour), add(second, time.Hour)); err != nil {
-			return fmt.Errorf("of %s key: %w", second, err)
-		}
-	}
-	return nil
+	return behind(c.env, "Add", add("the same", time.Hour),
+		follower{"Add of the same key", add("the same", time.Hour)}, follower{"Add of another key", add("another", time.Hour)})
 }
 
 // replayTimeOut looks at the answers of calls that hang: no key in them, no

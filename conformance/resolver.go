@@ -2,11 +2,8 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"net/url"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -35,13 +32,23 @@ type DomainResolverHarness struct {
 // DomainResolverChecks returns the checks of [verifier.DomainResolver] and
 // [verifier.StaticDomains] as data.
 func DomainResolverChecks() []Check[DomainResolverHarness] {
-	checks := slices.Concat(resolverAnswers(), resolverHostile(), resolverNeighbours(), resolverFaults(), resolverStatic())
-	return founded(resolverFoundations(), checks)
+	rules := resolverRules[DomainResolverHarness]{
+		iface: "DomainResolver", open: newDomainCase, validity: "entries-are-issuers",
+		known:     `The result lists allowed issuers as domains ("tenant.auth0.com"), as https URLs, or by the Name of an Issuer of Config.Issuers; the Verifier normalises them.`,
+		undecided: `An empty list, a blank or invalid entry, any other error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`,
+		refusal:   "An error that matches [ErrNotAllowed] says that no issuer may: the request is answered with 401.",
+		stable:    "Equal requests get equal answers as long as the configuration behind the resolver does not change.",
+		done:      "ctx is honoured: when it is done, ResolveDomains returns promptly with an error that matches ctx.Err().",
+		unchanged: "The returned slice is not changed by the resolver afterwards.",
+		safe:      "Safe for concurrent use.",
+	}
+	return founded(resolverFoundations(), append(rules.checks(), resolverStatic(rules)...))
 }
 
 // TestDomainResolver tests that a resolver keeps the contract of
 // [verifier.DomainResolver], each rule in a subtest. A resolver that has
-// [verifier.StaticDomains] too is tested as such.
+// [verifier.StaticDomains] too is tested as such. For one that has
+// [verifier.IssuerResolver], see [TestIssuerResolver].
 func TestDomainResolver(t *testing.T, h DomainResolverHarness) Report {
 	t.Helper()
 	return h.suite().test(t)
@@ -58,80 +65,39 @@ func (h DomainResolverHarness) suite() suite[DomainResolverHarness] {
 
 func (h DomainResolverHarness) plan() plan { return plan{Options: h.Options, timeout: h.Timeout} }
 
-// resolverCase is what a check of a resolver works with.
-type resolverCase struct {
-	ctx      context.Context
-	env      *Env
-	h        DomainResolverHarness
-	resolver verifier.DomainResolver
-}
-
-func resolverCheck(name, rule string, run func(c *resolverCase) error) Check[DomainResolverHarness] {
-	return newCheck("DomainResolver", name, rule, newResolverCase, run)
-}
-
-func newResolverCase(env *Env, h DomainResolverHarness) (*resolverCase, error) {
+func newDomainCase(env *Env, h DomainResolverHarness) (*resolverCase, error) {
 	resolver, err := opened(env, h.New, "a resolver")
 	if err != nil {
 		return nil, err
 	}
-	return &resolverCase{ctx: env.ctx, env: env, h: h, resolver: resolver}, nil
+	c := &resolverCase{ctx: env.ctx, env: env, method: "ResolveDomains", resolver: resolver, known: h.Known, issuers: h.Issuers}
+	c.another = func() (*resolverCase, error) { return newDomainCase(env, h) }
+	c.ask = func(ctx context.Context, req verifier.ResolveRequest) (resolution, error) {
+		domains, err := resolver.ResolveDomains(ctx, req)
+		return listing(domains), err
+	}
+	if h.Break != nil {
+		c.breaks = func() func() { return h.Break(resolver) }
+	}
+	if h.Hang != nil {
+		c.hangs = func() func() { return h.Hang(resolver) }
+	}
+	return c, nil
 }
 
-// resolve gives the resolver a request of its own, as the contract says.
-func (c *resolverCase) resolve(ctx context.Context, req verifier.ResolveRequest) ([]string, error) {
-	defer c.env.begin("ResolveDomains")()
-	return c.resolver.ResolveDomains(ctx, clone(req))
-}
-
-// known are the requests of the harness, or one that has nothing special.
-func (c *resolverCase) known() []verifier.ResolveRequest {
-	var requests []verifier.ResolveRequest
-	for _, issuer := range slices.Sorted(maps.Keys(c.h.Known)) {
-		requests = append(requests, c.h.Known[issuer])
+// listing is the answer of a DomainResolver.
+func listing(domains []string) resolution {
+	return resolution{
+		names: domains,
+		sum:   func() string { return fmt.Sprintf("%q", issuerNames(domains)) },
+		raw:   func() string { return fmt.Sprintf("%q", domains) },
+		fault: func() error {
+			for _, domain := range domains {
+				if _, ok := issuerName(domain); !ok {
+					return errors.New("it lists " + show(domain) + "; want domains or https URLs without credentials, query and fragment")
+				}
+			}
+			return nil
+		},
 	}
-	if len(requests) == 0 {
-		requests = append(requests, newRequest("https://tenant.example/",
-			&url.URL{Scheme: "https", Host: "api.example", Path: "/"}, map[string][]string{"Host": {"api.example"}}))
-	}
-	return requests
-}
-
-// issuerName is a domain or https URL as the Verifier reads it.
-func issuerName(domain string) (string, bool) {
-	text := strings.TrimSpace(domain)
-	if !strings.Contains(text, "://") {
-		text = "https://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || !strings.EqualFold(u.Scheme, "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", false
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return "https://" + strings.ToLower(u.Host) + u.Path, true
-}
-
-// issuerNames is an answer as a sorted set; entries that are none stay as they
-// are.
-func issuerNames(domains []string) []string {
-	var names []string
-	for _, domain := range domains {
-		name, ok := issuerName(domain)
-		if !ok {
-			name = domain
-		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// outcome of a call, to compare with another one: errors count as one.
-func outcome(domains []string, err error) string {
-	if err != nil {
-		return "an error"
-	}
-	return fmt.Sprintf("%q", issuerNames(domains))
 }

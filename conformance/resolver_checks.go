@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,59 +13,54 @@ import (
 	"github.com/portcullis-go/portcullis/verifier"
 )
 
-const undecided = `An empty list, a blank or invalid entry, any other error or a panic means "could not decide": the request is answered with 503 and [ErrUnavailable], not with "bad token".`
+// allowList is the rule of both interfaces about what comes from the client.
+const allowList = "Everything in it comes from the client and is unverified: a resolver that maps request data to issuers must use an allow-list of its own."
 
-func resolverAnswers() []Check[DomainResolverHarness] {
-	const (
-		lists  = `The result lists allowed issuers as domains ("tenant.auth0.com"), as https URLs, or by the Name of an Issuer of Config.Issuers; the Verifier normalises them.`
-		stable = "Equal requests get equal answers as long as the configuration behind the resolver does not change."
-	)
-	return []Check[DomainResolverHarness]{
-		resolverCheck("known-requests-get-their-issuer", lists, resolverKnown),
-		resolverCheck("entries-are-issuers", undecided, resolverEntries),
-		resolverCheck("equal-requests-get-equal-answers", stable, resolverStable),
-		resolverCheck("answers-do-not-depend-on-earlier-requests", stable, resolverIndependent),
-		resolverCheck("answers-do-not-change-later", "The returned slice is not changed by the resolver afterwards.", resolverUnchanged),
-		resolverCheck("concurrent-calls", "Safe for concurrent use.", resolverConcurrent),
-		resolverCheck("many-requests-leave-no-answer-behind", stable, resolverMany),
+func resolverAnswers[H harness](r resolverRules[H]) []Check[H] {
+	return []Check[H]{
+		r.check("known-requests-get-their-issuer", r.known, resolverKnown),
+		r.check(r.validity, r.undecided, resolverEntries),
+		r.check("equal-requests-get-equal-answers", r.stable, resolverStable),
+		r.check("answers-do-not-depend-on-earlier-requests", r.stable, resolverIndependent),
+		r.check("answers-do-not-change-later", r.unchanged, resolverUnchanged),
+		r.check("concurrent-calls", r.safe, resolverConcurrent),
+		r.check("many-requests-leave-no-answer-behind", r.stable, resolverMany),
 	}
 }
 
 func resolverKnown(c *resolverCase) error {
-	if len(c.h.Known) == 0 {
+	if len(c.known) == 0 {
 		return skip("the harness has no Known requests")
 	}
-	for _, issuer := range slices.Sorted(maps.Keys(c.h.Known)) {
-		want, _ := issuerName(issuer)
-		domains, err := c.resolve(c.ctx, c.h.Known[issuer])
-		if err != nil || !slices.Contains(issuerNames(domains), want) {
-			return fmt.Errorf("ResolveDomains of the request known for %s = %q, %v; want a list with it", issuer, domains, err)
+	for _, issuer := range slices.Sorted(maps.Keys(c.known)) {
+		want := issuerNames([]string{issuer})[0]
+		got, err := c.resolve(c.ctx, c.known[issuer])
+		if err != nil || !slices.Contains(issuerNames(got.names), want) {
+			return c.errorf("of the request known for %s = %q, %v; want that issuer", issuer, got.names, err)
 		}
 	}
 	return nil
 }
 
 func resolverEntries(c *resolverCase) error {
-	for _, req := range c.known() {
-		domains, err := c.resolve(c.ctx, req)
+	for _, req := range c.requests() {
+		got, err := c.resolve(c.ctx, req)
 		if err != nil {
 			continue // another check's finding, if the request is known
 		}
-		for _, domain := range domains {
-			if _, ok := issuerName(domain); !ok {
-				return fmt.Errorf("ResolveDomains lists %s; want domains or https URLs without credentials, query and fragment", show(domain))
-			}
+		if err := got.fault(); err != nil {
+			return c.errorf("gives an answer that is of no use: %w", err)
 		}
 	}
 	return nil
 }
 
 func resolverStable(c *resolverCase) error {
-	for _, req := range c.known() {
+	for _, req := range c.requests() {
 		first := outcome(c.resolve(c.ctx, req))
 		for i := range 50 {
 			if again := outcome(c.resolve(c.ctx, req)); again != first {
-				return fmt.Errorf("ResolveDomains of an equal request, call %d = %s; want %s as before", i+2, again, first)
+				return c.errorf("of an equal request, call %d = %s; want %s as before", i+2, again, first)
 			}
 		}
 	}
@@ -74,17 +70,17 @@ func resolverStable(c *resolverCase) error {
 // resolverIndependent finds caches with too short a key: each request goes to
 // a resolver that had all others before, in two orders.
 func resolverIndependent(c *resolverCase) error {
-	requests := append(c.known(), verifier.ResolveRequest{UnverifiedIssuer: "https://" + randomHex(8) + ".example/"})
+	requests := append(c.requests(), verifier.ResolveRequest{UnverifiedIssuer: "https://" + randomHex(8) + ".example/"})
 	alone := make([]string, len(requests))
 	for i, req := range requests {
-		fresh, err := newResolverCase(c.env, c.h)
+		fresh, err := c.another()
 		if err != nil {
 			return err
 		}
 		alone[i] = outcome(fresh.resolve(c.ctx, req))
 	}
 	for _, backwards := range []bool{false, true} {
-		used, err := newResolverCase(c.env, c.h)
+		used, err := c.another()
 		if err != nil {
 			return err
 		}
@@ -94,7 +90,7 @@ func resolverIndependent(c *resolverCase) error {
 				i = len(requests) - 1 - n
 			}
 			if got := outcome(used.resolve(c.ctx, requests[i])); got != alone[i] {
-				return fmt.Errorf("ResolveDomains after %d other requests = %s; want %s, as when it is the first", n, got, alone[i])
+				return c.errorf("after %d other requests = %s; want %s, as when it is the first", n, got, alone[i])
 			}
 		}
 	}
@@ -102,26 +98,30 @@ func resolverIndependent(c *resolverCase) error {
 }
 
 func resolverUnchanged(c *resolverCase) error {
-	requests := c.known()
-	type kept struct{ got, was []string }
+	requests := c.requests()
+	type kept struct {
+		got resolution
+		was string
+	}
 	var all []kept
 	for range 3 {
 		for _, req := range requests {
-			domains, _ := c.resolve(c.ctx, req)
-			all = append(all, kept{domains, slices.Clone(domains)})
+			if got, err := c.resolve(c.ctx, req); err == nil {
+				all = append(all, kept{got, got.raw()})
+			}
 		}
 		_, _ = c.resolve(c.ctx, verifier.ResolveRequest{UnverifiedIssuer: "https://other.example/"})
 	}
 	for _, k := range all {
-		if !slices.Equal(k.got, k.was) {
-			return fmt.Errorf("a returned slice became %q after later calls; want it to stay %q", k.got, k.was)
+		if now := k.got.raw(); now != k.was {
+			return fmt.Errorf("a returned answer became %s after later calls; want it to stay %s", now, k.was)
 		}
 	}
 	return nil
 }
 
 func resolverConcurrent(c *resolverCase) error {
-	requests := c.known()
+	requests := c.requests()
 	want := make([]string, len(requests))
 	for i, req := range requests {
 		want[i] = outcome(c.resolve(c.ctx, req))
@@ -130,7 +130,7 @@ func resolverConcurrent(c *resolverCase) error {
 		for round := range 25 {
 			i := (worker + round) % len(requests)
 			if got := outcome(c.resolve(c.ctx, requests[i])); got != want[i] {
-				return fmt.Errorf("ResolveDomains beside 63 other calls = %s; want %s", got, want[i])
+				return c.errorf("beside 63 other calls = %s; want %s", got, want[i])
 			}
 		}
 		return nil
@@ -140,26 +140,25 @@ func resolverConcurrent(c *resolverCase) error {
 // resolverMany asks for many strangers between two equal requests, more than a
 // cache holds.
 func resolverMany(c *resolverCase) error {
-	for _, req := range c.known() {
+	for _, req := range c.requests() {
 		first := outcome(c.resolve(c.ctx, req))
 		for i := range 600 {
 			host := fmt.Sprintf("%d-%s.invalid", i, randomHex(3))
 			_, _ = c.resolve(c.ctx, newRequest("https://"+host+"/", &url.URL{Scheme: "https", Host: host, Path: "/"}, http.Header{"Host": {host}}))
 		}
 		if again := outcome(c.resolve(c.ctx, req)); again != first {
-			return fmt.Errorf("ResolveDomains of an equal request, after 600 others = %s; want %s as before", again, first)
+			return c.errorf("of an equal request, after 600 others = %s; want %s as before", again, first)
 		}
 	}
 	return nil
 }
 
-func resolverHostile() []Check[DomainResolverHarness] {
-	const allowList = "Everything in it comes from the client and is unverified: a resolver that maps request data to issuers must use an allow-list of its own."
-	return []Check[DomainResolverHarness]{
-		resolverCheck("foreign-issuers-are-not-let-in", "Returning the UnverifiedIssuer unchecked lets every issuer of the world in.", resolverForeign),
-		resolverCheck("look-alike-issuers-are-not-let-in", allowList, resolverLookAlikes),
-		resolverCheck("hosts-and-headers-do-not-name-issuers", allowList, resolverHosts),
-		resolverCheck("bare-requests", undecided, func(c *resolverCase) error {
+func resolverHostile[H harness](r resolverRules[H]) []Check[H] {
+	return []Check[H]{
+		r.check("foreign-issuers-are-not-let-in", "Returning the UnverifiedIssuer unchecked lets every issuer of the world in.", resolverForeign),
+		r.check("look-alike-issuers-are-not-let-in", allowList, resolverLookAlikes),
+		r.check("hosts-and-headers-do-not-name-issuers", allowList, resolverHosts),
+		r.check("bare-requests", r.undecided, func(c *resolverCase) error {
 			for _, req := range []verifier.ResolveRequest{
 				{}, newRequest("", nil, http.Header{}), newRequest("", &url.URL{}, nil), newRequest("https://tenant.example/", nil, nil),
 			} {
@@ -167,23 +166,23 @@ func resolverHostile() []Check[DomainResolverHarness] {
 			}
 			return nil
 		}),
-		resolverCheck("hostile-texts", undecided, resolverTexts),
-		resolverCheck("header-floods", undecided, resolverFloods),
+		r.check("hostile-texts", r.undecided, resolverTexts),
+		r.check("header-floods", r.undecided, resolverFloods),
 	}
 }
 
 // outside wants an answer without a mark, which only the request had, and
 // within the issuers that the harness lists.
 func (c *resolverCase) outside(req verifier.ResolveRequest, mark, what string) error {
-	domains, err := c.resolve(c.ctx, req)
+	got, err := c.resolve(c.ctx, req)
 	if err != nil {
 		return nil
 	}
-	allowed := issuerNames(slices.Concat(slices.Collect(maps.Keys(c.h.Known)), c.h.Issuers))
-	for _, name := range issuerNames(domains) {
+	allowed := c.allowed()
+	for _, name := range issuerNames(got.names) {
 		_, valid := issuerName(name) // or nobody's issuer
 		if strings.Contains(strings.ToLower(name), mark) || valid && len(allowed) > 0 && !slices.Contains(allowed, name) {
-			return fmt.Errorf("ResolveDomains of a request with %s = %q; want no issuer that the request has made up", what, domains)
+			return c.errorf("of a request with %s = %q; want no issuer that the request has made up", what, got.names)
 		}
 	}
 	return nil
@@ -191,7 +190,7 @@ func (c *resolverCase) outside(req verifier.ResolveRequest, mark, what string) e
 
 func resolverForeign(c *resolverCase) error {
 	mark := randomHex(8)
-	for _, issuer := range []string{"https://" + mark + ".example/", "https://" + mark + ".auth0.com/", "https://" + mark + ".example/realms/a", "https://" + mark + ":8443/"} {
+	for _, issuer := range []string{"https://" + mark + ".example/", "https://" + mark + ".auth0.com/", "https://" + mark + ".example/realms/a", "https://" + mark + ":8443/", mark + ".example", "http://" + mark + ".example/", "did:web:" + mark + ".example"} {
 		if err := c.outside(verifier.ResolveRequest{UnverifiedIssuer: issuer}, mark, "a foreign issuer"); err != nil {
 			return err
 		}
@@ -202,7 +201,7 @@ func resolverForeign(c *resolverCase) error {
 // resolverHosts puts a made-up host everywhere but into the issuer.
 func resolverHosts(c *resolverCase) error {
 	mark := randomHex(8)
-	for _, known := range c.known() {
+	for _, known := range c.requests() {
 		for _, host := range []string{mark + ".example", mark + ".auth0.com", mark} {
 			header := http.Header{}
 			for _, name := range []string{"Host", "X-Forwarded-Host", "X-Original-Host", "X-Forwarded-Server", "X-Tenant", "X-Tenant-Id", "X-Org", "Tenant", "X-Issuer"} {
@@ -248,30 +247,29 @@ func resolverFloods(c *resolverCase) error {
 	}
 	long := http.Header{"Host": {strings.Repeat("a.", 1<<19)}, "Forwarded": {strings.Repeat("for=a,", 1<<18)}}
 	for _, header := range []http.Header{many, long, empty} {
-		for _, req := range c.known() {
+		for _, req := range c.requests() {
 			_, _ = c.resolve(c.ctx, newRequest(req.UnverifiedIssuer, nil, header)) // any answer but a panic will do
 		}
 	}
 	return nil
 }
 
-func resolverFaults() []Check[DomainResolverHarness] {
-	const (
-		done   = "ctx is honoured: when it is done, ResolveDomains returns promptly with an error that matches ctx.Err()."
-		stable = "Equal requests get equal answers as long as the configuration behind the resolver does not change."
-	)
+func resolverFaults[H harness](r resolverRules[H]) []Check[H] {
 	call := func(c *resolverCase, req verifier.ResolveRequest) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := c.resolve(ctx, req)
 			return err
 		}
 	}
-	checks := []Check[DomainResolverHarness]{
-		resolverCheck("done-context", done, func(c *resolverCase) error {
-			for _, req := range c.known() {
+	checks := []Check[H]{
+		r.check("done-context", r.done, func(c *resolverCase) error {
+			for _, req := range c.requests() {
 				for range 3 { // later ones may come from a cache
-					d := canceled(c.ctx)
-					if err := d.refusal("ResolveDomains", call(c, req)(d.ctx)); err != nil {
+					d, late := canceled(c.ctx), pastDeadline(c.ctx)
+					if err := d.refusal(c.method, call(c, req)(d.ctx)); err != nil {
+						return err
+					}
+					if err := late.heeded(c.method, call(c, req)(late.ctx)); err != nil {
 						return err
 					}
 					_, _ = c.resolve(c.ctx, req)
@@ -279,68 +277,114 @@ func resolverFaults() []Check[DomainResolverHarness] {
 			}
 			return nil
 		}),
-		resolverCheck("past-deadlines-are-told-from-cancellation", done, func(c *resolverCase) error {
-			return refusals("ResolveDomains", call(c, c.known()[0]), pastDeadline(c.ctx))
+		r.check("past-deadlines-are-told-from-cancellation", r.done, func(c *resolverCase) error {
+			return refusals(c.method, call(c, c.requests()[0]), pastDeadline(c.ctx))
 		}),
-		resolverCheck("causes-do-not-hide-the-context-error", done, func(c *resolverCase) error {
-			return refusals("ResolveDomains", call(c, c.known()[0]), canceledForACause(c.ctx))
+		r.check("causes-do-not-hide-the-context-error", r.done, func(c *resolverCase) error {
+			return refusals(c.method, call(c, c.requests()[0]), canceledForACause(c.ctx))
 		}),
-		resolverCheck("a-done-context-harms-no-later-call", stable, resolverAfterDone),
+		r.check("a-done-context-harms-no-later-call", r.stable, resolverAfterDone),
+		r.check("a-done-context-is-no-refusal", r.refusal, func(c *resolverCase) error {
+			for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
+				if err := c.noRefusal(func() (context.Context, context.CancelFunc) { return d.ctx, func() {} }, "with "+d.name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
 	}
 	hung := func(end ending) func(c *resolverCase) error {
 		return func(c *resolverCase) error {
 			if err := c.hang(); err != nil {
 				return err
 			}
-			return promptly(c.env, "ResolveDomains", end, call(c, c.known()[0]))
+			return promptly(c.env, c.method, end, call(c, c.requests()[0]))
 		}
 	}
 	hanging := group(groupHang,
-		resolverCheck("hanging-backend", done, hung(byDeadline)),
-		resolverCheck("canceled-while-the-backend-hangs", done, hung(byCancel)),
-		resolverCheck("a-hanging-call-holds-up-no-other", done, func(c *resolverCase) error {
+		r.check("hanging-backend", r.done, hung(byDeadline)),
+		r.check("canceled-while-the-backend-hangs", r.done, hung(byCancel)),
+		r.check("a-hanging-call-holds-up-no-other", r.done, func(c *resolverCase) error {
 			if err := c.hang(); err != nil {
 				return err
 			}
-			for _, req := range c.known() {
-				if err := behind(c.env, "ResolveDomains", "ResolveDomains", call(c, c.known()[0]), call(c, req)); err != nil {
+			var followers []follower
+			for _, req := range c.requests() {
+				followers = append(followers, follower{c.method, call(c, req)})
+			}
+			return behind(c.env, c.method, call(c, c.requests()[0]), followers...)
+		}),
+		r.check("a-time-out-is-no-refusal", r.refusal, func(c *resolverCase) error {
+			if err := c.hang(); err != nil {
+				return err
+			}
+			for _, end := range []ending{byDeadline, byCancel} {
+				if !heeds(c.env, end, call(c, c.requests()[0])) {
+					return doubt(skip("%s does not end with its context, which is another check's finding", c.method))
+				}
+				begin := func() (context.Context, context.CancelFunc) { return end.new(c.ctx) }
+				if err := c.noRefusal(begin, "while its backend hangs"); err != nil {
 					return err
 				}
 			}
 			return nil
 		}),
-		resolverCheck("answers-are-as-before-after-a-hang", stable, func(c *resolverCase) error {
-			if c.h.Hang == nil {
+		r.check("answers-are-as-before-after-a-hang", r.stable, func(c *resolverCase) error {
+			if c.hangs == nil {
 				return skip("the harness has no Hang: the resolver asks nobody, or it cannot be made to wait")
 			}
-			return resolverRecovers(c, func() func() { return c.h.Hang(c.resolver) })
+			return resolverRecovers(c, func() func() { return c.hangs() })
 		}),
 	)
 	breaking := group(groupBreak,
-		resolverCheck("backend-that-is-down", undecided, resolverDown),
-		resolverCheck("answers-are-as-before-after-an-outage", stable, func(c *resolverCase) error {
-			if c.h.Break == nil {
+		r.check("backend-that-is-down", r.undecided, resolverDown),
+		r.check("an-outage-is-no-refusal", r.refusal, func(c *resolverCase) error {
+			if c.breaks == nil {
 				return skip("the harness has no Break: the resolver asks nobody, or it cannot be made to fail")
 			}
-			return resolverRecovers(c, func() func() { return c.h.Break(c.resolver) })
+			c.env.Cleanup(c.breaks())
+			return c.noRefusal(func() (context.Context, context.CancelFunc) { return c.ctx, func() {} }, "while its backend is down")
+		}),
+		r.check("answers-are-as-before-after-an-outage", r.stable, func(c *resolverCase) error {
+			if c.breaks == nil {
+				return skip("the harness has no Break: the resolver asks nobody, or it cannot be made to fail")
+			}
+			return resolverRecovers(c, func() func() { return c.breaks() })
 		}),
 	)
 	return slices.Concat(checks, hanging, breaking)
 }
 
+// noRefusal wants a known request not to be refused for good when the resolver
+// cannot know. Begin makes the context of each call.
+func (c *resolverCase) noRefusal(begin func() (context.Context, context.CancelFunc), when string) error {
+	if len(c.known) == 0 {
+		return skip("the harness has no Known requests")
+	}
+	for _, req := range c.requests() {
+		ctx, cancel := begin()
+		_, err := c.resolve(ctx, req)
+		cancel()
+		if errors.Is(err, verifier.ErrNotAllowed) {
+			return c.errorf("of a known request %s = %w, which matches ErrNotAllowed; want an error that does not", when, err)
+		}
+	}
+	return nil
+}
+
 func (c *resolverCase) hang() error {
-	if c.h.Hang == nil {
+	if c.hangs == nil {
 		return skip("the harness has no Hang: the resolver asks nobody, or it cannot be made to wait")
 	}
-	c.env.Cleanup(c.h.Hang(c.resolver))
+	c.env.Cleanup(c.hangs())
 	return nil
 }
 
 // resolverAfterDone compares the answers of a resolver that was given up on
 // with those of a fresh one.
 func resolverAfterDone(c *resolverCase) error {
-	for i, req := range c.known() {
-		fresh, err := newResolverCase(c.env, c.h)
+	for i, req := range c.requests() {
+		fresh, err := c.another()
 		if err != nil {
 			return err
 		}
@@ -348,7 +392,7 @@ func resolverAfterDone(c *resolverCase) error {
 		for _, d := range []doneContext{canceled(c.ctx), pastDeadline(c.ctx)} {
 			_, _ = c.resolve(d.ctx, req)
 			if got := outcome(c.resolve(c.ctx, req)); got != want {
-				return fmt.Errorf("ResolveDomains of request %d after a call with %s = %s; want %s", i+1, d.name, got, want)
+				return c.errorf("of request %d after a call with %s = %s; want %s", i+1, d.name, got, want)
 			}
 		}
 	}
@@ -357,10 +401,10 @@ func resolverAfterDone(c *resolverCase) error {
 
 // resolverRecovers wants the answers of before a fault soon after it.
 func resolverRecovers(c *resolverCase, fault func() func()) error {
-	requests := c.known()
+	requests := c.requests()
 	want := make([]string, len(requests))
 	for i, req := range requests {
-		fresh, err := newResolverCase(c.env, c.h)
+		fresh, err := c.another()
 		if err != nil {
 			return err
 		}
@@ -374,7 +418,7 @@ func resolverRecovers(c *resolverCase, fault func() func()) error {
 	return recovers(pace{ctx: c.ctx}, func(round int) error {
 		i := round % len(requests)
 		if got := outcome(c.resolve(c.ctx, requests[i])); got != want[i] {
-			return fmt.Errorf("ResolveDomains = %s; want %s as before", got, want[i])
+			return c.errorf("= %s; want %s as before", got, want[i])
 		}
 		return nil
 	}, func() error { return nil })
@@ -382,68 +426,15 @@ func resolverRecovers(c *resolverCase, fault func() func()) error {
 
 // resolverDown allows a resolver to go on with what it knew.
 func resolverDown(c *resolverCase) error {
-	if c.h.Break == nil {
+	if c.breaks == nil {
 		return skip("the harness has no Break: the resolver asks nobody, or it cannot be made to fail")
 	}
-	req := c.known()[0]
+	req := c.requests()[0]
 	before := outcome(c.resolve(c.ctx, req))
-	c.env.Cleanup(c.h.Break(c.resolver))
-	domains, err := c.resolve(c.ctx, req)
-	if got := outcome(domains, err); err == nil && len(domains) > 0 && got != before {
-		return fmt.Errorf("ResolveDomains while its backend is down = %s; want an error, an empty list, or %s as before", got, before)
+	c.env.Cleanup(c.breaks())
+	answer, err := c.resolve(c.ctx, req)
+	if got := outcome(answer, err); err == nil && len(answer.names) > 0 && got != before {
+		return c.errorf("while its backend is down = %s; want an error, nothing, or %s as before", got, before)
 	}
 	return nil
-}
-
-func resolverStatic() []Check[DomainResolverHarness] {
-	const static = "StaticDomains is an optional interface of a [DomainResolver] whose answer never depends on the request and never changes."
-	check := func(name, rule string, run func(*resolverCase, verifier.StaticDomains) error) Check[DomainResolverHarness] {
-		made := resolverCheck(name, rule, func(c *resolverCase) error {
-			s, ok := c.resolver.(verifier.StaticDomains)
-			if !ok {
-				return skip("the resolver has no verifier.StaticDomains, which is optional")
-			}
-			return run(c, s)
-		})
-		made.Interface = "StaticDomains"
-		return made
-	}
-	return []Check[DomainResolverHarness]{
-		check("domains-are-issuers", "The Verifier then reads the list once, at construction, and refuses an invalid one there.", func(_ *resolverCase, s verifier.StaticDomains) error {
-			domains := s.Domains()
-			if len(domains) == 0 {
-				return fmt.Errorf("Domains() = %q; want at least one", domains)
-			}
-			for _, domain := range domains {
-				if _, ok := issuerName(domain); !ok {
-					return fmt.Errorf("Domains() lists %s; want domains or https URLs", show(domain))
-				}
-			}
-			return nil
-		}),
-		check("domains-are-the-answer-to-every-request", static, func(c *resolverCase, s verifier.StaticDomains) error {
-			domains := s.Domains()
-			if len(domains) == 0 || slices.ContainsFunc(domains, func(domain string) bool { _, ok := issuerName(domain); return !ok }) {
-				return skip("Domains is no list of issuers, which is another check's finding")
-			}
-			want := outcome(domains, nil)
-			for _, req := range append(c.known(), verifier.ResolveRequest{}, verifier.ResolveRequest{UnverifiedIssuer: "https://" + randomHex(8) + ".example/"}) {
-				if got := outcome(c.resolve(c.ctx, req)); got != want {
-					return fmt.Errorf("ResolveDomains = %s; want %s, as Domains says", got, want)
-				}
-			}
-			return nil
-		}),
-		check("domains-never-change", static, func(_ *resolverCase, s verifier.StaticDomains) error {
-			want := outcome(s.Domains(), nil)
-			return together(8, func(int) error {
-				for range 20 {
-					if got := outcome(s.Domains(), nil); got != want {
-						return fmt.Errorf("Domains() = %s; want %s as before", got, want)
-					}
-				}
-				return nil
-			})
-		}),
-	}
 }

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,13 +10,12 @@ import (
 )
 
 // resolverNeighbours are requests that are nearly those that are known.
-func resolverNeighbours() []Check[DomainResolverHarness] {
-	const allowList = "Everything in it comes from the client and is unverified: a resolver that maps request data to issuers must use an allow-list of its own."
-	return []Check[DomainResolverHarness]{
-		resolverCheck("hosts-that-differ-in-one-character", allowList, resolverOneOff),
-		resolverCheck("hosts-that-begin-or-end-alike", allowList, resolverAffixes),
-		resolverCheck("issuers-that-differ-in-one-character", allowList, resolverIssuerOneOff),
-		resolverCheck("path-and-case-of-the-issuer", allowList, resolverSpellings),
+func resolverNeighbours[H harness](r resolverRules[H]) []Check[H] {
+	return []Check[H]{
+		r.check("hosts-that-differ-in-one-character", allowList, resolverOneOff),
+		r.check("hosts-that-begin-or-end-alike", allowList, resolverAffixes),
+		r.check("issuers-that-differ-in-one-character", allowList, resolverIssuerOneOff),
+		r.check("path-and-case-of-the-issuer", allowList, resolverSpellings),
 	}
 }
 
@@ -55,17 +53,17 @@ func hosts(req verifier.ResolveRequest) []hosted {
 // domain, may.
 func (c *resolverCase) confused(h hosted, issuer, fake, stranger string) error {
 	lists := func(host string) bool {
-		domains, err := c.resolve(c.ctx, h.with(host))
-		return err == nil && slices.Contains(issuerNames(domains), issuer)
+		got, err := c.resolve(c.ctx, h.with(host))
+		return err == nil && slices.Contains(issuerNames(got.names), issuer)
 	}
 	if strings.EqualFold(fake, h.host) || c.isKnownHost(fake) || !lists(fake) || lists(stranger) {
 		return nil
 	}
-	return fmt.Errorf("ResolveDomains of a request to %q lists %s, which is for %q; want no issuer of another host", fake, issuer, h.host)
+	return c.errorf("of a request to %q lists %s, which is for %q; want no issuer of another host", fake, issuer, h.host)
 }
 
 func (c *resolverCase) isKnownHost(host string) bool {
-	for _, req := range c.h.Known {
+	for _, req := range c.known {
 		for _, h := range hosts(req) {
 			if strings.EqualFold(h.host, host) {
 				return true
@@ -78,9 +76,9 @@ func (c *resolverCase) isKnownHost(host string) bool {
 // eachHost visits the hosts of the known requests, each with its issuer.
 func (c *resolverCase) eachHost(visit func(h hosted, issuer string) error) error {
 	any := false
-	for _, name := range slices.Sorted(maps.Keys(c.h.Known)) {
+	for _, name := range slices.Sorted(maps.Keys(c.known)) {
 		issuer, _ := issuerName(name)
-		for _, h := range hosts(c.h.Known[name]) {
+		for _, h := range hosts(c.known[name]) {
 			any = true
 			if err := visit(h, issuer); err != nil {
 				return err
@@ -146,15 +144,15 @@ func resolverAffixes(c *resolverCase) error {
 
 // resolverIssuerOneOff changes each character of the token's issuer.
 func resolverIssuerOneOff(c *resolverCase) error {
-	if len(c.h.Known) == 0 {
+	if len(c.known) == 0 {
 		return skip("the harness has no Known requests")
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.h.Known)) {
+	for _, name := range slices.Sorted(maps.Keys(c.known)) {
 		issuer, _ := issuerName(name)
 		for i := len("https://"); i < len(issuer); i++ {
 			for _, other := range []string{"", "x", "-", issuer[i:i+1] + issuer[i:i+1]} {
 				fake := issuer[:i] + other + issuer[i+1:]
-				req := newRequest(fake, cloneURL(requestURL(c.h.Known[name])), requestHeader(c.h.Known[name]).Clone())
+				req := newRequest(fake, cloneURL(requestURL(c.known[name])), requestHeader(c.known[name]).Clone())
 				if err := c.onlyAllowed(req, fake); err != nil {
 					return err
 				}
@@ -166,14 +164,14 @@ func resolverIssuerOneOff(c *resolverCase) error {
 
 // onlyAllowed wants no issuer beyond those that the harness names.
 func (c *resolverCase) onlyAllowed(req verifier.ResolveRequest, what string) error {
-	domains, err := c.resolve(c.ctx, req)
+	got, err := c.resolve(c.ctx, req)
 	if err != nil {
 		return nil
 	}
-	allowed := issuerNames(slices.Concat(slices.Collect(maps.Keys(c.h.Known)), c.h.Issuers))
-	for _, name := range issuerNames(domains) {
+	allowed := c.allowed()
+	for _, name := range issuerNames(got.names) {
 		if _, valid := issuerName(name); valid && !slices.Contains(allowed, name) {
-			return fmt.Errorf("ResolveDomains of a request with the issuer %q = %q; want none but those of its configuration", what, domains)
+			return c.errorf("of a request with the issuer %q = %q; want none but those of its configuration", what, got.names)
 		}
 	}
 	return nil
@@ -182,10 +180,10 @@ func (c *resolverCase) onlyAllowed(req verifier.ResolveRequest, what string) err
 // resolverSpellings changes what comparisons often pass over: the case of a
 // path, slashes, and a port.
 func resolverSpellings(c *resolverCase) error {
-	if len(c.h.Known) == 0 {
+	if len(c.known) == 0 {
 		return skip("the harness has no Known requests")
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.h.Known)) {
+	for _, name := range slices.Sorted(maps.Keys(c.known)) {
 		issuer, _ := issuerName(name)
 		rest := strings.TrimPrefix(issuer, "https://")
 		host, path, _ := strings.Cut(rest, "/")
@@ -195,7 +193,7 @@ func resolverSpellings(c *resolverCase) error {
 			"https://" + host + "/%2e/" + path, "https://" + host + "/" + path + "#", "https://" + host + "/" + path + "?", "https://user@" + host + "/" + path,
 			"http://" + host + "/" + path, "https:" + rest, "HTTPS://" + rest, "https://" + host + `\` + path, "https://" + host + "/" + path + "\n",
 		} {
-			known := c.h.Known[name]
+			known := c.known[name]
 			header := requestHeader(known).Clone()
 			if header == nil {
 				header = http.Header{}
@@ -211,11 +209,11 @@ func resolverSpellings(c *resolverCase) error {
 // resolverLookAlikes takes requests that are known, with issuers that look like
 // the ones that they are known for.
 func resolverLookAlikes(c *resolverCase) error {
-	if len(c.h.Known) == 0 {
+	if len(c.known) == 0 {
 		return skip("the harness has no Known requests")
 	}
 	mark := randomHex(8)
-	for _, issuer := range slices.Sorted(maps.Keys(c.h.Known)) {
+	for _, issuer := range slices.Sorted(maps.Keys(c.known)) {
 		name, _ := issuerName(issuer)
 		host := strings.TrimSuffix(strings.TrimPrefix(name, "https://"), "/")
 		for _, fake := range []string{
@@ -223,7 +221,7 @@ func resolverLookAlikes(c *resolverCase) error {
 			"https://" + mark + ".example/" + host + "/", name + mark + "/", "https://" + host + "@" + mark + ".example/",
 			"https://" + mark + ".example/?" + name, "https://" + mark + ".example/#" + name,
 		} {
-			req := clone(c.h.Known[issuer])
+			req := clone(c.known[issuer])
 			req.UnverifiedIssuer = fake
 			if err := c.outside(req, mark, "the issuer "+fake); err != nil {
 				return err

@@ -52,25 +52,79 @@ func RevocationStoreChecks() []Check[RevocationStoreHarness] {
 		undecided = `Whatever cannot be answered is an error, never "not revoked".`
 		rounded   = "Times are kept to the millisecond, rounded up."
 		as        = "Contexts, errors and concurrency are as for [ReplayStore]."
+		keys      = "Keys are as for [Cache]."
+		owns      = "The keys are not changed or kept, and the caller owns the times."
+		room      = "Keys whose ttl has passed take no room for ever."
 	)
 	checks := slices.Concat([]Check[RevocationStoreHarness]{
 		revocationCheck("revoked-key-has-its-time", remembers, revocationKept),
 		revocationCheck("unknown-key-has-the-zero-time", each, revocationUnknown),
 		revocationCheck("answers-are-in-order", each, revocationOrder),
+		revocationCheck("many-keys-are-answered-at-once", each, revocationMany),
+		revocationCheck("a-key-that-is-asked-for-twice", each, revocationTwice),
+		revocationCheck("keys-that-look-alike-differ", keys, revocationAlike(revocationLookAlikes)),
+		revocationCheck("long-keys-that-differ", keys, revocationAlike(longKeys)),
+		revocationCheck("keys-of-equal-weak-hashes-differ", keys, revocationAlike(func() [][2]string { return collisions("") })),
+		revocationCheck("slices-are-the-callers", owns, revocationSlices),
+		revocationCheck("times-of-any-year", remembers, revocationYears),
 		revocationCheck("times-are-rounded-up", rounded, revocationRounded),
 		revocationCheck("later-time-stays", later, revocationLater),
 		waiting(revocationCheck("later-end-stays", later, revocationLaterEnd)),
 		waiting(revocationCheck("key-stays-for-its-ttl", remembers, revocationStays)),
+		waiting(revocationCheck("ttl-is-not-cut-short", remembers, revocationUncut)),
+		revocationCheck("long-ttls-last", remembers, revocationLong),
+		waiting(revocationCheck("second-life-has-its-full-ttl", remembers, revocationSecondLife)),
 		revocationCheck("zero-ttl-does-nothing", nothing, revocationZero),
 		revocationCheck("nothing-makes-room", stays, revocationFull),
 		revocationCheck("latest-of-concurrent-times-stays", later, revocationTogether),
-		revocationCheck("done-context-is-an-error", as, revocationDone),
+		revocationCheck("concurrent-answers-do-not-mix", as, revocationUnmixed),
+		revocationCheck("errors-do-not-show-the-key", as, revocationSilent),
 	},
-		group("shared", revocationCheck("other-processes-see-it", sees, revocationShared)),
-		group("break", revocationCheck("failure-is-an-error", undecided, revocationDown)),
-		group("hang", revocationCheck("hanging-backend-ends-with-the-context", as, revocationHang)),
+		group(groupShared,
+			revocationCheck("other-processes-see-it", sees, revocationShared),
+			revocationCheck("latest-of-concurrent-times-by-two-stores", later, revocationTogetherShared)),
+		group(groupBreak, revocationCheck("failure-is-an-error", undecided, revocationDown)),
+		group(groupCapacity, waiting(revocationCheck("full-store-takes-keys-again", room, revocationRoom))),
+		revocationManners(as).checks(),
 	)
-	return basis([]string{"RevocationStore/revoked-key-has-its-time", "RevocationStore/unknown-key-has-the-zero-time"}, checks)
+	checks = basis([]string{"RevocationStore/revoked-key-has-its-time", "RevocationStore/unknown-key-has-the-zero-time"}, checks)
+	return founded(revocationFoundations(), checks)
+}
+
+func revocationManners(rule string) manners[RevocationStoreHarness, *revocationCase] {
+	return manners[RevocationStoreHarness, *revocationCase]{
+		check: revocationCheck, env: func(c *revocationCase) *Env { return c.env },
+		calls: []mannered[*revocationCase]{
+			{"Revoked", func(c *revocationCase, ctx context.Context, n int) error {
+				_, err := c.ask(ctx, c.store, c.env.key(fmt.Sprint("asked", n)))
+				return err
+			}},
+			{"Revoke", func(c *revocationCase, ctx context.Context, n int) error {
+				return c.revoke(ctx, c.env.key(fmt.Sprint("written", n)), revokedAt, time.Hour)
+			}},
+		},
+		works: func(c *revocationCase, round int) error {
+			if round == 0 {
+				if err := c.writes(c.env.key("before"), revokedAt, 24*time.Hour); err != nil {
+					return err
+				}
+			}
+			key := c.env.key(fmt.Sprint("round", round%8))
+			if err := c.writes(key, revokedAt, time.Hour); err != nil {
+				return err
+			}
+			if err := c.has(key, revokedAt, " right after Revoke"); err != nil {
+				return err
+			}
+			return c.has(c.env.key("before"), revokedAt, " of before")
+		},
+		breaks: func(c *revocationCase) func() func() {
+			return faulty(c.h.Break, c.store)
+		},
+		hangs: func(c *revocationCase) func() func() { return faulty(c.h.Hang, c.store) },
+		pace:  func(c *revocationCase) pace { return c.pace },
+		done:  rule, again: rule, hanging: "hanging-backend-ends-with-the-context",
+	}
 }
 
 // TestRevocationStore tests that a store keeps the contract of

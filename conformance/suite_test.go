@@ -23,6 +23,7 @@ func rules() map[string]string {
 	collect(all, conformance.CacheChecks())
 	collect(all, conformance.ReplayStoreChecks())
 	collect(all, conformance.DomainResolverChecks())
+	collect(all, conformance.IssuerResolverChecks())
 	collect(all, conformance.KeyFetcherChecks())
 	collect(all, conformance.ClockChecks())
 	collect(all, conformance.DoerChecks())

@@ -241,7 +241,8 @@ type DomainResolver interface {
 // (Config.TokenMemo): only the compiled form of the returned value is kept,
 // never the decision.
 //
-// conformance.TestDomainResolver tests ResolveDomains alone.
+// An implementation proves this contract with conformance.TestIssuerResolver, and
+// ResolveDomains with conformance.TestDomainResolver.
 //
 //   - The returned Issuer must hold the token's iss among its spellings (Name
 //     and Aliases); otherwise the token is refused with 401.
@@ -255,7 +256,8 @@ type DomainResolver interface {
 //     spares the Verifier the compilation. A [Keys] made by KeysFrom or
 //     KeysShared is made once for each tenant or set of tenants, not for each
 //     request: it says whose documents are kept. So is a Doer.
-//   - Context and concurrency are as for ResolveDomains.
+//   - What DomainResolver says of equal requests, of hosts and issuers that differ in
+//     one character, of ctx and of concurrency holds for ResolveIssuer too.
 type IssuerResolver interface {
 	ResolveIssuer(ctx context.Context, req ResolveRequest) (*Issuer, error)
 }

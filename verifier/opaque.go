@@ -102,7 +102,9 @@ type RevocationRequest struct {
 //   - A key stays for its ttl: a store under pressure returns an error from Revoke,
 //     and never forgets a live key to make room. Whatever cannot be answered is an
 //     error, never "not revoked".
-//   - Times are kept to the millisecond, rounded up.
+//     Keys whose ttl has passed take no room for ever.
+//   - Times are kept to the millisecond, rounded up. The keys are not changed or
+//     kept, and the caller owns the times.
 //   - Keys are as for [Cache]. Contexts, errors and concurrency are as for
 //     [ReplayStore].
 type RevocationStore interface {
@@ -124,8 +126,8 @@ type RevocationStore interface {
 //   - A key that cannot be decrypted matches [ErrDecryption]. The Verifier answers
 //     with 401 then, as for every other encrypted token that cannot be opened, and
 //     gives no other reason. Any other error is "could not decide" (503).
-//   - ctx is honoured as everywhere. Errors contain neither keys nor input. Safe for
-//     concurrent use.
+//   - ctx is honoured as everywhere. Errors contain neither keys nor input. The caller
+//     owns the content key; encryptedKey is not changed or kept. Safe for concurrent use.
 type KeyDecrypter interface {
 	DecryptKey(ctx context.Context, algorithm string, encryptedKey []byte) (contentKey []byte, err error)
 }

@@ -18,7 +18,15 @@ import (
 type Cache struct {
 	client          valkey.Client
 	entries, proofs string // prefixes, neither of which begins the other
+	places          chan struct{}
 }
+
+// most is how many calls can be in flight. The client's ring has 1024 places, which
+// calls that were given up keep until the server answers; who finds it full waits,
+// whatever its context.
+const most = 512
+
+var errBusy = errors.New("valkeycache: too many calls in flight")
 
 // New returns a cache whose keys begin with prefix. The caller owns client,
 // and should make it with DisableRetry, or it repeats what failed until the
@@ -30,15 +38,43 @@ func New(client valkey.Client, prefix string) (*Cache, error) {
 	if client == nil || prefix == "" {
 		return nil, errors.New("valkeycache: no client or no prefix")
 	}
-	return &Cache{client, prefix + "c:", prefix + "r:"}, nil
+	return &Cache{client, prefix + "c:", prefix + "r:", make(chan struct{}, most)}, nil
+}
+
+// do holds a place until the server has answered, and returns when ctx is done. What
+// is beyond the bound fails at once.
+func (c *Cache) do(ctx context.Context, command valkey.Completed) (answer valkey.ValkeyResult, err error) {
+	if err := ctx.Err(); err != nil {
+		return answer, err
+	}
+	select {
+	case c.places <- struct{}{}:
+	default:
+		return answer, errBusy
+	}
+	answers := make(chan valkey.ValkeyResult, 1)
+	go func() {
+		defer func() { <-c.places }()
+		answers <- c.client.Do(context.WithoutCancel(ctx), command)
+	}()
+	select {
+	case answer = <-answers:
+		return answer, answer.Error()
+	case <-ctx.Done():
+		return answer, ctx.Err()
+	}
 }
 
 // Get returns the value of key.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	value, err := c.client.Do(ctx, c.client.B().Get().Key(c.entries+key).Build()).AsBytes()
+	answer, err := c.do(ctx, c.client.B().Get().Key(c.entries+key).Build())
 	if valkey.IsValkeyNil(err) {
 		return nil, false, nil
 	}
+	if err != nil {
+		return nil, false, err
+	}
+	value, err := answer.AsBytes()
 	return value, err == nil, err
 }
 
@@ -47,12 +83,14 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if ttl <= 0 {
 		return c.Delete(ctx, key)
 	}
-	return c.client.Do(ctx, c.client.B().Set().Key(c.entries+key).Value(string(value)).PxMilliseconds(milliseconds(ttl)).Build()).Error()
+	_, err := c.do(ctx, c.client.B().Set().Key(c.entries+key).Value(string(value)).PxMilliseconds(milliseconds(ttl)).Build())
+	return err
 }
 
 // Delete removes key.
 func (c *Cache) Delete(ctx context.Context, key string) error {
-	return c.client.Do(ctx, c.client.B().Del().Key(c.entries+key).Build()).Error()
+	_, err := c.do(ctx, c.client.B().Del().Key(c.entries+key).Build())
+	return err
 }
 
 // Add reports whether key was not there, and remembers it.
@@ -60,7 +98,7 @@ func (c *Cache) Add(ctx context.Context, key string, ttl time.Duration) (bool, e
 	if ttl <= 0 {
 		return true, ctx.Err()
 	}
-	err := c.client.Do(ctx, c.client.B().Set().Key(c.proofs+key).Value("").Nx().PxMilliseconds(milliseconds(ttl)).Build()).Error()
+	_, err := c.do(ctx, c.client.B().Set().Key(c.proofs+key).Value("").Nx().PxMilliseconds(milliseconds(ttl)).Build())
 	if valkey.IsValkeyNil(err) {
 		return false, nil
 	}

@@ -112,7 +112,7 @@ func read(dir string) ([]conformance.Report, error) {
 }
 
 // known are the interfaces in the order of the tables. Others follow them.
-var known = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "StaticDomains", "KeyFetcher", "Clock", "Doer"}
+var known = []string{"Cache", "Clearer", "ReplayStore", "DomainResolver", "StaticDomains", "IssuerResolver", "KeyFetcher", "Clock", "Doer"}
 
 // interfaces returns those for which a column has something to say.
 func interfaces(reports []conformance.Report) []string {

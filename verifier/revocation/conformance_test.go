@@ -25,7 +25,7 @@ func TestConformanceOfStores(t *testing.T) {
 		fails(t, conformance.TestRevocationStore(t, conformance.RevocationStoreHarness{
 			New:     func(*conformance.Env) (verifier.RevocationStore, error) { return revocation.NewMemory(500, clock) },
 			Advance: clock.Advance, Capacity: 500,
-		}), 3) // it has no backend that could fail or be shared
+		}), 8) // it has no backend that could fail, hang or be shared
 	})
 	t.Run("OverCache", func(t *testing.T) {
 		var caches sync.Map // store -> *verifiertest.Cache
@@ -47,7 +47,7 @@ func TestConformanceOfStores(t *testing.T) {
 				cache.(*verifiertest.Cache).Hang()
 				return cache.(*verifiertest.Cache).Recover
 			},
-		}), 1)
+		}), 3) // it is not shared, and states no capacity
 	})
 	t.Run("the fake", func(t *testing.T) {
 		var stores sync.Map // namespace -> *verifiertest.RevocationStore
@@ -67,7 +67,7 @@ func TestConformanceOfStores(t *testing.T) {
 				fake.Hang()
 				return fake.Recover
 			},
-		}), 0)
+		}), 1) // it has no bound
 	})
 }
 
@@ -157,7 +157,10 @@ func TestConformanceOfCheckers(t *testing.T) {
 				p := found.(*published)
 				p.publisher.set(503, "")
 				p.clock.Advance(2 * time.Minute)
-				return func() {}
+				return func() {
+					p.publisher.set(200, p.list(1, p.data, nil, nil))
+					p.clock.Advance(2 * time.Minute)
+				}
 			},
 			Timeout: 20 * time.Second,
 		})
