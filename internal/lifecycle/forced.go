@@ -34,8 +34,9 @@ type sightKey [16]byte
 // Refetch fetches the last document of the chain again because a request misses
 // a name (a kid) in it, and returns what is held then. Requests are coalesced,
 // and attempts are limited per issuer, successful or not, so that made-up names
-// cost next to nothing. want reports whether a value has the name. The error is
-// that of ctx; the failure of an attempt is in Health and events.
+// cost next to nothing. want reports whether a value has the name; it is not
+// asked about the view that the request held. The error is that of ctx; the
+// failure of an attempt is in Health and events.
 func (e *Entry) Refetch(ctx context.Context, name string, held *View, want func(any) bool) (*View, Outcome, error) {
 	last := len(e.docs) - 1
 	key := sightKey(sha256Prefix(name))
@@ -61,15 +62,17 @@ func (e *Entry) Refetch(ctx context.Context, name string, held *View, want func(
 				}
 				return held, outcome, nil
 			}
-			c = e.start(last+1, 1<<last, want)
+			c = e.start(len(e.docs), 1<<last, want)
 		}
 		forced := c.forced
 		e.mu.Unlock()
-		if err := e.wait(ctx, c, false, len(e.docs)); err != nil && (ctx.Err() != nil || c.errs[last] != nil) {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
 			return held, Failed, ctx.Err()
 		}
 		v := e.current(c)
-		if v == nil || v.docs[last] == nil {
+		if c.errs[last] != nil || v == nil || v.docs[last] == nil {
 			return held, Failed, nil
 		}
 		if forced || want(v.docs[last].Value) {
