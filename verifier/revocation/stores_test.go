@@ -20,7 +20,7 @@ type keeper struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	ttls   []time.Duration
-	full   error // of Set
+	full   error         // of Set
 	hang   chan struct{} // of Get, when it is not nil
 	enter  chan struct{} // told of each Get that hangs
 }
