@@ -47,7 +47,6 @@ type run struct {
 
 	docs    [maxDocuments]*Snapshot // the best so far
 	due     uint                    // what is still to be got, one bit each
-	tried   uint                    // what was asked of a source
 	loaded  uint                    // what was looked for in the shared cache
 	errs    [maxDocuments]error
 	attempt int    // how often these documents could not be fetched
@@ -56,7 +55,7 @@ type run struct {
 
 	writing bool // something is being written
 	writes  sync.WaitGroup
-	refused [maxDocuments]bool // not written to the shared cache
+	refused [maxDocuments]bool // fetched, and not written to the shared cache
 }
 
 func (r *run) run() {
@@ -177,7 +176,6 @@ func (r *run) before(i int) any {
 func (r *run) fetch(ctx context.Context, i int) {
 	e := r.entry
 	s := e.store
-	r.tried |= 1 << i
 	began, start := s.cfg.Now(), time.Now()
 	snap, err := r.ask(ctx, i, began)
 	if err != nil {
