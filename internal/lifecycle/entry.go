@@ -168,7 +168,7 @@ func (e *Entry) slow(ctx context.Context, held *View, now int64, n int) (v *View
 	for range 2 {
 		stale := held.servable(now, n)
 		e.mu.Lock()
-		if v := e.view.Load(); v != held && v.fresh(now, n) {
+		if v := e.view.Load(); v.fresh(now, n) {
 			e.mu.Unlock()
 			return v, snapshot(v, n-1) != snapshot(held, n-1), nil
 		}
@@ -252,11 +252,11 @@ func (e *Entry) failing(v *View, now int64, n int) bool {
 	return false
 }
 
-// lastFailure returns the first document that is not fresh and why not. The
-// lock must be held.
+// lastFailure returns the first document that is not fresh, and what its last
+// attempt failed with. The lock must be held.
 func (e *Entry) lastFailure(v *View, now int64, n int) (int, error) {
 	for i := range n {
-		if e.tries[i].err != nil && !snapshot(v, i).fresh(now) {
+		if !snapshot(v, i).fresh(now) {
 			return i, e.tries[i].err
 		}
 	}
@@ -345,7 +345,7 @@ func (e *Entry) unavailable(document int, cause error, now int64) error {
 func (e *Entry) pausing(i int, now int64) time.Duration {
 	t := &e.tries[i]
 	left := time.Duration(t.next - now)
-	if t.failures == 0 || left < 0 || left > e.store.cfg.Policy.BackoffMax {
+	if left < 0 || left > e.store.cfg.Policy.BackoffMax {
 		return 0
 	}
 	return left

@@ -111,9 +111,18 @@ func (d *document) Parse(body []byte, _ string) (any, error) {
 	}
 }
 
-func (d *document) Failed(_ any, err error) error { return err }
+// Failed says which document it was.
+func (d *document) Failed(_ any, err error) error { return &failure{d.kind, err} }
 func (d *document) Same(a, b any) bool            { return a == b }
 func (d *document) Size(value any) int            { return len(value.(string)) }
+
+type failure struct {
+	document string
+	err      error
+}
+
+func (f *failure) Error() string { return f.document + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
 
 // issuer has metadata, whose text is the place of the keys, and a key set, whose
 // text are the kids.

@@ -133,6 +133,9 @@ func (r *run) fetchAll() {
 		if r.due&(1<<i) == 0 {
 			continue
 		}
+		if i > 0 && r.docs[i-1] == nil {
+			return // where it would be is not known
+		}
 		if r.loaded&(1<<i) == 0 {
 			r.loadOne(ctx, i)
 			if r.due&(1<<i) == 0 {
@@ -286,17 +289,13 @@ func (r *run) finish() {
 	close(c.done)
 }
 
-// outcome returns why each document that was due was not got. One that could
-// not be asked for shares the failure of the one before it.
+// outcome returns why each document that was due was not got. Of one that could
+// not be asked for, the failure of the one before it says more.
 func (r *run) outcome() [maxDocuments]error {
 	errs := r.errs
 	for i := range r.entry.docs {
-		if r.due&(1<<i) == 0 || errs[i] != nil {
-			continue
-		}
-		errs[i] = errStillWaiting
-		if i > 0 && errs[i-1] != nil {
-			errs[i] = errs[i-1]
+		if r.due&(1<<i) != 0 && errs[i] == nil {
+			errs[i] = errStillWaiting
 		}
 	}
 	return errs
