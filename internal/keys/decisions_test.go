@@ -94,6 +94,8 @@ func TestPlacesOfFailures(t *testing.T) {
 		"http, another port":        {keys.SourceConfig{JWKS: "http://localhost:443/k"}, "", keys.Class(fetch.Status), "localhost:443", ""},
 		"https, its own port":       {keys.SourceConfig{JWKS: "https://a.example:443/k"}, "", keys.Class(fetch.Status), "a.example", ""},
 		"https, another port":       {keys.SourceConfig{JWKS: "https://a.example:80/k"}, "", keys.Class(fetch.Status), "a.example:80", ""},
+		"http, garbage":             {keys.SourceConfig{JWKS: "http://localhost:80/garbage"}, "", keys.Malformed, "localhost", ""},
+		"https, garbage":            {keys.SourceConfig{JWKS: "https://a.example:80/garbage"}, "", keys.Malformed, "a.example:80", ""},
 		"an address":                {keys.SourceConfig{JWKS: "https://[2001:DB8:0::1]:443/k"}, "", keys.Class(fetch.Status), "[2001:db8::1]", ""},
 		"no file":                   {keys.SourceConfig{File: filepath.Join(folder, "none")}, "", keys.KeyFile, "", filepath.Join(folder, "none")},
 		"a folder":                  {keys.SourceConfig{File: folder}, "", keys.KeyFile, "", folder},
@@ -104,7 +106,9 @@ func TestPlacesOfFailures(t *testing.T) {
 	} {
 		w := newWeb()
 		w.set(metadataURL, metadataText(name, c.keysAt))
-		w.set(cdn, "garbage")
+		for _, at := range []string{cdn, "http://localhost:80/garbage", "https://a.example:80/garbage"} {
+			w.set(at, "garbage")
+		}
 		c.cfg.Doer = w
 		s := newStore(t, nil)
 		_, err := s.Entry(source(t, c.cfg)).Keys(t.Context(), s.now())
@@ -443,8 +447,15 @@ func TestIdentities(t *testing.T) {
 	}
 	path := source(t, keys.SourceConfig{Name: pathIssuer, Doer: w, Spellings: []string{pathIssuer}})
 	slash := source(t, keys.SourceConfig{Name: pathIssuer + "/", Doer: w, Spellings: []string{pathIssuer + "/"}})
-	if path.Identity() != "discovery" || slash.Identity() != "discovery" {
-		t.Errorf("%q and %q; want the spellings of issuers with a path to follow from their names", path.Identity(), slash.Identity())
+	other := source(t, keys.SourceConfig{Name: pathIssuer, Doer: w, Spellings: []string{pathIssuer + "/"}})
+	if want := fmt.Sprintf("discovery %q", []string{pathIssuer + "/"}); other.Identity() != want {
+		t.Errorf("identity %q; want %q", other.Identity(), want)
+	}
+	plain := source(t, keys.SourceConfig{Name: "http://localhost:8080", Doer: w, Spellings: []string{"http://localhost:8080"}})
+	for _, src := range []*keys.Source{path, slash, plain} {
+		if src.Identity() != "discovery" {
+			t.Errorf("%s: %q; want that its one spelling follows from its name", src.Name(), src.Identity())
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/portcullis-go/portcullis/verifier"
@@ -288,6 +289,10 @@ func TestEntriesOfOverCache(t *testing.T) {
 
 // TestOverCacheWaitsItsTurn, no longer than a context allows.
 func TestOverCacheWaitsItsTurn(t *testing.T) {
+	synctest.Test(t, testOverCacheWaitsItsTurn)
+}
+
+func testOverCacheWaitsItsTurn(t *testing.T) {
 	cache := newKeeper()
 	cache.hang, cache.enter = make(chan struct{}), make(chan struct{}, 2)
 	store, err := revocation.OverCache(revocation.CacheConfig{Cache: cache, NeverEvicts: true, Clock: verifiertest.NewClock(start)})
@@ -300,6 +305,7 @@ func TestOverCacheWaitsItsTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error, 1)
 	go func() { second <- store.Revoke(ctx, "a", start, time.Hour) }()
+	synctest.Wait() // it waits
 	cancel()
 	if err := <-second; !errors.Is(err, context.Canceled) {
 		t.Errorf("Revoke = %v while another one has the turn; want that of its context", err)
