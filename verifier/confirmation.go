@@ -23,15 +23,16 @@ func readConfirmation(cnf strictjson.Value) (Confirmation, error) {
 	}
 	var c Confirmation
 	for _, m := range members {
+		text, _ := m.Value.Text()
 		switch m.Name {
 		case "jkt":
-			c.JWKThumbprint, ok = m.Value.Text()
-			ok = ok && isSHA256(c.JWKThumbprint)
+			c.JWKThumbprint = text
 		case "x5t#S256":
-			c.CertificateThumbprint, ok = m.Value.Text()
-			ok = ok && isSHA256(c.CertificateThumbprint)
+			c.CertificateThumbprint = text
+		default:
+			continue
 		}
-		if !ok {
+		if !isSHA256(text) {
 			return Confirmation{}, refuse(reason.Confirmation)
 		}
 	}
