@@ -128,7 +128,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 	began := c.clock.Now()
 	claims, how, err := c.answer(ctx, &req)
 	c.observeOutcome(began, how, err)
-	if err != nil || !how.active {
+	if !how.active { // as beside an error
 		return verifier.Introspection{}, err
 	}
 	return verifier.Introspection{Active: true, Claims: claims}, nil
@@ -190,9 +190,7 @@ func (c *Client) target(ctx context.Context) (*target, error) {
 	if _, err := c.http.CheckLink(c.name, to.url); err != nil {
 		return nil, failed(ctx, ErrMetadata, err)
 	}
-	if old := c.last.Load(); old == nil || old.url != to.url {
-		c.last.Store(to)
-	}
+	c.last.Store(to)
 	return to, nil
 }
 
@@ -216,9 +214,9 @@ func (c *Client) share(ctx context.Context, k key, to *target, token string) ([]
 	case r := <-results:
 		f := r.Val.(flight)
 		if r.Err != nil {
-			return nil, outcome{shared: r.Shared && !first}, r.Err
+			return nil, outcome{shared: !first}, r.Err
 		}
-		return slices.Clone(f.claims), outcome{active: f.active, hit: f.hit, shared: r.Shared && !first}, nil
+		return slices.Clone(f.claims), outcome{active: f.active, hit: f.hit, shared: !first}, nil
 	case <-ctx.Done():
 		return nil, outcome{}, ended(ctx)
 	}
