@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -104,5 +105,27 @@ func TestIssuersWhoseKeysVerifiedAreKept(t *testing.T) {
 	verify(0, token(0), "")
 	if got := fetches["https://0.example.com/"]; got != 1 {
 		t.Errorf("the keys of the issuer in use were fetched %d times; want once", got)
+	}
+}
+
+// TestMistakesOfTheCallerComeFirst: without a URL nothing is verified, good or bad.
+func TestMistakesOfTheCallerComeFirst(t *testing.T) {
+	w := newFuzzWorld(t, nil)
+	token := w.boundToken()
+	proof := w.proof(t, w.proofHeader(), w.proofClaims(token))
+	forged := proof[:len(proof)-6] + "AAAAAA"
+	for text, c := range map[string]struct{ token, proof string }{"good": {token, proof}, "a bad token": {token + "x", proof}} {
+		_, err := w.v.VerifyRequest(t.Context(), verifier.Request{Method: "GET", Header: http.Header{"Authorization": {"DPoP " + c.token}, "Dpop": {c.proof}}})
+		if got := reasonOf(t, err); got != reason.Argument {
+			t.Errorf("%s: %q; want %q", text, got, reason.Argument)
+		}
+	}
+	for text, p := range map[string]string{"good": proof, "a bad proof": forged} {
+		for _, req := range []verifier.ProofRequest{{Proof: p, Method: "GET"}, {Proof: p, URL: fuzzURL}} {
+			_, err := w.v.VerifyDPoPProof(t.Context(), req)
+			if got := reasonOf(t, err); got != reason.Argument {
+				t.Errorf("%s: %q; want %q", text, got, reason.Argument)
+			}
+		}
 	}
 }

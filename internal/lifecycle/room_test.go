@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // ballast is a document that is where it should be, with a body of its own.
@@ -301,6 +302,17 @@ func TestRefreshThatEndsInThisMoment(t *testing.T) {
 	}
 	if e.runs != 0 {
 		t.Errorf("%d refreshes; want none", e.runs)
+	}
+}
+
+// TestNamesAreCopied: the name may be a part of a token, which is not to be kept.
+func TestNamesAreCopied(t *testing.T) {
+	c := newCrew(t, func(*Policy) {})
+	token := "header https://a.example/ signature"
+	part := token[7:25]
+	e := c.Entry(Key{Issuer: part}, []Document{&ballast{}}, false)
+	if e.Issuer() != "https://a.example/" || unsafe.StringData(e.Issuer()) == unsafe.StringData(part) {
+		t.Errorf("the entry of %q holds on to the whole token", e.Issuer())
 	}
 }
 
