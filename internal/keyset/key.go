@@ -139,7 +139,7 @@ func optionalText(members []strictjson.Member, name string) (text string, has bo
 
 func requiredText(members []strictjson.Member, name string) (string, error) {
 	text, has, err := optionalText(members, name)
-	if err == nil && !has {
+	if !has {
 		err = &KeyError{name, FaultMissing}
 	}
 	return text, err

@@ -115,15 +115,20 @@ func (s *Set) Skipped() []Skipped { return s.skipped }
 
 // HasID reports whether a key of the set has this kid.
 func (s *Set) HasID(kid string) bool {
-	if s.byID != nil {
-		return len(s.byID[kid]) > 0
-	}
-	for _, key := range s.keys {
+	for _, key := range s.named(kid) {
 		if key.HasID && key.ID == kid {
 			return true
 		}
 	}
 	return false
+}
+
+// named returns the keys among which those with a kid are: of a large set, those.
+func (s *Set) named(kid string) []*Key {
+	if s.byID != nil {
+		return s.byID[kid]
+	}
+	return s.keys
 }
 
 // Len returns how many usable keys the set has.
@@ -147,8 +152,8 @@ func (s *Set) Size() int {
 // a candidate only when exactly one key of the set fits it.
 func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*Key {
 	keys := s.keys
-	if hasKID && s.byID != nil {
-		keys = s.byID[kid]
+	if hasKID {
+		keys = s.named(kid)
 	}
 	for _, key := range keys {
 		if hasKID && (!key.HasID || key.ID != kid) {
