@@ -318,6 +318,20 @@ func TestTagsOfMetadata(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		first(true, `,"1",,"1"`)
 	})
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.keys.answer.ETag = `"1"`
+		p := start(t, i, nil)
+		if _, err := p.entry.First(t.Context(), time.Now(), true); err != nil {
+			t.Fatal(err)
+		}
+		p.want("k1")
+		time.Sleep(11 * time.Minute)
+		p.want("k1")
+		if got := strings.Join(i.keys.tags, ","); got != `,"1"` {
+			t.Errorf("keys, whose body nobody wants, were asked for with the tags %s", got)
+		}
+	})
 }
 
 // TestNotModifiedUnasked: nobody asked whether it is, so nothing is known.
@@ -373,6 +387,15 @@ func TestStatedCounts(t *testing.T) {
 			v, err := p.get()
 			if err != nil {
 				t.Fatal(err)
+			}
+			var told []string
+			for _, e := range p.all {
+				if e.Kind == lifecycle.EventRotated {
+					told = append(told, e.Document)
+				}
+			}
+			if want := c.other && n > 0; slices.Equal(told, []string{"jwks"}) != want || !want && len(told) > 0 {
+				t.Errorf("fetch %d: told of changes of %q", n, told)
 			}
 			if got := v.Document(1).Generation; (got != last) != c.other {
 				t.Errorf("fetch %d: generation %d after %d; want another one %v", n, got, last, c.other)

@@ -190,6 +190,47 @@ func TestWhatTheHolderSays(t *testing.T) {
 	})
 }
 
+// TestHolderWaitsForItsWrites, which may take longer than requests wait for them.
+func TestHolderWaitsForItsWrites(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newNode(t, newIssuer(), newMemory(), nil)
+		n.cache.set = func(key string) error {
+			if strings.Contains(key, ":jwks:") {
+				time.Sleep(100 * time.Millisecond)
+			}
+			return nil
+		}
+		n.wantGet("k1", true, 20*time.Millisecond)
+		if got := n.cache.said(); len(got) != 0 {
+			t.Errorf("said %q while it writes; want nothing yet", got)
+		}
+		time.Sleep(time.Second)
+		if got := n.cache.said(); !slices.Equal(got, []string{"shared"}) {
+			t.Errorf("said %q; want shared", got)
+		}
+	})
+}
+
+// TestMetadataOfTheCacheMoveKeys: keys that are held are from a place that the metadata
+// of another process no longer name, and are fetched from the new one at once.
+func TestMetadataOfTheCacheMoveKeys(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i, m := newIssuer(), newMemory()
+		i.metadata.set(keptFor(120))
+		one, two := newNode(t, i, m, nil), newNode(t, i, m, nil)
+		one.want("k1")
+		time.Sleep(time.Second)
+		two.want("k1")
+		i.metadata.set(func(p *place) { p.answer.Body = []byte("url other keys") })
+		i.publish("k9")
+		time.Sleep(2*time.Minute + time.Second)
+		one.want("k9")
+		time.Sleep(time.Second)
+		two.want("k9")
+		wantCounts(t, i, 2, 2)
+	})
+}
+
 // TestNoTimeToKeep: what cannot be kept at all is not written.
 func TestNoTimeToKeep(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -669,6 +710,10 @@ func TestDocumentsWithoutOrigin(t *testing.T) {
 		wantCounts(t, i, 2, 1)
 		if got := n.count(lifecycle.EventOtherSource); got == 0 {
 			t.Error("a document without origin was taken from the shared cache")
+		}
+		time.Sleep(time.Second)
+		if got := count(n.cache.puts, ":discovery:"); got != 0 {
+			t.Errorf("a document without origin was written %d times", got)
 		}
 	})
 }

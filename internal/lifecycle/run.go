@@ -63,9 +63,7 @@ func (r *run) run() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Policy.FetchTimeout)
 	r.look(ctx)
 	cancel()
-	if r.due != 0 {
-		r.fetchAll()
-	}
+	r.fetchAll()
 	r.settle()
 	r.finish()
 	r.writes.Wait()
@@ -118,7 +116,8 @@ func (r *run) suffices(i int, snap *Snapshot) bool {
 
 var errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
 
-// fetchAll asks the sources of what is due, within one deadline. A document
+// fetchAll asks the sources of what is due, within one deadline, and of what is not
+// where the document before it, from wherever that came, says that it is. A document
 // whose predecessor is held and can be served does not depend on how the fetch
 // of that one ends, so it gets its half of the time.
 func (r *run) fetchAll() {
@@ -127,7 +126,7 @@ func (r *run) fetchAll() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Policy.FetchTimeout)
 	defer cancel()
 	for i := range e.docs {
-		if i > 0 && r.docs[i-1] != snapshot(r.held, i-1) {
+		if i > 0 {
 			r.misplaced(i)
 		}
 		if r.due&(1<<i) == 0 {
@@ -226,7 +225,7 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 		life: p.lifetime(began, answer.Freshness), share: p.sharing(&answer), look: r.number,
 	}
 	if answer.NotModified {
-		if held == nil || ref.ETag == "" {
+		if ref.ETag == "" { // as when nothing is held
 			return nil, errNoHeld
 		}
 		snap.Value, snap.Stated, snap.Origin, snap.etag, snap.body = held.Value, held.Stated, held.Origin, held.etag, held.body
