@@ -201,6 +201,116 @@ func TestBackingOffAlone(t *testing.T) {
 	})
 }
 
+// TestBackingOffBeside what is due: metadata that cannot be fetched keep no keys from
+// being, nor keys metadata; what is fresh is not waited for, nor asked for.
+func TestBackingOffBeside(t *testing.T) {
+	hour := func(cfg *lifecycle.Config) { cfg.Policy.BackoffMin, cfg.Policy.BackoffMax = time.Hour, time.Hour }
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.both(keptFor(120))
+		p := start(t, i, hour)
+		p.want("k1")
+		i.metadata.set(func(p *place) { p.err = errDown })
+		for range 3 {
+			time.Sleep(3 * time.Minute)
+			p.want("k1")
+			time.Sleep(time.Second)
+		}
+		wantCounts(t, i, 2, 4)
+	})
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.keys.err = errDown
+		p := start(t, i, hour)
+		p.wantUnavailable("jwks", errDown)
+		time.Sleep(9 * time.Minute) // the metadata are fresh, though due soon
+		p.wantUnavailable("jwks", errDown)
+		time.Sleep(time.Second)
+		wantCounts(t, i, 1, 1)
+	})
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.metadata.set(keptFor(120))
+		p := start(t, i, nil)
+		held, _ := p.get()
+		time.Sleep(90 * time.Second)
+		i.keys.set(func(p *place) { p.err = errDown })
+		p.look(i, "x", held, lifecycle.Failed, "k1", 2)
+		i.metadata.set(func(p *place) { p.delay = 100 * time.Millisecond })
+		time.Sleep(40 * time.Second)
+		p.wantGet("k1", false, 100*time.Millisecond) // the source of the metadata is not known to fail
+	})
+}
+
+// TestWhatEndsAtOnce is served to those who waited for it, and is not stale.
+func TestWhatEndsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.both(func(p *place) { p.answer.Freshness.NoStore, p.delay = true, time.Second })
+		p := start(t, i, func(cfg *lifecycle.Config) { cfg.Policy.Floor, cfg.Policy.StaleIfError = 0, 0 })
+		for range 2 {
+			p.wantGet("k1", true, 2*time.Second)
+		}
+		if got := p.count(lifecycle.EventStale); got != 0 {
+			t.Errorf("%d documents were served stale; want none", got)
+		}
+	})
+}
+
+// TestStaleBesideFresh: of two documents that a request waited for, one was fetched,
+// and the other one is served as it was, which is told.
+func TestStaleBesideFresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		p := start(t, i, nil)
+		p.want("k1")
+		i.keys.set(func(p *place) { p.err = errDown })
+		time.Sleep(11 * time.Minute)
+		p.wantGet("k1", false, 0)
+		var told []string
+		for _, e := range p.all {
+			if e.Kind == lifecycle.EventStale {
+				told = append(told, e.Document)
+			}
+		}
+		if !slices.Equal(told, []string{"jwks"}) {
+			t.Errorf("told that %q are stale; want the keys", told)
+		}
+	})
+}
+
+// TestGetDuringFirst: what fetches the metadata alone is waited for, and then the keys
+// are fetched.
+func TestGetDuringFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.both(func(p *place) { p.delay = time.Second })
+		p := start(t, i, nil)
+		go func() { _, _ = p.entry.First(t.Context(), time.Now(), false) }()
+		time.Sleep(time.Millisecond)
+		p.wantGet("k1", true, 2*time.Second-time.Millisecond)
+		wantCounts(t, i, 1, 1)
+	})
+}
+
+// TestDocumentOfFirst is the one that is blamed when it fails, and the last of the
+// chain is another one.
+func TestDocumentOfFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		p := start(t, i, nil)
+		p.want("k1")
+		i.metadata.set(func(p *place) { p.err = errDown })
+		var u *lifecycle.Unavailable
+		if _, err := p.entry.First(t.Context(), time.Now(), true); !errors.As(err, &u) || u.Document != "discovery" || !errors.Is(err, errDown) {
+			t.Errorf("%v; want that the metadata are not available", err)
+		}
+		if e := p.entry; e.Documents() != 2 || e.Kind(0) != "discovery" || e.Kind(1) != "jwks" || e.Last().Kind() != "jwks" || e.Issuer() != name {
+			t.Errorf("%d documents: %s, %s, the last is %s", e.Documents(), e.Kind(0), e.Kind(1), e.Last().Kind())
+		}
+	})
+}
+
 // TestOneRefreshAhead at a time, and none before its moment.
 func TestOneRefreshAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -245,16 +355,32 @@ func TestFetchedTogether(t *testing.T) {
 	})
 	bubble(t, func(t *testing.T) {
 		i := newIssuer()
+		i.metadata.set(keptFor(380)) // due in 274 to 304 s
+		i.keys.set(keptFor(440))     // due in 317 to 352 s, give or take 44
 		p := start(t, i, chance)
-		if _, err := p.entry.First(t.Context(), time.Now(), false); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Second)
 		p.want("k1")
-		time.Sleep(10*time.Minute - 6*time.Second) // the metadata are due, the keys will be in a moment
+		time.Sleep(310 * time.Second)
 		p.want("k1")
 		time.Sleep(time.Second)
 		wantCounts(t, i, 2, 2)
+	})
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.keys.set(keptFor(120))
+		p := start(t, i, chance)
+		p.want("k1")
+		time.Sleep(100 * time.Second) // ahead
+		p.want("k1")
+		time.Sleep(time.Second)
+		wantCounts(t, i, 1, 2)
+	})
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		p := start(t, i, nil)
+		held, _ := p.get()
+		time.Sleep(8 * time.Minute) // to the last moment in which nothing is due
+		p.look(i, "x", held, lifecycle.Refreshed, "k1", 2)
+		wantCounts(t, i, 1, 2)
 	})
 	bubble(t, func(t *testing.T) {
 		i := newIssuer()

@@ -300,8 +300,31 @@ func TestRefreshThatEndsInThisMoment(t *testing.T) {
 			t.Errorf("slow = %v, %v, %v; want what is held, which is newer than what was found", v, waited, err)
 		}
 	}
+	old := &View{docs: e.view.Load().docs}
+	if v, waited, err := e.slow(t.Context(), old, envelopeNow.UnixNano(), 1); v != e.view.Load() || waited || err != nil {
+		t.Errorf("slow = %v, %v, %v; want what is held, of which nothing is newer", v, waited, err)
+	}
 	if e.runs != 0 {
 		t.Errorf("%d refreshes; want none", e.runs)
+	}
+}
+
+// TestEvictedWhenTheRefreshEnds: what the refresh brought is still there for those who
+// waited for it; what was not brought is not.
+func TestEvictedWhenTheRefreshEnds(t *testing.T) {
+	c := newCrew(t, func(*Policy) {})
+	e := c.Entry(Key{Issuer: "a"}, []Document{&ballast{}}, false)
+	brought := &View{}
+	ended := &call{done: make(chan struct{}), view: brought}
+	if got := e.current(ended); got != nil {
+		t.Errorf("%v before the end; want nothing", got)
+	}
+	close(ended.done)
+	if got := e.current(ended); got != brought {
+		t.Errorf("%v; want what was brought", got)
+	}
+	if c.hold(e, 1); e.current(ended) != e.view.Load() {
+		t.Error("want what is held")
 	}
 }
 
