@@ -187,6 +187,8 @@ func TestHandIsBounded(t *testing.T) {
 // TestEntryThatIsAddedStays, however little room there is, and whatever else has to go.
 func TestEntryThatIsAddedStays(t *testing.T) {
 	c := newCrew(t, func(p *Policy) { p.MaxBytes = 5000 })
+	c.add("x", 10_000, 0)
+	c.want("x")              // a stranger, alone and too large
 	a := c.add("a", 1000, 1) // 2024 bytes
 	c.add("b", 1000, 0)
 	c.want("ab")
