@@ -116,8 +116,8 @@ func (r *results) put(ctx context.Context, key string, subjects []string, t *Tok
 		}
 	}
 	ttl := until.Sub(now)
-	if t.ExpiresAt.IsZero() || ttl <= 0 {
-		return // not known to be good for a while
+	if ttl <= 0 {
+		return // not good for a while, or not known to be
 	}
 	value, _ := json.Marshal(entry{ // texts and numbers can always be written
 		Key: key, Until: until.UnixNano(), Stored: now.UnixNano(), ExpiresAt: t.ExpiresAt.Unix(), Members: t.present,

@@ -26,7 +26,7 @@ type Client struct {
 
 	domain    string // as configured
 	name      string
-	spellings []string // what the metadata may state
+	spellings []string // what the metadata may state, name first
 	http      *fetch.HTTP
 	clientID  string
 	auth      *exchange.Authenticator
@@ -86,9 +86,7 @@ func New(cfg Config) (*Client, error) {
 		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: cap(c.slots)}))
 	}
 	if c.fixed == nil || cfg.SignedAnswers.Audience != "" {
-		policy := lifecycle.DefaultPolicy()
-		policy.MaxIssuers = 2
-		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
+		c.documents = keys.New(keys.Config{Policy: lifecycle.DefaultPolicy(), Now: c.clock.Now})
 	}
 	if err := c.applySigned(&cfg); err != nil {
 		c.closeDocuments()
@@ -136,7 +134,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 
 // answer answers from memory, from the cache, or from the endpoint.
 func (c *Client) answer(ctx context.Context, req *verifier.IntrospectionRequest) ([]byte, outcome, error) {
-	if req.Issuer != c.name && req.Issuer != c.domain && !slices.Contains(c.spellings, req.Issuer) {
+	if req.Issuer != c.domain && !slices.Contains(c.spellings, req.Issuer) {
 		return nil, outcome{}, &Error{kind: ErrIssuer}
 	}
 	ctx, done, err := c.begin(ctx)
