@@ -17,10 +17,7 @@ func readConfirmation(cnf strictjson.Value) (Confirmation, error) {
 	if cnf.Kind() == strictjson.Invalid {
 		return Confirmation{}, nil
 	}
-	members, ok := cnf.Members(nil)
-	if !ok {
-		return Confirmation{}, refuse(reason.Confirmation)
-	}
+	members, _ := cnf.Members(nil) // what is no object has none
 	var c Confirmation
 	for _, m := range members {
 		text, _ := m.Value.Text()

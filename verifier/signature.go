@@ -42,7 +42,7 @@ func (v *Verifier) checkSignature(ctx context.Context, p *policy, held *heldKeys
 	// A kid that the set lacks, and a token without kid that the one fitting key
 	// does not verify or that no key fits, may be signed with a key that is newer
 	// than the set. A set that was fetched for this very request has all there is.
-	if (missing || !h.HasKeyID && !signed) && !held.Waited && v.refetches {
+	if (missing || !h.HasKeyID && !signed) && !held.Waited {
 		if err := v.refetch(ctx, p, held, a, parsed, iss); err != nil {
 			return provenance{}, err
 		}

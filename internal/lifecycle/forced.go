@@ -38,6 +38,9 @@ type sightKey [16]byte
 // asked about the view that the request held. The error is that of ctx; the
 // failure of an attempt is in Health and events.
 func (e *Entry) Refetch(ctx context.Context, name string, held *View, want func(any) bool) (*View, Outcome, error) {
+	if e.store.cfg.Policy.ForcedMax == 0 {
+		return held, Refreshed, nil // there is no looking again
+	}
 	last := len(e.docs) - 1
 	key := sightKey(sha256Prefix(name))
 	// A refresh that is under way already may have begun before the name came
@@ -115,8 +118,8 @@ func (e *Entry) sight(key sightKey, now int64) sight {
 // name that was seen. When not, the outcome says why.
 func (e *Entry) allowForced(held *Snapshot, seen sight, last int, now int64) (Outcome, bool) {
 	p := &e.store.cfg.Policy
-	if p.ForcedMax == 0 || held.look > seen.runs {
-		return Refreshed, false // there is no looking again, or somebody looked meanwhile
+	if held.look > seen.runs {
+		return Refreshed, false // somebody looked meanwhile
 	}
 	outcome := Limited
 	if e.tries[last].failures > 0 {
