@@ -104,6 +104,11 @@ func TestStaleIsTold(t *testing.T) {
 		if want := (lifecycle.Event{Kind: lifecycle.EventStale, Issuer: name, Document: "jwks", Age: 3 * time.Minute}); !slices.Equal(told, []lifecycle.Event{want}) {
 			t.Errorf("told %+v; want %+v", told, want)
 		}
+		before := p.count(lifecycle.EventStale)
+		p.want("k1") // in the back-off, too
+		if got := p.count(lifecycle.EventStale) - before; got != 1 {
+			t.Errorf("told %d times in the back-off; want once", got)
+		}
 	})
 }
 

@@ -341,6 +341,29 @@ func TestNamesAreCopied(t *testing.T) {
 	}
 }
 
+// TestLastFailure is that of the first document that is not fresh, or of the last one.
+func TestLastFailure(t *testing.T) {
+	c := newCrew(t, func(*Policy) {})
+	e := c.Entry(Key{Issuer: "a"}, []Document{&ballast{}, &ballast{}}, false)
+	one, two := errors.New("one"), errors.New("two")
+	e.tries[0].err, e.tries[1].err = one, two
+	now := envelopeNow.UnixNano()
+	fresh, stale := &Snapshot{life: lifetime{fetched: now, fresh: now}}, &Snapshot{life: lifetime{fetched: now, fresh: now - 1}}
+	for _, test := range []struct {
+		docs [maxDocuments]*Snapshot
+		n    int
+		want int
+		err  error
+	}{
+		{[maxDocuments]*Snapshot{stale, stale}, 2, 0, one}, {[maxDocuments]*Snapshot{fresh, stale}, 2, 1, two}, {[maxDocuments]*Snapshot{fresh, fresh}, 2, 1, two},
+		{[maxDocuments]*Snapshot{fresh, stale}, 1, 0, one}, {[maxDocuments]*Snapshot{stale, fresh}, 1, 0, one},
+	} {
+		if i, err := e.lastFailure(&View{test.docs}, now, test.n); i != test.want || err != test.err {
+			t.Errorf("lastFailure = %d, %v; want %d, %v", i, err, test.want, test.err)
+		}
+	}
+}
+
 // TestUnavailableHasACause, whatever is known.
 func TestUnavailableHasACause(t *testing.T) {
 	c := newCrew(t, func(*Policy) {})
