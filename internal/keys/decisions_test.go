@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,16 +238,16 @@ func TestLargeMetadataCount(t *testing.T) {
 // counting is a shared cache that counts the calls.
 type counting struct {
 	memory
-	calls int
+	calls atomic.Int64
 }
 
 func (c *counting) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	c.calls++
+	c.calls.Add(1)
 	return c.memory.Get(ctx, key)
 }
 
 func (c *counting) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	c.calls++
+	c.calls.Add(1)
 	return c.memory.Set(ctx, key, value, ttl)
 }
 
@@ -297,8 +298,8 @@ func TestWhatIsShared(t *testing.T) {
 			t.Errorf("%s: %v, %d documents are shared, waited %v; want %d, and waited", text, err, cache.keys(), first.Waited, c.shared)
 		}
 		private := c.cfg.Private || c.cfg.File != "" || c.cfg.Static != nil
-		if (cache.calls == 0) != private {
-			t.Errorf("%s: %d calls of the cache", text, cache.calls)
+		if (cache.calls.Load() == 0) != private {
+			t.Errorf("%s: %d calls of the cache", text, cache.calls.Load())
 		}
 		before := w.count()
 		second, err := get()

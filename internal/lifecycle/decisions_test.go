@@ -96,7 +96,7 @@ func TestStaleIsTold(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		p.want("k1")
 		var told []lifecycle.Event
-		for _, e := range p.all {
+		for _, e := range p.told() {
 			if e.Kind == lifecycle.EventStale {
 				told = append(told, e)
 			}
@@ -154,7 +154,7 @@ func TestFailuresOfEach(t *testing.T) {
 			if _, err := p.get(); !errors.As(err, &f) || f.document != document {
 				t.Errorf("%v; want the failure as the document describes it", err)
 			}
-			for _, e := range p.all {
+			for _, e := range p.told() {
 				if e.Kind == lifecycle.EventFetched && (e.Err != nil || e.Document == document) || e.Kind == lifecycle.EventFetchFailed && (!errors.As(e.Err, &f) || e.Document != document || e.Duration != 3*time.Second) {
 					t.Errorf("told %+v", e)
 				}
@@ -273,7 +273,7 @@ func TestStaleBesideFresh(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		p.wantGet("k1", false, 0)
 		var told []string
-		for _, e := range p.all {
+		for _, e := range p.told() {
 			if e.Kind == lifecycle.EventStale {
 				told = append(told, e.Document)
 			}
@@ -520,7 +520,7 @@ func TestStatedCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told []string
-			for _, e := range p.all {
+			for _, e := range p.told() {
 				if e.Kind == lifecycle.EventRotated {
 					told = append(told, e.Document)
 				}
@@ -574,7 +574,7 @@ func TestTimeOfEachFetch(t *testing.T) {
 			p.want("k1")
 			time.Sleep(10 * time.Second)
 			var failed []string
-			for _, e := range p.all {
+			for _, e := range p.told() {
 				if e.Kind == lifecycle.EventFetchFailed {
 					failed = append(failed, e.Document)
 				}

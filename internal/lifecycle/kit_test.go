@@ -213,6 +213,22 @@ func (m *memory) Set(_ context.Context, key string, value []byte, ttl time.Durat
 	return nil
 }
 
+// change changes what is held, behind everybody's back.
+func (m *memory) change(f func(values map[string]memoryValue)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m.values)
+}
+
+// copyTo puts the documents that are held into another memory.
+func (m *memory) copyTo(other *memory) {
+	for _, key := range m.documents() {
+		var v memoryValue
+		m.change(func(values map[string]memoryValue) { v = values[key] })
+		other.change(func(values map[string]memoryValue) { values[key] = v })
+	}
+}
+
 // documents returns the keys of the documents that are held.
 func (m *memory) documents() (all []string) {
 	m.mu.Lock()
@@ -260,6 +276,13 @@ func (e *events) observe(event lifecycle.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event)
+}
+
+// told returns all of them.
+func (e *events) told() []lifecycle.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 func (e *events) count(kind lifecycle.EventKind) (n int) {

@@ -21,17 +21,44 @@ type hooked struct {
 	get func(key string, value []byte, ok bool) ([]byte, bool, error)
 	set func(key string) error // an error beside what is written all the same
 
-	notes sync.Mutex
-	gets  []string
-	puts  []string
-	looks []time.Time // for what the holder of a lease says
+	notes  sync.Mutex
+	gets   []string
+	puts   []string
+	looked []time.Time // for what the holder of a lease says
+}
+
+// read returns which keys were read, wrote which were written, and looks when somebody
+// looked for what the holder of a lease says.
+func (h *hooked) read() []string {
+	h.notes.Lock()
+	defer h.notes.Unlock()
+	return slices.Clone(h.gets)
+}
+
+func (h *hooked) wrote() []string {
+	h.notes.Lock()
+	defer h.notes.Unlock()
+	return slices.Clone(h.puts)
+}
+
+func (h *hooked) looks() []time.Time {
+	h.notes.Lock()
+	defer h.notes.Unlock()
+	return slices.Clone(h.looked)
+}
+
+// forget drops the notes of what was read.
+func (h *hooked) forget() {
+	h.notes.Lock()
+	defer h.notes.Unlock()
+	h.gets = nil
 }
 
 func (h *hooked) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	h.notes.Lock()
 	h.gets = append(h.gets, key)
 	if strings.Contains(key, "lease.") {
-		h.looks = append(h.looks, time.Now())
+		h.looked = append(h.looked, time.Now())
 	}
 	h.notes.Unlock()
 	value, ok, err := h.memory.Get(ctx, key)
@@ -66,11 +93,21 @@ func count(calls []string, part string) (n int) {
 type asking struct {
 	*leases
 	then  func(key string)
-	asked []string
+	notes sync.Mutex
+	all   []string
+}
+
+// asked returns which leases were asked for.
+func (a *asking) asked() []string {
+	a.notes.Lock()
+	defer a.notes.Unlock()
+	return slices.Clone(a.all)
 }
 
 func (a *asking) Add(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	a.asked = append(a.asked, key)
+	a.notes.Lock()
+	a.all = append(a.all, key)
+	a.notes.Unlock()
 	if a.then != nil {
 		a.then(key)
 	}
@@ -99,9 +136,7 @@ func newNode(t *testing.T, i *issuer, m *memory, change func(*lifecycle.Config))
 
 // faults returns the documents of the faults that were told.
 func (n *node) faults() (all []string) {
-	n.events.mu.Lock()
-	defer n.events.mu.Unlock()
-	for _, e := range n.events.all {
+	for _, e := range n.told() {
 		if e.Kind == lifecycle.EventCacheFault {
 			all = append(all, e.Document)
 		}
@@ -168,9 +203,11 @@ func TestWhatTheHolderSays(t *testing.T) {
 				t.Errorf("%s: said %q; want %q", text, got, c.want)
 			}
 			key := "portcullis:1:" + leaseKey("jwks", time.Time{}, 0)
-			if until := m.values[key].until.Sub(time.Now()); until != time.Millisecond {
-				t.Errorf("%s: it is kept for another %v; want 1 ms", text, until)
-			}
+			m.change(func(values map[string]memoryValue) {
+				if until := values[key].until.Sub(time.Now()); until != time.Millisecond {
+					t.Errorf("%s: it is kept for another %v; want 1 ms", text, until)
+				}
+			})
 		})
 	}
 	// Metadata that are held and cannot be fetched again, beside keys that are not
@@ -239,7 +276,7 @@ func TestNoTimeToKeep(t *testing.T) {
 		n := newNode(t, i, m, func(cfg *lifecycle.Config) { cfg.Policy.Floor = 0 })
 		n.want("k1")
 		time.Sleep(time.Second)
-		if got := count(n.cache.puts, ":jwks:") + count(n.cache.puts, ":discovery:"); got != 0 {
+		if got := count(n.cache.wrote(), ":jwks:") + count(n.cache.wrote(), ":discovery:"); got != 0 {
 			t.Errorf("%d documents written; want none", got)
 		}
 		n.wantFaults()
@@ -254,8 +291,8 @@ func TestNamesOfLeases(t *testing.T) {
 		var want []string
 		asked := func(key string) {
 			t.Helper()
-			if want = append(want, key); !slices.Equal(n.lease.asked, want) {
-				t.Errorf("asked for %q; want %q", n.lease.asked, want)
+			if want = append(want, key); !slices.Equal(n.lease.asked(), want) {
+				t.Errorf("asked for %q; want %q", n.lease.asked(), want)
 			}
 		}
 		if _, err := n.entry.First(t.Context(), time.Now(), false); err != nil {
@@ -291,22 +328,22 @@ func TestNoLeaseForWhatIsThere(t *testing.T) {
 		i, m := newIssuer(), newMemory()
 		first := newNode(t, i, m, nil)
 		first.want("k1")
-		if d, k := count(first.cache.gets, ":discovery:"), count(first.cache.gets, ":jwks:"); d != 2 || k != 1 {
+		if d, k := count(first.cache.read(), ":discovery:"), count(first.cache.read(), ":jwks:"); d != 2 || k != 1 {
 			t.Errorf("looked for %d metadata and %d keys; want 2, since another process may have finished meanwhile, and 1", d, k)
 		}
 		time.Sleep(time.Second)
 		second := newNode(t, i, m, nil)
 		second.want("k1")
-		if len(second.lease.asked) != 0 || !slices.Equal(second.cache.gets, []string{"portcullis:1:discovery:" + name, "portcullis:1:jwks:" + name}) {
-			t.Errorf("asked for the leases %q after looking for %q; want none, and each document once", second.lease.asked, second.cache.gets)
+		if len(second.lease.asked()) != 0 || !slices.Equal(second.cache.read(), []string{"portcullis:1:discovery:" + name, "portcullis:1:jwks:" + name}) {
+			t.Errorf("asked for the leases %q after looking for %q; want none, and each document once", second.lease.asked(), second.cache.read())
 		}
 		second.wantFaults()
-		second.cache.gets = nil
+		second.cache.forget()
 		v, _ := second.get()
 		if _, _, err := second.entry.Refetch(t.Context(), "x", v, has("x")); err != nil {
 			t.Fatal(err)
 		}
-		if d, k := count(second.cache.gets, ":discovery:"), count(second.cache.gets, ":jwks:"); d != 0 || k != 2 {
+		if d, k := count(second.cache.read(), ":discovery:"), count(second.cache.read(), ":jwks:"); d != 0 || k != 2 {
 			t.Errorf("a refetch looked for %d metadata and %d keys; want none, and 2", d, k)
 		}
 		if got := second.count(lifecycle.EventCacheHit); got != 2 {
@@ -323,7 +360,7 @@ func TestKeysWithoutMetadata(t *testing.T) {
 		i, m := newIssuer(), newMemory()
 		newNode(t, i, m, nil).want("k1")
 		time.Sleep(time.Second)
-		delete(m.values, "portcullis:1:discovery:"+name)
+		m.change(func(values map[string]memoryValue) { delete(values, "portcullis:1:discovery:"+name) })
 		n := newNode(t, i, m, nil)
 		n.want("k1")
 		wantCounts(t, i, 2, 1)
@@ -342,9 +379,7 @@ func TestFinishedMeanwhile(t *testing.T) {
 		time.Sleep(time.Second)
 		n := newNode(t, i, m, nil)
 		n.lease.then = func(string) {
-			for _, key := range other.cache.documents() {
-				m.values[key] = other.cache.values[key]
-			}
+			other.cache.copyTo(m)
 		}
 		n.want("k1")
 		wantCounts(t, i, 1, 1)
@@ -367,11 +402,11 @@ func TestNeitherCacheNorLease(t *testing.T) {
 			n.want("k1")
 			time.Sleep(time.Second)
 			n.wantFaults()
-			if len(n.lease.asked) != 0 || count(n.cache.puts, "probe:")+count(n.cache.puts, "lease.") != 0 {
-				t.Errorf("%s: leases %q, writes %q; want none for a lease", text, n.lease.asked, n.cache.puts)
+			if len(n.lease.asked()) != 0 || count(n.cache.wrote(), "probe:")+count(n.cache.wrote(), "lease.") != 0 {
+				t.Errorf("%s: leases %q, writes %q; want none for a lease", text, n.lease.asked(), n.cache.wrote())
 			}
-			if strings.HasPrefix(text, "a cache") != (len(n.cache.gets)+len(n.cache.puts) > 0) {
-				t.Errorf("%s: %q, %q", text, n.cache.gets, n.cache.puts)
+			if strings.HasPrefix(text, "a cache") != (len(n.cache.read())+len(n.cache.wrote()) > 0) {
+				t.Errorf("%s: %q, %q", text, n.cache.read(), n.cache.wrote())
 			}
 		})
 	}
@@ -380,8 +415,8 @@ func TestNeitherCacheNorLease(t *testing.T) {
 		i.private = true
 		n := newNode(t, i, m, nil)
 		n.want("k1")
-		if len(n.cache.gets)+len(n.cache.puts)+len(n.lease.asked) != 0 {
-			t.Errorf("private documents: %q, %q, %q; want no calls", n.cache.gets, n.cache.puts, n.lease.asked)
+		if len(n.cache.read())+len(n.cache.wrote())+len(n.lease.asked()) != 0 {
+			t.Errorf("private documents: %q, %q, %q; want no calls", n.cache.read(), n.cache.wrote(), n.lease.asked())
 		}
 	})
 }
@@ -416,8 +451,8 @@ func TestProbeThatFails(t *testing.T) {
 			n := newNode(t, newIssuer(), newMemory(), nil)
 			c(n.cache)
 			n.want("k1")
-			if len(n.lease.asked) != 0 {
-				t.Errorf("%s: asked for %q; want no lease", text, n.lease.asked)
+			if len(n.lease.asked()) != 0 {
+				t.Errorf("%s: asked for %q; want no lease", text, n.lease.asked())
 			}
 			n.wantFaults("discovery")
 		})
@@ -441,7 +476,7 @@ func TestProbesAreFew(t *testing.T) {
 			_, _ = n.get()
 			time.Sleep(time.Minute)
 		}
-		if got := count(n.cache.puts, "probe:"); got != 1 {
+		if got := count(n.cache.wrote(), "probe:"); got != 1 {
 			t.Errorf("%d probes; want 1", got)
 		}
 	})
@@ -453,7 +488,7 @@ func TestProbesAreFew(t *testing.T) {
 		n.cache.get = nil
 		time.Sleep(2 * time.Hour)
 		n.want("k1")
-		if got := count(n.cache.puts, "probe:"); got != 1 {
+		if got := count(n.cache.wrote(), "probe:"); got != 1 {
 			t.Errorf("%d probes; want the one before the first fetch, whose documents were written", got)
 		}
 	})
@@ -475,8 +510,8 @@ func TestCacheThatDoesNotAnswer(t *testing.T) {
 			if took := time.Since(began); took > 500*time.Millisecond {
 				t.Errorf("%s: took %v; want one call of the cache at most", text, took)
 			}
-			if len(n.cache.gets) != 1 || count(n.cache.puts, "probe:") != 0 || len(n.lease.asked) != 0 {
-				t.Errorf("%s: looked for %q, wrote %q, asked for %q; want one look", text, n.cache.gets, n.cache.puts, n.lease.asked)
+			if len(n.cache.read()) != 1 || count(n.cache.wrote(), "probe:") != 0 || len(n.lease.asked()) != 0 {
+				t.Errorf("%s: looked for %q, wrote %q, asked for %q; want one look", text, n.cache.read(), n.cache.wrote(), n.lease.asked())
 			}
 			if got := n.faults(); len(got) == 0 || got[0] != "discovery" {
 				t.Errorf("%s: faults of %q", text, got)
@@ -536,8 +571,8 @@ func TestRounds(t *testing.T) {
 				return value, ok, nil
 			}
 			n.want("k1")
-			if !slices.Equal(n.lease.asked, c.asked) {
-				t.Errorf("%s: asked for %q; want %q", text, n.lease.asked, c.asked)
+			if !slices.Equal(n.lease.asked(), c.asked) {
+				t.Errorf("%s: asked for %q; want %q", text, n.lease.asked(), c.asked)
 			}
 			n.wantFaults()
 		})
@@ -556,9 +591,7 @@ func TestRoundAfterAnOldDocument(t *testing.T) {
 		n := newNode(t, i, m, nil)
 		n.lease.never = true
 		n.lease.then = func(string) {
-			for _, key := range other.cache.documents() {
-				m.values[key] = other.cache.values[key]
-			}
+			other.cache.copyTo(m)
 		}
 		n.cache.get = func(key string, value []byte, ok bool) ([]byte, bool, error) {
 			if strings.Contains(key, "lease.") {
@@ -567,8 +600,8 @@ func TestRoundAfterAnOldDocument(t *testing.T) {
 			return value, ok, nil
 		}
 		n.want("k1")
-		if want := []string{leaseKey("jwks", time.Time{}, 0), leaseKey("jwks", fetched, 0), leaseKey("jwks", fetched, 1)}; !slices.Equal(n.lease.asked, want) {
-			t.Errorf("asked for %q; want %q", n.lease.asked, want)
+		if want := []string{leaseKey("jwks", time.Time{}, 0), leaseKey("jwks", fetched, 0), leaseKey("jwks", fetched, 1)}; !slices.Equal(n.lease.asked(), want) {
+			t.Errorf("asked for %q; want %q", n.lease.asked(), want)
 		}
 	})
 }
@@ -583,8 +616,8 @@ func TestNoRoundAfterTheDocuments(t *testing.T) {
 		go func() { _, _ = one.get() }()
 		time.Sleep(time.Millisecond)
 		two.want("k1")
-		if want := []string{leaseKey("jwks", time.Time{}, 0)}; !slices.Equal(two.lease.asked, want) {
-			t.Errorf("asked for %q; want %q", two.lease.asked, want)
+		if want := []string{leaseKey("jwks", time.Time{}, 0)}; !slices.Equal(two.lease.asked(), want) {
+			t.Errorf("asked for %q; want %q", two.lease.asked(), want)
 		}
 		wantCounts(t, i, 1, 1)
 	})
@@ -595,14 +628,14 @@ func TestNoRoundAfterTheDocuments(t *testing.T) {
 			if strings.Contains(key, "lease.") {
 				return []byte("failed"), true, nil
 			}
-			if len(n.lease.asked) > 0 {
+			if len(n.lease.asked()) > 0 {
 				time.Sleep(time.Hour)
 			}
 			return value, ok, nil
 		}
 		n.want("k1")
-		if len(n.lease.asked) != 1 {
-			t.Errorf("asked for %q; want one lease", n.lease.asked)
+		if len(n.lease.asked()) != 1 {
+			t.Errorf("asked for %q; want one lease", n.lease.asked())
 		}
 		time.Sleep(2 * time.Hour)
 	})
@@ -623,7 +656,7 @@ func TestLooksForTheHolder(t *testing.T) {
 			t.Errorf("took %v; want the deadline of a fetch", took)
 		}
 		var at []int64
-		for _, look := range n.cache.looks {
+		for _, look := range n.cache.looks() {
 			at = append(at, look.Sub(began).Milliseconds())
 		}
 		if want := []int64{0, 10, 30, 70, 150, 230}; !slices.Equal(at, want) {
@@ -636,7 +669,7 @@ func TestLooksForTheHolder(t *testing.T) {
 		n.lease.never = true
 		n.cache.get = func(key string, value []byte, ok bool) ([]byte, bool, error) {
 			if strings.Contains(key, "lease.") {
-				if len(n.cache.looks) > 3 {
+				if len(n.cache.looks()) > 3 {
 					return nil, false, errDown
 				}
 			}
@@ -678,13 +711,15 @@ func TestKeysThatMovedToTheSharedCache(t *testing.T) {
 		i.metadata.answer.Freshness = cachecontrol.Directives{MaxAge: 120, HasMaxAge: true}
 		n := newNode(t, i, m, nil)
 		n.cache.get = func(string, []byte, bool) ([]byte, bool, error) { return nil, false, errDown }
-		before := m.values
-		m.values = make(map[string]memoryValue)
+		before := newMemory()
+		m.copyTo(before)
+		m.change(func(values map[string]memoryValue) { clear(values) })
 		n.want("k1")
 		time.Sleep(time.Second)
 		n.cache.get = nil
-		m.values = before
-		delete(m.values, "portcullis:1:discovery:"+name)
+		m.change(func(values map[string]memoryValue) { clear(values) })
+		before.copyTo(m)
+		m.change(func(values map[string]memoryValue) { delete(values, "portcullis:1:discovery:"+name) })
 		i.metadata.set(func(p *place) { p.answer.Body = []byte("url other keys") })
 		time.Sleep(3 * time.Minute)
 		n.want("k9")
@@ -698,10 +733,12 @@ func TestDocumentsWithoutOrigin(t *testing.T) {
 		i, m := newIssuer(), newMemory()
 		newNode(t, i, m, nil).want("k1")
 		time.Sleep(time.Second)
-		for key, v := range m.values {
-			v.value = []byte(strings.Replace(string(v.value), `"origin":"url metadata"`, `"origin":""`, 1))
-			m.values[key] = v
-		}
+		m.change(func(values map[string]memoryValue) {
+			for key, v := range values {
+				v.value = []byte(strings.Replace(string(v.value), `"origin":"url metadata"`, `"origin":""`, 1))
+				values[key] = v
+			}
+		})
 		documents := i.documents()
 		documents[0].(*document).origin = func(any) string { return "" }
 		n := newNode(t, i, m, nil)
@@ -712,7 +749,7 @@ func TestDocumentsWithoutOrigin(t *testing.T) {
 			t.Error("a document without origin was taken from the shared cache")
 		}
 		time.Sleep(time.Second)
-		if got := count(n.cache.puts, ":discovery:"); got != 0 {
+		if got := count(n.cache.wrote(), ":discovery:"); got != 0 {
 			t.Errorf("a document without origin was written %d times", got)
 		}
 	})

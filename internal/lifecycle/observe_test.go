@@ -153,7 +153,7 @@ func TestProbesOfTwoProcesses(t *testing.T) {
 		for range 2 {
 			n := newNode(t, newIssuer(), newMemory(), nil)
 			n.want("k1")
-			for _, key := range n.cache.puts {
+			for _, key := range n.cache.wrote() {
 				if strings.Contains(key, "probe:") {
 					probes = append(probes, key)
 				}
