@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/portcullis-go/portcullis/internal/keyset"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
@@ -19,6 +20,10 @@ func TestKeysThatLackAMember(t *testing.T) {
 	for jwk, want := range map[string]string{
 		`{"crv":"Ed25519","x":"` + edX + `"}`:                     "kty",
 		`{"kty":"OKP","x":"` + edX + `"}`:                         "crv",
+		`{"kty":"OKP","x":"AA"}`:                                  {Member: "crv", Fault: keyset.FaultMissing},
+		`{"kty":"OKP","crv":"Ed25519","x":""}`:                    {Member: "x", Fault: keyset.FaultEncoding},
+		`{"kty":"OKP","crv":"Ed25519","x":"AA\nAA"}`:              {Member: "x", Fault: keyset.FaultEncoding},
+		`{"kty":"OKP","crv":"Ed25519","x":"AA\rAA"}`:              {Member: "x", Fault: keyset.FaultEncoding},
 		`{"kty":"OKP","crv":"Ed25519"}`:                           "x",
 		`{"kty":"EC","x":"AAAA","y":"AAAA"}`:                      "crv",
 		`{"kty":"EC","crv":"P-256","y":"AAAA"}`:                   "x",
@@ -263,5 +268,41 @@ func TestOrderOfKeysWithoutKid(t *testing.T) {
 	one["kid"], two["kid"] = "1", "1"
 	if parse(one, two).SameKeys(parse(two, one)) {
 		t.Error("want the order of keys of one kid to count")
+	}
+}
+
+// TestTextsOfKeysAreTheirOwn: they do not hold on to the document.
+func TestTextsOfKeysAreTheirOwn(t *testing.T) {
+	members, err := strictjson.Parse(`{"kty":"OKP","crv":"Ed25519","x":"`+edX+`","kid":"a kid","issuer":"an issuer"}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keyset.ParseKey(members, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"kid": key.ID, "issuer": key.Issuer} {
+		of, _ := strictjson.Find(members, name).Text()
+		if text != of || unsafe.StringData(text) == unsafe.StringData(of) {
+			t.Errorf("%s %q is a part of the document", name, text)
+		}
+	}
+}
+
+// TestOneKeyOfALargeSet: a token without kid has a candidate in a set of many keys too.
+func TestOneKeyOfALargeSet(t *testing.T) {
+	all := []map[string]any{jwk(t, newKey(t, "ES256"), map[string]any{"kid": "ec"})}
+	for n := range 9 {
+		all = append(all, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": edX, "kid": fmt.Sprint(n)})
+	}
+	parsed, err := keyset.Parse(set(t, all...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := parsed.Candidates(nil, "", false, keyset.AlgorithmByName("ES256")); len(got) != 1 || got[0].ID != "ec" {
+		t.Errorf("%d candidates; want the one key of this type", len(got))
+	}
+	if got := parsed.Candidates(nil, "", false, keyset.AlgorithmByName("EdDSA")); len(got) != 0 {
+		t.Errorf("%d candidates of nine; want none", len(got))
 	}
 }

@@ -173,7 +173,7 @@ func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*K
 // they hold the same keys under the same names. Order counts among keys that
 // share a kid, which are tried one after another, up to a bound.
 func (s *Set) SameKeys(other *Set) bool {
-	if other == nil || len(s.keys) != len(other.keys) {
+	if other == nil {
 		return false
 	}
 	type identity struct {
@@ -188,7 +188,7 @@ func (s *Set) SameKeys(other *Set) bool {
 	count := func(set *Set, step int) {
 		places := make(map[string]int, len(set.keys))
 		for _, key := range set.keys {
-			i := identity{key.ID, key.HasID, key.Algorithm, key.Issuer, key.Thumbprint(), 0}
+			i := identity{id: key.ID, hasID: key.HasID, algorithm: key.Algorithm, issuer: key.Issuer, thumbprint: key.Thumbprint()}
 			if key.HasID {
 				i.place = places[key.ID]
 				places[key.ID]++
