@@ -92,7 +92,7 @@ func (v *Verifier) refetch(ctx context.Context, p *policy, held *heldKeys, a *ke
 	switch {
 	case outcome == keys.Failed:
 		return undecided(reason.Keys, err, time.Second)
-	case outcome == keys.Limited && !want(now.Set):
+	case outcome == keys.Limited:
 		return undecided(reason.Keys, errLimited, held.entry.LimitedFor(v.clock.Now()))
 	}
 	held.Held = now
