@@ -61,7 +61,7 @@ func (r *results) get(ctx context.Context, key string, now time.Time) *Tokens {
 	})
 	if err != nil {
 		if ctx.Err() == nil { // a caller who left is no fault of the cache
-			r.report(err)
+			r.fault(err)
 		}
 		return nil
 	}
@@ -70,7 +70,7 @@ func (r *results) get(ctx context.Context, key string, now time.Time) *Tokens {
 	}
 	e, err := r.open(key, kept.value)
 	if err != nil {
-		r.report(err)
+		r.fault(err)
 		return nil
 	}
 	// A clock that was set back must not keep a result longer than intended.
@@ -116,15 +116,15 @@ func (r *results) put(ctx context.Context, key string, subjects []string, t *Tok
 		}
 	}
 	ttl := until.Sub(now)
-	if t.ExpiresAt.IsZero() || ttl <= 0 {
-		return // not known to be good for a while
+	if ttl <= 0 {
+		return // not good for a while, or not known to be
 	}
-	value, err := json.Marshal(entry{
+	value, _ := json.Marshal(entry{ // texts and numbers can always be written
 		Key: key, Until: until.UnixNano(), Stored: now.UnixNano(), ExpiresAt: t.ExpiresAt.Unix(), Members: t.present,
 		AccessToken: t.AccessToken, TokenType: t.TokenType, IssuedTokenType: t.IssuedTokenType, Scope: t.Scope,
 		IDToken: t.IDToken, RefreshToken: t.RefreshToken,
 	})
-	if err != nil || len(value) > maxEntry {
+	if len(value) > maxEntry {
 		return
 	}
 	if r.sealer != nil {
@@ -134,12 +134,6 @@ func (r *results) put(ctx context.Context, key string, subjects []string, t *Tok
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheTimeout)
 	defer cancel()
 	if _, err := foreign.Call(ctx, func() (struct{}, error) { return struct{}{}, r.cache.Set(ctx, key, value, ttl) }); err != nil {
-		r.report(err)
-	}
-}
-
-func (r *results) report(err error) {
-	if r.fault != nil {
 		r.fault(err)
 	}
 }

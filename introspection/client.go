@@ -26,7 +26,7 @@ type Client struct {
 
 	domain    string // as configured
 	name      string
-	spellings []string // what the metadata may state
+	spellings []string // what the metadata may state, name first
 	http      *fetch.HTTP
 	clientID  string
 	auth      *exchange.Authenticator
@@ -87,9 +87,7 @@ func New(cfg Config) (*Client, error) {
 		c.doer = fetch.Client(verifier.NewHTTPClient(verifier.HTTPClientConfig{Timeout: c.timeout, MaxConnections: c.slots.total()}))
 	}
 	if c.fixed == nil || cfg.SignedAnswers.Audience != "" {
-		policy := lifecycle.DefaultPolicy()
-		policy.MaxIssuers = 2
-		c.documents = keys.New(keys.Config{Policy: policy, Now: c.clock.Now})
+		c.documents = keys.New(keys.Config{Policy: lifecycle.DefaultPolicy(), Now: c.clock.Now})
 	}
 	if err := c.applySigned(&cfg); err != nil {
 		c.closeDocuments()
@@ -129,7 +127,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 	began := c.clock.Now()
 	claims, how, err := c.answer(ctx, &req)
 	c.observeOutcome(began, how, err)
-	if err != nil || !how.active {
+	if !how.active { // as beside an error
 		return verifier.Introspection{}, err
 	}
 	return verifier.Introspection{Active: true, Claims: claims}, nil
@@ -137,7 +135,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 
 // answer answers from memory, from the cache, or from the endpoint.
 func (c *Client) answer(ctx context.Context, req *verifier.IntrospectionRequest) ([]byte, outcome, error) {
-	if req.Issuer != c.name && req.Issuer != c.domain && !slices.Contains(c.spellings, req.Issuer) {
+	if req.Issuer != c.domain && !slices.Contains(c.spellings, req.Issuer) {
 		return nil, outcome{}, &Error{kind: ErrIssuer}
 	}
 	ctx, done, err := c.begin(ctx)
@@ -191,9 +189,7 @@ func (c *Client) target(ctx context.Context) (*target, error) {
 	if _, err := c.http.CheckLink(c.name, to.url); err != nil {
 		return nil, failed(ctx, ErrMetadata, err)
 	}
-	if old := c.last.Load(); old == nil || old.url != to.url {
-		c.last.Store(to)
-	}
+	c.last.Store(to)
 	return to, nil
 }
 
@@ -217,9 +213,9 @@ func (c *Client) share(ctx context.Context, k key, to *target, token string) ([]
 	case r := <-results:
 		f := r.Val.(flight)
 		if r.Err != nil {
-			return nil, outcome{shared: r.Shared && !first}, r.Err
+			return nil, outcome{shared: !first}, r.Err
 		}
-		return slices.Clone(f.claims), outcome{active: f.active, hit: f.hit, shared: r.Shared && !first}, nil
+		return slices.Clone(f.claims), outcome{active: f.active, hit: f.hit, shared: !first}, nil
 	case <-ctx.Done():
 		return nil, outcome{}, ended(ctx)
 	}

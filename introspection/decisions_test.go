@@ -195,7 +195,7 @@ func TestQuestionsDoNotRunIntoEachOther(t *testing.T) {
 // other is.
 func TestNamesOfTheIssuer(t *testing.T) {
 	for domain, names := range map[string]map[string]bool{
-		"id.example.com":                {"https://id.example.com/": true, "https://id.example.com": true, "https://id.example.com/x": false, "": false},
+		"id.example.com":                {"https://id.example.com/": true, "https://id.example.com": true, "id.example.com": true, "https://id.example.com/x": false, "ID.example.com": false, "": false},
 		"https://id.example.com/realms": {"https://id.example.com/realms": true, "https://id.example.com/realms/": false, "https://id.example.com/": false},
 	} {
 		b := newBooth(t, func(cfg *introspection.Config) { cfg.Domain = domain })

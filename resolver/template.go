@@ -52,13 +52,13 @@ const maxTenant = 128
 // [ErrNoMatch], so that [Chain] can go on; a tenant that is not allowed is
 // verifier.ErrNotAllowed.
 func Template(cfg TemplateConfig) (verifier.DomainResolver, error) {
-	before, rest, found := strings.Cut(cfg.Name, "{")
+	before, rest, _ := strings.Cut(cfg.Name, "{")
 	placeholder, after, closed := strings.Cut(rest, "}")
-	filled, err := issuer.Normalize(before + "x" + after)
+	filled, _ := issuer.Normalize(before + "x" + after)
 	switch {
-	case !found || !closed || placeholder == "" || strings.ContainsAny(after, "{}") || strings.ContainsAny(placeholder, "{/"):
+	case !closed || placeholder == "" || strings.ContainsAny(after, "{}") || strings.ContainsAny(placeholder, "{/"):
 		return nil, fmt.Errorf("resolver: TemplateConfig.Name %q has no placeholder, or more than one; write it as {tenant}", cfg.Name)
-	case err != nil || filled != before+"x"+after:
+	case filled != before+"x"+after:
 		return nil, fmt.Errorf("resolver: TemplateConfig.Name %q is not an https URL in normal form", cfg.Name)
 	case !strings.HasSuffix(before, "/") || after != "" && after[0] != '/' || strings.Count(before, "/") < 3:
 		return nil, fmt.Errorf("resolver: the placeholder of TemplateConfig.Name %q is not a whole segment of its path", cfg.Name)
@@ -66,7 +66,7 @@ func Template(cfg TemplateConfig) (verifier.DomainResolver, error) {
 		return nil, errors.New("resolver: TemplateConfig.Allowed is missing; say which tenants may use this API")
 	case cfg.Rules.Name != "" || len(cfg.Rules.Aliases) > 0 || cfg.Rules.Keys != (verifier.Keys{}) || cfg.Rules.SubjectPrefix != "":
 		return nil, errors.New("resolver: TemplateConfig.Rules has a Name, Aliases, Keys or SubjectPrefix; the template makes the name, and its tokens have an iss")
-	case cfg.TenantClaim != "" && cfg.Rules.RequiredValues[cfg.TenantClaim] != nil:
+	case cfg.Rules.RequiredValues[cfg.TenantClaim] != nil:
 		return nil, fmt.Errorf("resolver: TemplateConfig.Rules.RequiredValues has the tenant claim %q, whose value is the tenant", cfg.TenantClaim)
 	}
 	t := &template{cfg: cfg, before: before, after: after, keys: verifier.KeysShared(cfg.Name, cfg.Keys)}

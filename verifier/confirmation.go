@@ -17,21 +17,19 @@ func readConfirmation(cnf strictjson.Value) (Confirmation, error) {
 	if cnf.Kind() == strictjson.Invalid {
 		return Confirmation{}, nil
 	}
-	members, ok := cnf.Members(nil)
-	if !ok {
-		return Confirmation{}, refuse(reason.Confirmation)
-	}
+	members, _ := cnf.Members(nil) // what is no object has none
 	var c Confirmation
 	for _, m := range members {
+		text, _ := m.Value.Text()
 		switch m.Name {
 		case "jkt":
-			c.JWKThumbprint, ok = m.Value.Text()
-			ok = ok && isSHA256(c.JWKThumbprint)
+			c.JWKThumbprint = text
 		case "x5t#S256":
-			c.CertificateThumbprint, ok = m.Value.Text()
-			ok = ok && isSHA256(c.CertificateThumbprint)
+			c.CertificateThumbprint = text
+		default:
+			continue
 		}
-		if !ok {
+		if !isSHA256(text) {
 			return Confirmation{}, refuse(reason.Confirmation)
 		}
 	}

@@ -38,22 +38,18 @@ func (v *Verifier) keysOf(ctx context.Context, p *policy, now time.Time) (heldKe
 func (v *Verifier) checkSignature(ctx context.Context, p *policy, held *heldKeys, a *keyset.Algorithm, parsed *jws.Token, iss string) (provenance, error) {
 	h := parsed.Header
 	missing := h.HasKeyID && !held.Set.HasID(h.KeyID)
-	signed, fits := false, false
-	if !missing {
-		signed, fits = p.isSigned(held.Set, a, parsed, iss)
-	}
+	signed, fits := p.isSigned(held.Set, a, parsed, iss)
 	// A kid that the set lacks, and a token without kid that the one fitting key
 	// does not verify or that no key fits, may be signed with a key that is newer
 	// than the set. A set that was fetched for this very request has all there is.
-	if (missing || !h.HasKeyID && !signed) && !held.Waited && v.refetches {
+	if (missing || !h.HasKeyID && !signed) && !held.Waited {
 		if err := v.refetch(ctx, p, held, a, parsed, iss); err != nil {
 			return provenance{}, err
 		}
-		missing = h.HasKeyID && !held.Set.HasID(h.KeyID)
 		signed, fits = p.isSigned(held.Set, a, parsed, iss)
 	}
 	switch {
-	case missing || !fits:
+	case !fits:
 		return provenance{}, refuse(reason.KeyUnknown)
 	case !signed:
 		return provenance{}, refuse(reason.Signature)
@@ -96,7 +92,7 @@ func (v *Verifier) refetch(ctx context.Context, p *policy, held *heldKeys, a *ke
 	switch {
 	case outcome == keys.Failed:
 		return undecided(reason.Keys, err, time.Second)
-	case outcome == keys.Limited && !want(now.Set):
+	case outcome == keys.Limited:
 		return undecided(reason.Keys, errLimited, held.entry.LimitedFor(v.clock.Now()))
 	}
 	held.Held = now

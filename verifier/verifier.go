@@ -26,8 +26,6 @@ type Verifier struct {
 	opener      *opener      // nil: encrypted tokens are refused
 	revocations revocations
 	maxToken    int
-	// refetches: unknown kids may cause a fetch.
-	refetches bool
 
 	proofs  *proofs
 	edge    *edge
@@ -72,7 +70,6 @@ func New(cfg Config) (*Verifier, error) {
 	if err := m.err(); err != nil {
 		return nil, err
 	}
-	v.refetches = refresh.ForcedMax > 0
 	if refresh.MaxIssuers > 0 {
 		v.gate.compiled.most = min(maxCompiled, max(minCompiled, 2*int64(refresh.MaxIssuers)))
 	}

@@ -173,3 +173,36 @@ func TestDecrypterThatRefusesWithAKey(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersThatAreNotRead: what go-jose would read is not what decides.
+func TestHeadersThatAreNotRead(t *testing.T) {
+	r, _ := keys()
+	o := newOpener(jwe.Key{ID: "r", Private: r})
+	const members = `{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"r","cty":"JWT"`
+	deep := func(n int) string { return `,"x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}" }
+	good := seal(t, r.Public().(*rsa.PublicKey), members+deep(2))
+	if _, _, err := o.Open(t.Context(), good); err != nil {
+		t.Errorf("Open = %v; want nil", err)
+	}
+	head, _, _ := strings.Cut(good, ".")
+	for name, compact := range map[string]string{
+		"nested too deep": seal(t, r.Public().(*rsa.PublicKey), members+deep(200)),
+		"a header alone":  head,
+		"two parts":       head + ".",
+		"four parts":      good[:strings.LastIndexByte(good, '.')],
+		"six parts":       good + ".",
+	} {
+		if content, key, err := o.Open(t.Context(), compact); content != "" || key != nil || err != jwe.ErrOpen {
+			t.Errorf("%s: Open = %q, %v, %v; want ErrOpen", name, content, key, err)
+		}
+	}
+}
+
+// TestKeyOfNothing opens nothing.
+func TestKeyOfNothing(t *testing.T) {
+	r, _ := keys()
+	token := encrypt(t, "RSA-OAEP-256", "A256GCM", r.Public(), "r", nil, "", inner)
+	if _, _, err := newOpener(jwe.Key{ID: "r"}).Open(t.Context(), token); err != jwe.ErrOpen {
+		t.Errorf("Open = %v; want ErrOpen", err)
+	}
+}

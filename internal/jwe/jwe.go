@@ -52,7 +52,7 @@ func (k *Key) fits(algorithm string) bool {
 	case *ecdsa.PrivateKey:
 		return strings.HasPrefix(algorithm, "ECDH-")
 	default:
-		return k.Decrypter != nil && strings.HasPrefix(algorithm, "RSA-")
+		return strings.HasPrefix(algorithm, "RSA-")
 	}
 }
 
@@ -90,11 +90,11 @@ func IsOfItsMaker(compact string) bool {
 // Open returns the JWS inside of a token and the key that opened it. The error is
 // ErrOpen, or that of a Decrypter that failed.
 func (o *Opener) Open(ctx context.Context, compact string) (inner string, by *Key, err error) {
-	h, ok := o.header(compact)
-	if !ok || !isJWT(h.content) {
+	h := o.header(compact)
+	if h == nil || !isJWT(h.content) {
 		return "", nil, ErrOpen
 	}
-	content, by, err := o.decrypt(ctx, compact, &h)
+	content, by, err := o.decrypt(ctx, compact, h)
 	switch {
 	case err != nil:
 		return "", nil, err
@@ -112,7 +112,7 @@ func (o *Opener) decrypt(ctx context.Context, compact string, h *header) (conten
 		return nil, nil, ErrOpen
 	}
 	tried := 0
-	var failure error // of a key that might open the token
+	failure := ErrOpen // or that of a key that might open the token
 	for i := range o.Keys {
 		key := &o.Keys[i]
 		if h.hasKeyID && key.ID != h.keyID || !key.fits(h.algorithm) {
@@ -122,32 +122,25 @@ func (o *Opener) decrypt(ctx context.Context, compact string, h *header) (conten
 			break
 		}
 		content, err := key.decrypt(ctx, parsed, h.algorithm)
-		if err != nil {
+		switch {
+		case err != nil:
 			failure = err
-			continue
-		}
-		if content != nil {
+		case content != nil:
 			return content, key, nil
 		}
 	}
-	if failure != nil {
-		return nil, nil, failure
-	}
-	return nil, nil, ErrOpen
+	return nil, nil, failure
 }
 
 // decrypt returns nil when the key does not open the token. An error is one that
 // decides nothing.
 func (k *Key) decrypt(ctx context.Context, parsed *jose.JSONWebEncryption, algorithm string) ([]byte, error) {
-	if k.Decrypter == nil {
-		content, err := foreign.Guard(func() ([]byte, error) { return parsed.Decrypt(k.Private) })
-		if err != nil {
-			return nil, nil
-		}
-		return content, nil
-	}
 	call := &remote{ctx: ctx, key: k, algorithm: algorithm}
-	content, err := foreign.Guard(func() ([]byte, error) { return parsed.Decrypt(call) })
+	with := k.Private
+	if k.Decrypter != nil {
+		with = call
+	}
+	content, err := foreign.Guard(func() ([]byte, error) { return parsed.Decrypt(with) })
 	switch {
 	case call.failure != nil:
 		return nil, call.failure
@@ -169,8 +162,8 @@ type remote struct {
 // DecryptKey implements jose.OpaqueKeyDecrypter.
 func (r *remote) DecryptKey(encryptedKey []byte, _ jose.Header) ([]byte, error) {
 	contentKey, err := foreign.Call(r.ctx, func() ([]byte, error) { return r.key.Decrypter(r.ctx, r.algorithm, encryptedKey) })
-	if err != nil && !errors.Is(err, r.key.Refused) {
-		r.failure = err
+	if !errors.Is(err, r.key.Refused) {
+		r.failure = err // or nil
 	}
 	return contentKey, err
 }
@@ -181,26 +174,28 @@ type header struct {
 	hasKeyID                            bool
 }
 
-// header reads the protected header, once and strictly. Compression, critical
-// extensions and everything that names a key by itself are refused.
-func (o *Opener) header(compact string) (h header, ok bool) {
+// header reads the protected header, once and strictly; nil stands for one that is
+// not allowed. Compression, critical extensions and everything that names a key by
+// itself are refused.
+func (o *Opener) header(compact string) *header {
 	parts := strings.Split(compact, ".")
 	if len(parts) != 5 {
-		return h, false
+		return nil
 	}
 	for _, part := range parts {
 		if strings.ContainsAny(part, "\r\n=") {
-			return h, false
+			return nil
 		}
 		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
-			return h, false
+			return nil
 		}
 	}
 	text, _ := base64.RawURLEncoding.DecodeString(parts[0])
 	members, err := strictjson.Parse(string(text), nil)
 	if err != nil {
-		return h, false
+		return nil
 	}
+	h := &header{}
 	for _, m := range members {
 		ok := true
 		switch m.Name {
@@ -216,17 +211,18 @@ func (o *Opener) header(compact string) (h header, ok bool) {
 		case "typ":
 			_, ok = m.Value.Text()
 		case "zip", "crit", "jku", "jwk", "x5u", "x5c", "p2s", "p2c", "b64":
-			return h, false
+			return nil
 		}
 		if !ok {
-			return h, false
+			return nil
 		}
 	}
 	// RFC 7516, Section 5.2, step 10: with an agreed key there is none to decrypt.
-	if (h.algorithm == "ECDH-ES") != (parts[1] == "") {
-		return h, false
+	agreed := h.algorithm == "ECDH-ES"
+	if agreed != (parts[1] == "") || !contains(o.Algorithms, h.algorithm) || !contains(o.Encodings, h.encoding) {
+		return nil
 	}
-	return h, contains(o.Algorithms, h.algorithm) && contains(o.Encodings, h.encoding)
+	return h
 }
 
 // isJWT reports whether cty says that there is a JWT inside, as it must (RFC 7519,

@@ -83,28 +83,31 @@ func (d *metadataDocument) Parse(body []byte, _ string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := *document
+	m := &metadata{*document, sha256.Sum256(body)}
 	m.Raw = nil
-	// The texts must not hold on to the whole document.
-	for _, text := range [...]*string{
+	for _, text := range m.texts() {
+		*text = strings.Clone(*text) // it must not hold on to the whole document
+	}
+	return m, nil
+}
+
+// texts returns all texts of a document but Raw.
+func (m *metadata) texts() []*string {
+	all := []*string{
 		&m.Issuer, &m.JWKSURI, &m.TokenEndpoint, &m.IntrospectionEndpoint, &m.MTLSTokenEndpoint, &m.MTLSIntrospectionEndpoint,
-	} {
-		*text = strings.Clone(*text)
 	}
-	for i, method := range m.TokenEndpointAuthMethods {
-		m.TokenEndpointAuthMethods[i] = strings.Clone(method)
+	for i := range m.TokenEndpointAuthMethods {
+		all = append(all, &m.TokenEndpointAuthMethods[i])
 	}
-	return &metadata{m, sha256.Sum256(body)}, nil
+	return all
 }
 
 func (d *metadataDocument) Same(a, b any) bool { return a.(*metadata).digest == b.(*metadata).digest }
 
 func (d *metadataDocument) Size(value any) int {
-	m := value.(*metadata)
-	size := 256 + len(m.Issuer) + len(m.JWKSURI) + len(m.TokenEndpoint) + len(m.IntrospectionEndpoint) +
-		len(m.MTLSTokenEndpoint) + len(m.MTLSIntrospectionEndpoint)
-	for _, method := range m.TokenEndpointAuthMethods {
-		size += 16 + len(method)
+	size := 192
+	for _, text := range value.(*metadata).texts() {
+		size += 16 + len(*text)
 	}
 	return size
 }
@@ -123,21 +126,13 @@ func (d *keySetDocument) MayComeFrom(before any, origin string) bool {
 		m, ok := before.(*metadata)
 		return ok && origin == m.JWKSURI && (*Source)(d).checkKeys(m.JWKSURI) == nil
 	default:
-		return origin == d.origin()
+		return origin == d.tag // none of what is private
 	}
 }
 
 // Private is true of what is in the process or on its disk already, too.
 func (d *keySetDocument) Private() bool {
 	return d.private || d.kind == byFile || d.kind == byStatic
-}
-
-// origin names a source that has no URL.
-func (d *keySetDocument) origin() string {
-	if d.kind == byFetch {
-		return d.tag
-	}
-	return "" // private
 }
 
 func (d *keySetDocument) Fetch(ctx context.Context, before any, held lifecycle.Reference) (lifecycle.Answer, error) {
@@ -198,7 +193,7 @@ func (d *keySetDocument) ask(ctx context.Context, etag string) (lifecycle.Answer
 	if answer.Stated != "" && !(*Source)(d).states(answer.Stated) || len(answer.Body) > fetch.MaxBody || answer.NotModified && etag == "" {
 		return lifecycle.Answer{}, ErrForeign
 	}
-	answer.Body, answer.Origin, answer.Public = bytes.Clone(answer.Body), d.origin(), false
+	answer.Body, answer.Origin, answer.Public = bytes.Clone(answer.Body), d.tag, false
 	return answer, nil
 }
 

@@ -145,7 +145,7 @@ func ClassOf(err error) Class {
 // failed describes a failure of a document that is, or would be, at this URL.
 func (s *Source) failed(document, at string, err error) error {
 	failure := &Failure{Issuer: s.name, Document: document, Class: ClassOf(err), err: err}
-	if u, parseErr := url.Parse(at); parseErr == nil && at != "" {
+	if u, parseErr := url.Parse(at); parseErr == nil {
 		failure.Host = hostOf(u)
 	}
 	var f *fetch.Error

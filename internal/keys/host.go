@@ -99,10 +99,10 @@ func (s *Source) http() *fetch.HTTP {
 // dot at the end. An IPv6 address may be given with or without brackets. Schemes,
 // paths, credentials, wildcards and white space are refused.
 func ParseHost(text string) (string, error) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Is6() && a.Zone() == "" {
+	if a, _ := netip.ParseAddr(text); a.Is6() && a.Zone() == "" {
 		text = "[" + text + "]"
 	}
-	if text == "" || strings.ContainsAny(text, "/ \t\r\n@") {
+	if strings.ContainsAny(text, "/ \t\r\n@") {
 		return "", ErrHost
 	}
 	name, err := issuer.Normalize(text)
@@ -126,7 +126,7 @@ func hostOf(u *url.URL) string {
 func normalHost(host, port string) string {
 	name, given := splitPort(strings.ToLower(host))
 	name = strings.TrimSuffix(name, ".")
-	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && a.Is6() {
+	if a, _ := netip.ParseAddr(strings.Trim(name, "[]")); a.Is6() {
 		name = "[" + a.String() + "]"
 	}
 	if given == "" || given == port {

@@ -12,6 +12,8 @@ import (
 // ErrSignature says that no key of an issuer signed a JWT.
 var ErrSignature = errors.New("keys: not signed with a key of the issuer")
 
+var errNotLookedFor = errors.New("keys: the key set could not be fetched again, for a key that signed a JWT")
+
 // CheckSigned checks the signature of a JWT of the issuer that is no access token,
 // such as a status list. The caller has found the algorithm in its allow-list. An
 // unknown kid may cause a fetch; what tells such JWTs from tokens. An error other
@@ -34,13 +36,14 @@ func (e *Entry) CheckSigned(ctx context.Context, now time.Time, what string, a *
 			return ErrSignature
 		}
 		newer, outcome, err := e.Refetch(ctx, what+" "+parsed.Header.KeyID, held, signed)
-		if err == nil && outcome == Limited {
-			err = ErrLimited
-		}
 		switch {
 		case signed(newer.Set):
 		case err != nil:
 			return err
+		case outcome == Limited:
+			return ErrLimited
+		case outcome == Failed:
+			return errNotLookedFor
 		default:
 			return ErrSignature
 		}

@@ -130,7 +130,7 @@ type Source struct {
 	identity   string
 	instance   any
 	private    bool
-	tag        string // origin of what a Fetch returns
+	tag        string // origin of what a Fetch returns, or ""
 	docs       []lifecycle.Document
 }
 

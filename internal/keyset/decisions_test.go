@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/portcullis-go/portcullis/internal/keyset"
+	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
 const edX = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
@@ -210,5 +212,97 @@ func TestKeyErrors(t *testing.T) {
 	}
 	if got := (&keyset.KeyError{Fault: keyset.FaultMalformed}).Error(); got != "keyset: unusable key: malformed" {
 		t.Errorf("Error = %q; want no member", got)
+	}
+}
+
+// TestFaultsOfMembers: the first that is wrong is blamed, for what is wrong with it.
+func TestFaultsOfMembers(t *testing.T) {
+	const x, y = `"x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"`, `"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"`
+	for text, want := range map[string]keyset.KeyError{
+		`{}`:                                             {Member: "kty", Fault: keyset.FaultMissing},
+		`{"kty":1}`:                                      {Member: "kty", Fault: keyset.FaultNotText},
+		`{"kty":null}`:                                   {Member: "kty", Fault: keyset.FaultMissing},
+		`{"kty":"EC",` + x + `,` + y + `}`:               {Member: "crv", Fault: keyset.FaultMissing},
+		`{"kty":"EC","crv":1,` + x + `}`:                 {Member: "crv", Fault: keyset.FaultNotText},
+		`{"kty":"EC","crv":"P-256",` + y + `}`:           {Member: "x", Fault: keyset.FaultMissing},
+		`{"kty":"EC","crv":"P-256",` + x + `}`:           {Member: "y", Fault: keyset.FaultMissing},
+		`{"kty":"EC","crv":"P-256",` + x + `,"y":"="}`:   {Member: "y", Fault: keyset.FaultEncoding},
+		`{"kty":"EC","crv":"P-384",` + x + `,` + y + `}`: {Member: "x", Fault: keyset.FaultInvalidValue},
+		`{"kty":"OKP","x":"AA"}`:                         {Member: "crv", Fault: keyset.FaultMissing},
+		`{"kty":"OKP","crv":"Ed25519","x":""}`:           {Member: "x", Fault: keyset.FaultEncoding},
+		`{"kty":"OKP","crv":"Ed25519","x":"AA\nAA"}`:     {Member: "x", Fault: keyset.FaultEncoding},
+		`{"kty":"OKP","crv":"Ed25519","x":"AA\rAA"}`:     {Member: "x", Fault: keyset.FaultEncoding},
+		`{"kty":"OKP","crv":"Ed25519"}`:                  {Member: "x", Fault: keyset.FaultMissing},
+		`{"kty":"OKP","crv":"Ed25519","x":"AA"}`:         {Member: "x", Fault: keyset.FaultInvalidValue},
+		`{"kty":"RSA","e":"AQAB"}`:                       {Member: "n", Fault: keyset.FaultMissing},
+		`{"kty":"RSA","n":"AQAB"}`:                       {Member: "e", Fault: keyset.FaultMissing},
+		`{"kty":"RSA","n":"AQAB","e":"AQAB"}`:            {Member: "n", Fault: keyset.FaultWeak},
+		`{"kty":"RSA","n":"AQAB","e":"AAAAAQAB"}`:        {Member: "e", Fault: keyset.FaultWeak},
+		`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":1}`: {Member: "kid", Fault: keyset.FaultNotText},
+		`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":1}`: {Member: "alg", Fault: keyset.FaultNotText},
+	} {
+		members, err := strictjson.Parse(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got *keyset.KeyError
+		if _, err := keyset.ParseKey(members, nil); !errors.As(err, &got) || *got != want {
+			t.Errorf("%s: %v; want %v", text, err, &want)
+		}
+	}
+}
+
+// TestOrderOfKeysWithoutKid does not count: none of them is tried after another.
+func TestOrderOfKeysWithoutKid(t *testing.T) {
+	one, two := jwk(t, newKey(t, "ES256"), map[string]any{"kid": nil}), jwk(t, newKey(t, "ES256"), map[string]any{"kid": nil})
+	parse := func(keys ...map[string]any) *keyset.Set {
+		parsed, err := keyset.Parse(set(t, keys...), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	if !parse(one, two).SameKeys(parse(two, one)) || parse(one, one).SameKeys(parse(one, two)) {
+		t.Error("want the order of keys without kid not to count, and the keys to")
+	}
+	one["kid"], two["kid"] = "1", "1"
+	if parse(one, two).SameKeys(parse(two, one)) {
+		t.Error("want the order of keys of one kid to count")
+	}
+}
+
+// TestTextsOfKeysAreTheirOwn: they do not hold on to the document.
+func TestTextsOfKeysAreTheirOwn(t *testing.T) {
+	members, err := strictjson.Parse(`{"kty":"OKP","crv":"Ed25519","x":"`+edX+`","kid":"a kid","issuer":"an issuer"}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keyset.ParseKey(members, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"kid": key.ID, "issuer": key.Issuer} {
+		of, _ := strictjson.Find(members, name).Text()
+		if text != of || unsafe.StringData(text) == unsafe.StringData(of) {
+			t.Errorf("%s %q is a part of the document", name, text)
+		}
+	}
+}
+
+// TestOneKeyOfALargeSet: a token without kid has a candidate in a set of many keys too.
+func TestOneKeyOfALargeSet(t *testing.T) {
+	all := []map[string]any{jwk(t, newKey(t, "ES256"), map[string]any{"kid": "ec"})}
+	for n := range 9 {
+		all = append(all, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": edX, "kid": fmt.Sprint(n)})
+	}
+	parsed, err := keyset.Parse(set(t, all...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := parsed.Candidates(nil, "", false, keyset.AlgorithmByName("ES256")); len(got) != 1 || got[0].ID != "ec" {
+		t.Errorf("%d candidates; want the one key of this type", len(got))
+	}
+	if got := parsed.Candidates(nil, "", false, keyset.AlgorithmByName("EdDSA")); len(got) != 0 {
+		t.Errorf("%d candidates of nine; want none", len(got))
 	}
 }

@@ -105,18 +105,15 @@ func ForSignatures(members []strictjson.Member) bool { return checkUse(members, 
 
 // checkUse demands a use: "" stands for "sig" or none.
 func checkUse(members []strictjson.Member, want string) error {
-	switch use, has, err := optionalText(members, "use"); {
-	case err != nil, has && use != cmp.Or(want, "sig"), !has && want != "":
+	use, has, _ := optionalText(members, "use") // what is no text is there, and no use
+	if has && use != cmp.Or(want, "sig") || !has && want != "" {
 		return &KeyError{"use", FaultUse}
 	}
 	ops := strictjson.Present(members, "key_ops")
 	if ops.Kind() == strictjson.Invalid {
 		return nil
 	}
-	elements, ok := ops.Elements(nil)
-	if !ok {
-		return &KeyError{"key_ops", FaultUse}
-	}
+	elements, _ := ops.Elements(nil) // what is no array has none
 	for _, e := range elements {
 		if op, _ := e.Text(); op == "verify" {
 			return nil
@@ -139,7 +136,7 @@ func optionalText(members []strictjson.Member, name string) (text string, has bo
 
 func requiredText(members []strictjson.Member, name string) (string, error) {
 	text, has, err := optionalText(members, name)
-	if err == nil && !has {
+	if !has {
 		err = &KeyError{name, FaultMissing}
 	}
 	return text, err
@@ -246,7 +243,7 @@ func octets(members []strictjson.Member, name string) (text string, data []byte,
 	if text, err = requiredText(members, name); err != nil {
 		return "", nil, err
 	}
-	if text == "" || strings.ContainsAny(text, "\r\n") {
+	if strings.ContainsAny(text, "\r\n") {
 		return "", nil, &KeyError{name, FaultEncoding}
 	}
 	if data, err = base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(data) == 0 {

@@ -115,15 +115,20 @@ func (s *Set) Skipped() []Skipped { return s.skipped }
 
 // HasID reports whether a key of the set has this kid.
 func (s *Set) HasID(kid string) bool {
-	if s.byID != nil {
-		return len(s.byID[kid]) > 0
-	}
-	for _, key := range s.keys {
+	for _, key := range s.named(kid) {
 		if key.HasID && key.ID == kid {
 			return true
 		}
 	}
 	return false
+}
+
+// named returns the keys among which those with a kid are: of a large set, those.
+func (s *Set) named(kid string) []*Key {
+	if s.byID != nil {
+		return s.byID[kid]
+	}
+	return s.keys
 }
 
 // Len returns how many usable keys the set has.
@@ -147,8 +152,8 @@ func (s *Set) Size() int {
 // a candidate only when exactly one key of the set fits it.
 func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*Key {
 	keys := s.keys
-	if hasKID && s.byID != nil {
-		keys = s.byID[kid]
+	if hasKID {
+		keys = s.named(kid)
 	}
 	for _, key := range keys {
 		if hasKID && (!key.HasID || key.ID != kid) {
@@ -168,7 +173,7 @@ func (s *Set) Candidates(dst []*Key, kid string, hasKID bool, a *Algorithm) []*K
 // they hold the same keys under the same names. Order counts among keys that
 // share a kid, which are tried one after another, up to a bound.
 func (s *Set) SameKeys(other *Set) bool {
-	if other == nil || len(s.keys) != len(other.keys) {
+	if other == nil {
 		return false
 	}
 	type identity struct {
@@ -183,7 +188,7 @@ func (s *Set) SameKeys(other *Set) bool {
 	count := func(set *Set, step int) {
 		places := make(map[string]int, len(set.keys))
 		for _, key := range set.keys {
-			i := identity{key.ID, key.HasID, key.Algorithm, key.Issuer, key.Thumbprint(), 0}
+			i := identity{id: key.ID, hasID: key.HasID, algorithm: key.Algorithm, issuer: key.Issuer, thumbprint: key.Thumbprint()}
 			if key.HasID {
 				i.place = places[key.ID]
 				places[key.ID]++

@@ -93,15 +93,13 @@ type View struct {
 // Document returns the i-th document of the chain, or nil.
 func (v *View) Document(i int) *Snapshot { return v.docs[i] }
 
-// fresh reports whether the first n documents are. It also refuses a document
-// from the future: a clock that was set back must not keep it for longer than
-// intended.
+// fresh reports whether the first n documents are.
 func (v *View) fresh(now int64, n int) bool {
 	if v == nil {
 		return false
 	}
 	for _, s := range v.docs[:n] {
-		if s == nil || now > s.life.fresh || now < s.life.fetched-clockSkew {
+		if !s.fresh(now) {
 			return false
 		}
 	}
@@ -121,6 +119,8 @@ func (v *View) servable(now int64, n int) bool {
 	return true
 }
 
+// fresh reports whether a document need not be refreshed. It also refuses one from
+// the future: a clock that was set back must not keep it for longer than intended.
 func (s *Snapshot) fresh(now int64) bool {
 	return s != nil && now <= s.life.fresh && now >= s.life.fetched-clockSkew
 }

@@ -168,7 +168,7 @@ func (e *Entry) slow(ctx context.Context, held *View, now int64, n int) (v *View
 	for range 2 {
 		stale := held.servable(now, n)
 		e.mu.Lock()
-		if v := e.view.Load(); v != held && v.fresh(now, n) {
+		if v := e.view.Load(); v.fresh(now, n) {
 			e.mu.Unlock()
 			return v, snapshot(v, n-1) != snapshot(held, n-1), nil
 		}
@@ -191,7 +191,7 @@ func (e *Entry) slow(ctx context.Context, held *View, now int64, n int) (v *View
 		v = e.current(c)
 		now = e.store.now()
 		switch {
-		case v != held && replaced(v, held, now, n):
+		case replaced(v, held, now, n):
 			e.reportStale(v, held, now, n)
 			return v, snapshot(v, n-1) != snapshot(held, n-1), nil
 		case err != nil || stale:
@@ -252,15 +252,14 @@ func (e *Entry) failing(v *View, now int64, n int) bool {
 	return false
 }
 
-// lastFailure returns the first document that is not fresh and why not. The
-// lock must be held.
+// lastFailure returns the first document that is not fresh, and what its last
+// attempt failed with. The lock must be held.
 func (e *Entry) lastFailure(v *View, now int64, n int) (int, error) {
-	for i := range n {
-		if e.tries[i].err != nil && !snapshot(v, i).fresh(now) {
-			return i, e.tries[i].err
-		}
+	i := 0
+	for i+1 < n && snapshot(v, i).fresh(now) {
+		i++
 	}
-	return 0, errStillWaiting
+	return i, e.tries[i].err
 }
 
 // blame returns the first document of a call that failed, or the last that was
@@ -268,13 +267,12 @@ func (e *Entry) lastFailure(v *View, now int64, n int) (int, error) {
 func (e *Entry) blame(c *call, n int) int {
 	select {
 	case <-c.done:
-	default:
-		return n - 1
-	}
-	for i := range n {
-		if c.errs[i] != nil {
-			return i
+		for i := range n {
+			if c.errs[i] != nil {
+				return i
+			}
 		}
+	default:
 	}
 	return n - 1
 }
@@ -302,7 +300,7 @@ func (e *Entry) wait(ctx context.Context, c *call, stale bool, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer:
-		return errStillWaiting
+		return nil // what is held will do
 	}
 }
 
@@ -345,7 +343,7 @@ func (e *Entry) unavailable(document int, cause error, now int64) error {
 func (e *Entry) pausing(i int, now int64) time.Duration {
 	t := &e.tries[i]
 	left := time.Duration(t.next - now)
-	if t.failures == 0 || left < 0 || left > e.store.cfg.Policy.BackoffMax {
+	if left < 0 || left > e.store.cfg.Policy.BackoffMax {
 		return 0
 	}
 	return left

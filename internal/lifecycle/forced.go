@@ -34,9 +34,13 @@ type sightKey [16]byte
 // Refetch fetches the last document of the chain again because a request misses
 // a name (a kid) in it, and returns what is held then. Requests are coalesced,
 // and attempts are limited per issuer, successful or not, so that made-up names
-// cost next to nothing. want reports whether a value has the name. The error is
-// that of ctx; the failure of an attempt is in Health and events.
+// cost next to nothing. want reports whether a value has the name; it is not
+// asked about the view that the request held. The error is that of ctx; the
+// failure of an attempt is in Health and events.
 func (e *Entry) Refetch(ctx context.Context, name string, held *View, want func(any) bool) (*View, Outcome, error) {
+	if e.store.cfg.Policy.ForcedMax == 0 {
+		return held, Refreshed, nil // there is no looking again
+	}
 	last := len(e.docs) - 1
 	key := sightKey(sha256Prefix(name))
 	// A refresh that is under way already may have begun before the name came
@@ -61,15 +65,17 @@ func (e *Entry) Refetch(ctx context.Context, name string, held *View, want func(
 				}
 				return held, outcome, nil
 			}
-			c = e.start(last+1, 1<<last, want)
+			c = e.start(len(e.docs), 1<<last, want)
 		}
 		forced := c.forced
 		e.mu.Unlock()
-		if err := e.wait(ctx, c, false, len(e.docs)); err != nil && (ctx.Err() != nil || c.errs[last] != nil) {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
 			return held, Failed, ctx.Err()
 		}
 		v := e.current(c)
-		if v == nil || v.docs[last] == nil {
+		if c.errs[last] != nil || v == nil || v.docs[last] == nil {
 			return held, Failed, nil
 		}
 		if forced || want(v.docs[last].Value) {
@@ -112,8 +118,8 @@ func (e *Entry) sight(key sightKey, now int64) sight {
 // name that was seen. When not, the outcome says why.
 func (e *Entry) allowForced(held *Snapshot, seen sight, last int, now int64) (Outcome, bool) {
 	p := &e.store.cfg.Policy
-	if p.ForcedMax == 0 || held.look > seen.runs {
-		return Refreshed, false // there is no looking again, or somebody looked meanwhile
+	if held.look > seen.runs {
+		return Refreshed, false // somebody looked meanwhile
 	}
 	outcome := Limited
 	if e.tries[last].failures > 0 {

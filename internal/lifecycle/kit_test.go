@@ -111,9 +111,18 @@ func (d *document) Parse(body []byte, _ string) (any, error) {
 	}
 }
 
-func (d *document) Failed(_ any, err error) error { return err }
+// Failed says which document it was.
+func (d *document) Failed(_ any, err error) error { return &failure{d.kind, err} }
 func (d *document) Same(a, b any) bool            { return a == b }
 func (d *document) Size(value any) int            { return len(value.(string)) }
+
+type failure struct {
+	document string
+	err      error
+}
+
+func (f *failure) Error() string { return f.document + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
 
 // issuer has metadata, whose text is the place of the keys, and a key set, whose
 // text are the kids.
@@ -204,6 +213,22 @@ func (m *memory) Set(_ context.Context, key string, value []byte, ttl time.Durat
 	return nil
 }
 
+// change changes what is held, behind everybody's back.
+func (m *memory) change(f func(values map[string]memoryValue)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m.values)
+}
+
+// copyTo puts the documents that are held into another memory.
+func (m *memory) copyTo(other *memory) {
+	for _, key := range m.documents() {
+		var v memoryValue
+		m.change(func(values map[string]memoryValue) { v = values[key] })
+		other.change(func(values map[string]memoryValue) { values[key] = v })
+	}
+}
+
 // documents returns the keys of the documents that are held.
 func (m *memory) documents() (all []string) {
 	m.mu.Lock()
@@ -251,6 +276,13 @@ func (e *events) observe(event lifecycle.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event)
+}
+
+// told returns all of them.
+func (e *events) told() []lifecycle.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 func (e *events) count(kind lifecycle.EventKind) (n int) {

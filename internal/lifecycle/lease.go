@@ -103,12 +103,10 @@ func (r *run) listen(ctx context.Context, key string) string {
 		if ok {
 			return string(value)
 		}
-		timer := time.NewTimer(max(pause, time.Millisecond))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return holderSilent
-		case <-timer.C:
+		case <-time.After(max(pause, time.Millisecond)):
 		}
 	}
 }
@@ -126,7 +124,7 @@ func (r *run) announce() {
 		switch {
 		case r.errs[i] != nil:
 			said = holderFailed
-		case r.tried&(1<<i) != 0 && r.refused[i] && said != holderFailed:
+		case r.refused[i] && said != holderFailed:
 			said = holderNothing
 		}
 	}

@@ -80,9 +80,7 @@ func (e *Entry) health(all []Health, now int64) []Health {
 			h.Held, h.Fresh, h.Servable = true, snap.fresh(now), snap.servable(now)
 			h.FetchedAt, next = time.Unix(0, snap.life.fetched), snap.life.refresh
 		}
-		if t.failures > 0 {
-			next = max(next, t.next)
-		}
+		next = max(next, t.next)
 		if !h.Held && t.failures == 0 {
 			continue
 		}

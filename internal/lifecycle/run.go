@@ -47,7 +47,6 @@ type run struct {
 
 	docs    [maxDocuments]*Snapshot // the best so far
 	due     uint                    // what is still to be got, one bit each
-	tried   uint                    // what was asked of a source
 	loaded  uint                    // what was looked for in the shared cache
 	errs    [maxDocuments]error
 	attempt int    // how often these documents could not be fetched
@@ -56,7 +55,7 @@ type run struct {
 
 	writing bool // something is being written
 	writes  sync.WaitGroup
-	refused [maxDocuments]bool // not written to the shared cache
+	refused [maxDocuments]bool // fetched, and not written to the shared cache
 }
 
 func (r *run) run() {
@@ -64,9 +63,7 @@ func (r *run) run() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Policy.FetchTimeout)
 	r.look(ctx)
 	cancel()
-	if r.due != 0 {
-		r.fetchAll()
-	}
+	r.fetchAll()
 	r.settle()
 	r.finish()
 	r.writes.Wait()
@@ -119,7 +116,8 @@ func (r *run) suffices(i int, snap *Snapshot) bool {
 
 var errNoHeld = errors.New("lifecycle: not modified, but nothing is held")
 
-// fetchAll asks the sources of what is due, within one deadline. A document
+// fetchAll asks the sources of what is due, within one deadline, and of what is not
+// where the document before it, from wherever that came, says that it is. A document
 // whose predecessor is held and can be served does not depend on how the fetch
 // of that one ends, so it gets its half of the time.
 func (r *run) fetchAll() {
@@ -128,11 +126,14 @@ func (r *run) fetchAll() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Policy.FetchTimeout)
 	defer cancel()
 	for i := range e.docs {
-		if i > 0 && r.docs[i-1] != snapshot(r.held, i-1) {
+		if i > 0 {
 			r.misplaced(i)
 		}
 		if r.due&(1<<i) == 0 {
 			continue
+		}
+		if i > 0 && r.docs[i-1] == nil {
+			return // where it would be is not known
 		}
 		if r.loaded&(1<<i) == 0 {
 			r.loadOne(ctx, i)
@@ -177,7 +178,6 @@ func (r *run) before(i int) any {
 func (r *run) fetch(ctx context.Context, i int) {
 	e := r.entry
 	s := e.store
-	r.tried |= 1 << i
 	began, start := s.cfg.Now(), time.Now()
 	snap, err := r.ask(ctx, i, began)
 	if err != nil {
@@ -225,7 +225,7 @@ func (r *run) ask(ctx context.Context, i int, began time.Time) (snap *Snapshot, 
 		life: p.lifetime(began, answer.Freshness), share: p.sharing(&answer), look: r.number,
 	}
 	if answer.NotModified {
-		if held == nil || ref.ETag == "" {
+		if ref.ETag == "" { // as when nothing is held
 			return nil, errNoHeld
 		}
 		snap.Value, snap.Stated, snap.Origin, snap.etag, snap.body = held.Value, held.Stated, held.Origin, held.etag, held.body
@@ -288,17 +288,13 @@ func (r *run) finish() {
 	close(c.done)
 }
 
-// outcome returns why each document that was due was not got. One that could
-// not be asked for shares the failure of the one before it.
+// outcome returns why each document that was due was not got. Of one that could
+// not be asked for, the failure of the one before it says more.
 func (r *run) outcome() [maxDocuments]error {
 	errs := r.errs
 	for i := range r.entry.docs {
-		if r.due&(1<<i) == 0 || errs[i] != nil {
-			continue
-		}
-		errs[i] = errStillWaiting
-		if i > 0 && errs[i-1] != nil {
-			errs[i] = errs[i-1]
+		if r.due&(1<<i) != 0 && errs[i] == nil {
+			errs[i] = errStillWaiting
 		}
 	}
 	return errs

@@ -256,7 +256,11 @@ func (r *rewriter) clause(tag ast.Expr, c *ast.CaseClause) {
 		case literal.Kind == token.STRING:
 			r.close([]wrapping{r.wrap(x, "case never taken", "mutantValue_["+basic.Name()+"](%d, ", ", \"\\x00\")")})
 		case literal.Kind == token.INT || literal.Kind == token.CHAR:
-			r.close([]wrapping{r.wrap(x, "case never taken", "mutantValue_["+basic.Name()+"](%d, ", ", 1)")})
+			never := "1"
+			if literal.Value == never {
+				never = "97"
+			}
+			r.close([]wrapping{r.wrap(x, "case never taken", "mutantValue_["+basic.Name()+"](%d, ", ", "+never+")")})
 		}
 	}
 	r.block(c.Body)

@@ -17,35 +17,33 @@ import (
 // one.
 func Envoy() Reader {
 	return reader("X-Forwarded-Client-Cert", func(value string) (*x509.Certificate, error) {
-		text, ok := certOf(value)
-		if !ok {
-			return nil, ErrMalformed
-		}
-		return fromEscapedPEM(text)
+		return fromEscapedPEM(certOf(value))
 	})
 }
 
 // certOf returns the value of the one key Cert of an element, whose pairs have
-// semicolons between. Keys are compared without case.
-func certOf(element string) (value string, ok bool) {
+// semicolons between, or "" when there is not one, or the element is malformed.
+// Keys are compared without case.
+func certOf(element string) string {
+	cert, has := "", false
 	for rest := element; rest != ""; {
-		var key, text string
-		var found bool
-		key, rest, found = strings.Cut(rest, "=")
-		if !found || !isWord(key) {
-			return "", false
+		var key, value string
+		var ok bool
+		key, rest, ok = strings.Cut(rest, "=")
+		if !ok || !isWord(key) {
+			return ""
 		}
-		if text, rest, found = cutValue(rest); !found {
-			return "", false
+		if value, rest, ok = cutValue(rest); !ok {
+			return ""
 		}
 		if strings.EqualFold(key, "Cert") {
-			if ok {
-				return "", false
+			if has {
+				return ""
 			}
-			value, ok = text, true
+			cert, has = value, true
 		}
 	}
-	return value, ok
+	return cert
 }
 
 func isWord(key string) bool {

@@ -62,7 +62,7 @@ func (m *Memory) Revoke(ctx context.Context, key string, at time.Time, ttl time.
 	now := m.clock.Now()
 	d := denial{roundUp(at), now.Add(ttl)}
 	old, known := m.entries[key]
-	if known && old.holds(now) {
+	if old.holds(now) {
 		d = d.or(old)
 	}
 	if !known && len(m.entries) >= m.max {
@@ -71,9 +71,7 @@ func (m *Memory) Revoke(ctx context.Context, key string, at time.Time, ttl time.
 		}
 	}
 	m.entries[key] = d
-	if m.next.IsZero() || d.until.Before(m.next) {
-		m.next = d.until
-	}
+	m.next = earlier(m.next, d.until)
 	return nil
 }
 
@@ -84,13 +82,20 @@ func (m *Memory) sweep(now time.Time) {
 	}
 	m.next = time.Time{}
 	for key, d := range m.entries {
-		switch {
-		case !d.holds(now):
+		if d.holds(now) {
+			m.next = earlier(m.next, d.until)
+		} else {
 			delete(m.entries, key)
-		case m.next.IsZero() || d.until.Before(m.next):
-			m.next = d.until
 		}
 	}
+}
+
+// earlier returns the earlier of two times; the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Revoked implements verifier.RevocationStore.
@@ -107,7 +112,7 @@ func (m *Memory) Revoked(ctx context.Context, keys []string) ([]time.Time, error
 	defer m.mu.Unlock()
 	now, times := m.clock.Now(), make([]time.Time, len(keys))
 	for i, key := range keys {
-		if d, ok := m.entries[key]; ok && d.holds(now) {
+		if d := m.entries[key]; d.holds(now) {
 			times[i] = d.at
 		}
 	}
@@ -124,6 +129,7 @@ func check(ctx context.Context, key string) error {
 	return nil
 }
 
+// holds reports whether a denial has not ended; the zero denial ended long ago.
 func (d denial) holds(now time.Time) bool { return !now.After(d.until) }
 
 // or returns the later times of both.

@@ -70,7 +70,7 @@ func (c *overCache) Revoke(ctx context.Context, key string, at time.Time, ttl ti
 	if err != nil {
 		return err
 	}
-	if !old.at.IsZero() && old.holds(now) {
+	if old.holds(now) {
 		d = d.or(old)
 	}
 	value := binary.BigEndian.AppendUint64(nil, uint64(d.at.UnixMilli()))

@@ -168,7 +168,7 @@ func newStatusIssuer(cfg *StatusListsConfig, i *StatusIssuer, doer fetch.Doer) (
 	if normal, err := issuer.Normalize(i.Name); err == nil {
 		of.name = normal
 		of.spellings = append(of.spellings, normal)
-		if host, isRoot := strings.CutSuffix(normal, "/"); isRoot && strings.Count(host, "/") == 2 {
+		if host := strings.TrimSuffix(normal, "/"); strings.Count(host, "/") == 2 {
 			of.spellings = append(of.spellings, host)
 		}
 		if of.stated = of.spellings; !strings.Contains(i.Name, "://") {
@@ -232,33 +232,29 @@ var (
 
 // Revoked implements verifier.RevocationChecker.
 func (s *StatusLists) Revoked(ctx context.Context, token verifier.RevocationRequest) (bool, error) {
-	index, uri, has, err := readStatus(token.Token)
-	if err != nil || !has {
+	claim, err := readStatus(token.Token)
+	if claim == nil {
 		return false, err
 	}
 	of := s.issuers[token.Issuer]
 	if of == nil {
 		return false, ErrStatusClaim
 	}
-	if err := of.checkURL(uri); err != nil {
+	if err := of.checkURL(claim.uri); err != nil {
 		return false, err
 	}
 	now := s.clock.Now()
-	uri = strings.Clone(uri) // the claim must not hold on to the whole token
-	document := &statusDocument{of, uri}
-	entry := s.lists.Entry(lifecycle.Key{Issuer: of.name, Source: uri}, []lifecycle.Document{document}, false)
+	document := &statusDocument{of, strings.Clone(claim.uri)} // which must not hold on to the whole token
+	entry := s.lists.Entry(lifecycle.Key{Issuer: of.name, Source: document.uri}, []lifecycle.Document{document}, false)
 	view, _, err := entry.Get(ctx, now)
 	if err != nil {
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
 		return false, err
 	}
 	list := view.Document(0).Value.(*statusList)
 	if list.ended(now) {
 		return false, ErrStatusList
 	}
-	status, ok := list.at(index)
+	status, ok := list.at(claim.index)
 	if !ok {
 		return false, ErrStatusRange
 	}
@@ -286,33 +282,40 @@ func hostOf(u *url.URL) string {
 	return host
 }
 
-// readStatus reads the status claim (draft-ietf-oauth-status-list, Section 6).
-func readStatus(token *verifier.Token) (index uint64, uri string, has bool, err error) {
+// statusClaim is a place in a status list.
+type statusClaim struct {
+	index uint64
+	uri   string
+}
+
+// readStatus reads the status claim (draft-ietf-oauth-status-list, Section 6). It
+// returns nil and no error for a token that has none.
+func readStatus(token *verifier.Token) (*statusClaim, error) {
 	if token == nil {
-		return 0, "", false, ErrStatusClaim
+		return nil, ErrStatusClaim
 	}
 	var claims struct {
 		Status json.RawMessage `json:"status"`
 	}
 	if token.Decode(&claims) != nil {
-		return 0, "", false, ErrStatusClaim
+		return nil, ErrStatusClaim
 	}
 	if claims.Status == nil {
-		return 0, "", false, nil
+		return nil, nil
 	}
 	status, err := strictjson.Parse(string(claims.Status), nil)
 	if err != nil {
-		return 0, "", false, ErrStatusClaim
+		return nil, ErrStatusClaim
 	}
 	list, ok := strictjson.Find(status, "status_list").Members(nil)
 	if !ok {
-		return 0, "", false, ErrStatusClaim
+		return nil, ErrStatusClaim
 	}
-	uri, ok = strictjson.Find(list, "uri").Text()
-	place := strictjson.Find(list, "idx")
-	index, err = strconv.ParseUint(place.Raw(), 10, 63)
-	if !ok || place.Kind() != strictjson.Number || err != nil {
-		return 0, "", false, ErrStatusClaim
+	uri, ok := strictjson.Find(list, "uri").Text()
+	// The Raw of a text is in quotes.
+	index, err := strconv.ParseUint(strictjson.Find(list, "idx").Raw(), 10, 63)
+	if !ok || err != nil {
+		return nil, ErrStatusClaim
 	}
-	return index, uri, true, nil
+	return &statusClaim{index, uri}, nil
 }

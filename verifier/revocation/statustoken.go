@@ -34,6 +34,9 @@ type statusList struct {
 
 func (l *statusList) ended(now time.Time) bool { return !l.exp.IsZero() && !now.Before(l.exp) }
 
+// statusBits are the sizes of a status (Section 4.1), as JSON has them.
+var statusBits = map[string]uint64{"1": 1, "2": 2, "4": 4, "8": 8}
+
 // at returns a status: they are packed from the least significant bit of each byte
 // on (Section 4.1).
 func (l *statusList) at(index uint64) (status byte, ok bool) {
@@ -86,13 +89,15 @@ func shorten(f *cachecontrol.Directives, members []strictjson.Member) error {
 	if value.Kind() == strictjson.Invalid {
 		return nil
 	}
-	seconds, err := strconv.ParseFloat(value.Raw(), 64)
-	if value.Kind() != strictjson.Number || err != nil || seconds <= 0 {
+	seconds, err := strconv.ParseFloat(value.Raw(), 64) // the Raw of a text is in quotes
+	if err != nil || seconds <= 0 {
 		return ErrStatusList
 	}
-	if ttl := int64(min(seconds, 1<<31)) + f.Age; !f.HasMaxAge || ttl < f.MaxAge {
-		f.HasMaxAge, f.MaxAge = true, ttl
+	ttl := int64(min(seconds, 1<<31)) + f.Age
+	if f.HasMaxAge {
+		ttl = min(ttl, f.MaxAge)
 	}
+	f.HasMaxAge, f.MaxAge = true, ttl
 	return nil
 }
 
@@ -146,11 +151,9 @@ func (d *statusDocument) Parse(body []byte, _ string) (any, error) {
 	if !ok {
 		return nil, ErrStatusList
 	}
-	bits := strictjson.Find(list, "bits")
-	if bits.Kind() != strictjson.Number || !slices.Contains([]string{"1", "2", "4", "8"}, bits.Raw()) {
+	if l.bits, ok = statusBits[strictjson.Find(list, "bits").Raw()]; !ok {
 		return nil, ErrStatusList
 	}
-	l.bits, _ = strconv.ParseUint(bits.Raw(), 10, 8)
 	text, _ := strictjson.Find(list, "lst").Text()
 	if l.data, err = inflate(text, d.maxSize); err != nil {
 		return nil, ErrStatusList

@@ -1,0 +1,69 @@
+package strictjson
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestNameSets: few names are looked through, more have a map, which is made once and
+// knows what was asked for.
+func TestNameSets(t *testing.T) {
+	var names []string
+	var members []Member
+	for n := range linearNames {
+		names = append(names, fmt.Sprint(n))
+		members = append(members, Member{Name: fmt.Sprint(n)})
+	}
+	for what, c := range map[string]struct {
+		has  func(n *nameSet, name string) bool
+		more func()
+	}{
+		"members": {func(n *nameSet, name string) bool { return n.hasMember(members, name) }, func() { members = append(members, Member{Name: "last"}) }},
+		"names":   {func(n *nameSet, name string) bool { return n.hasName(names, name) }, func() { names = append(names, "last") }},
+	} {
+		var set nameSet
+		if !c.has(&set, "0") || !c.has(&set, "23") || c.has(&set, "24") || c.has(&set, "24") || set.m != nil {
+			t.Errorf("%d %s: a name is taken for another one, or they have a map", linearNames, what)
+		}
+		c.more()
+		if c.has(&set, "new") || set.m == nil {
+			t.Errorf("%d %s: a new name was there before, or they have no map", linearNames+1, what)
+		}
+		if !c.has(&set, "new") || !c.has(&set, "0") || !c.has(&set, "last") || c.has(&set, "other") {
+			t.Errorf("%d %s: a name is taken for another one", linearNames+1, what)
+		}
+	}
+}
+
+// TestDocumentMembersOfOthers than objects: there are none.
+func TestDocumentMembersOfOthers(t *testing.T) {
+	members, err := ParseDocument(`{"a":1,"b":"{}","c":[{}],"d":null,"e":{"f":1}}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		before := []Member{{Name: "before"}}
+		got, ok := m.Value.DocumentMembers(before)
+		if want := m.Name == "e"; ok != want || !want && len(got) != 1 || want && (len(got) != 2 || got[1].Name != "f") {
+			t.Errorf("%s: %d members, %v; want ok %v", m.Name, len(got), ok, want)
+		}
+	}
+	if got, ok := (Value{}).DocumentMembers(nil); ok || got != nil {
+		t.Errorf("nothing: %v, %v; want no members", got, ok)
+	}
+}
+
+// TestDepthOfDocuments: parts that are not read may be deeper than what is.
+func TestDepthOfDocuments(t *testing.T) {
+	nested := func(depth int) string {
+		return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
+	}
+	for depth, want := range map[int][2]bool{MaxDepth: {true, true}, MaxDepth + 1: {false, true}, maxDocumentDepth: {false, true}, maxDocumentDepth + 1: {false, false}} {
+		_, strict := Parse(nested(depth), nil)
+		_, lenient := ParseDocument(nested(depth), nil)
+		if got := [2]bool{strict == nil, lenient == nil}; got != want {
+			t.Errorf("depth %d: read as a token and as a document: %v; want %v", depth, got, want)
+		}
+	}
+}
