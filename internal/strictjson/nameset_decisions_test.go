@@ -67,3 +67,23 @@ func TestDepthOfDocuments(t *testing.T) {
 		}
 	}
 }
+
+// TestSecondHalves: what follows the first half of a surrogate pair is a second half in
+// the form of an escape, or the text is none.
+func TestSecondHalves(t *testing.T) {
+	for text, want := range map[string]string{
+		`\ud83d\ude00`: "\U0001f600", `\uD83D\uDE00x`: "\U0001f600x",
+		`\ud83d`: "", `\ud83dxude00`: "", `\ud83d\nde00`: "", `\ud83d\\de00`: "", `\ud83d\ude0`: "", `\ud83d\ud83d`: "", `\ude00\ud83d`: "", `\ud83d\u0041`: "",
+	} {
+		members, err := Parse(`{"a":"`+text+`"}`, nil)
+		if (err == nil) != (want != "") {
+			t.Errorf("%s: %v; want text %q", text, err, want)
+		}
+		if err != nil {
+			continue
+		}
+		if got, ok := Find(members, "a").Text(); got != want || !ok {
+			t.Errorf("%s: %q, %v; want %q", text, got, ok, want)
+		}
+	}
+}
