@@ -67,3 +67,54 @@ func TestDepthOfDocuments(t *testing.T) {
 		}
 	}
 }
+
+// TestSecondHalves: what follows the first half of a surrogate pair is a second half in
+// the form of an escape, or the text is none.
+func TestSecondHalves(t *testing.T) {
+	for text, want := range map[string]string{
+		`\ud83d\ude00`: "\U0001f600", `\uD83D\uDE00x`: "\U0001f600x",
+		`\ud83d`: "", `\ud83dxude00`: "", `\ud83d\nde00`: "", `\ud83d\\de00`: "", `\ud83d\ude0`: "", `\ud83d\ud83d`: "", `\ude00\ud83d`: "", `\ud83d\u0041`: "",
+	} {
+		members, err := Parse(`{"a":"`+text+`"}`, nil)
+		if (err == nil) != (want != "") {
+			t.Errorf("%s: %v; want text %q", text, err, want)
+		}
+		if err != nil {
+			continue
+		}
+		if got, ok := Find(members, "a").Text(); got != want || !ok {
+			t.Errorf("%s: %q, %v; want %q", text, got, ok, want)
+		}
+	}
+}
+
+// TestBeginnings: an object begins with a brace, and with nothing else.
+func TestBeginnings(t *testing.T) {
+	for _, begin := range []string{"[", "x", `"`, "(", "}", ",", ""} {
+		text := begin + `"a":1}`
+		if members, err := Parse(text, nil); err == nil {
+			t.Errorf("%s: %d members; want an error", text, len(members))
+		}
+		if members, err := ParseDocument(text, nil); err == nil {
+			t.Errorf("%s as a document: %d members; want an error", text, len(members))
+		}
+	}
+}
+
+// TestBadTextOfDocuments is text that is not Unicode, not what is no escape; a name
+// that is none names nothing.
+func TestBadTextOfDocuments(t *testing.T) {
+	for text, ok := range map[string]bool{`{"a":"\ud800"}`: true, `{"a":"\x"}`: false, `{"a":"\ud8"}`: false, `{"a":"\u12g4"}`: false, "{\"a\":\"\xff\"}": true} {
+		members, err := ParseDocument(text, nil)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v; want read %v", text, err, ok)
+		}
+		if _, is := Find(members, "a").Text(); is {
+			t.Errorf("%q: its text is one", text)
+		}
+	}
+	members, err := ParseDocument(`{"\ud800":1,"b":2}`, nil)
+	if err != nil || len(members) != 2 || members[0].Name == "" || Find(members, "").Kind() != Invalid || Find(members, "b").Kind() != Number {
+		t.Errorf("members %v, %v; want one without a name that could be asked for", members, err)
+	}
+}
