@@ -7,31 +7,60 @@ import (
 )
 
 // TestNameSets: few names are looked through, more have a map, which is made once and
-// knows what was asked for.
+// knows what was asked for. A set is asked about every name before that is added.
 func TestNameSets(t *testing.T) {
-	var names []string
-	var members []Member
-	for n := range linearNames {
-		names = append(names, fmt.Sprint(n))
-		members = append(members, Member{Name: fmt.Sprint(n)})
-	}
-	for what, c := range map[string]struct {
-		has  func(n *nameSet, name string) bool
-		more func()
-	}{
-		"members": {func(n *nameSet, name string) bool { return n.hasMember(members, name) }, func() { members = append(members, Member{Name: "last"}) }},
-		"names":   {func(n *nameSet, name string) bool { return n.hasName(names, name) }, func() { names = append(names, "last") }},
+	for what, has := range map[string]func(n *nameSet, names []string, name string) bool{
+		"members": func(n *nameSet, names []string, name string) bool {
+			var members []Member
+			for _, name := range names {
+				members = append(members, Member{Name: name})
+			}
+			return n.hasMember(members, name)
+		},
+		"names": (*nameSet).hasName,
 	} {
 		var set nameSet
-		if !c.has(&set, "0") || !c.has(&set, "23") || c.has(&set, "24") || c.has(&set, "24") || set.m != nil {
-			t.Errorf("%d %s: a name is taken for another one, or they have a map", linearNames, what)
+		var names []string
+		add := func(name string) {
+			if has(&set, names, name) {
+				t.Errorf("%d %s: %q was there before", len(names), what, name)
+			}
+			names = append(names, name)
 		}
-		c.more()
-		if c.has(&set, "new") || set.m == nil {
-			t.Errorf("%d %s: a new name was there before, or they have no map", linearNames+1, what)
+		for n := range linearNames {
+			add(fmt.Sprint(n))
 		}
-		if !c.has(&set, "new") || !c.has(&set, "0") || !c.has(&set, "last") || c.has(&set, "other") {
+		if !has(&set, names, "0") || !has(&set, names, "23") || set.m != nil {
+			t.Errorf("%d %s: a name is taken for a new one, or they have a map", linearNames, what)
+		}
+		add("last")
+		if set.m != nil {
+			t.Errorf("%d %s have a map", linearNames, what)
+		}
+		add("new")
+		if set.m == nil {
+			t.Errorf("%d %s have no map", linearNames+1, what)
+		}
+		if !has(&set, names, "new") || !has(&set, names, "0") || !has(&set, names, "last") || has(&set, names, "other") {
 			t.Errorf("%d %s: a name is taken for another one", linearNames+1, what)
+		}
+	}
+}
+
+// TestNamesOfOneSketch: names that a set cannot tell apart by their sketch are
+// different all the same.
+func TestNamesOfOneSketch(t *testing.T) {
+	var set nameSet
+	var names []string
+	for _, name := range []string{"ab", "a", "", "axxxxb", "ayyyyb", "azzzzb"} {
+		if set.hasName(names, name) {
+			t.Errorf("%q was there before", name)
+		}
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if !set.hasName(names, name) {
+			t.Errorf("%q was not there before", name)
 		}
 	}
 }
