@@ -232,6 +232,9 @@ var (
 
 // Revoked implements verifier.RevocationChecker.
 func (s *StatusLists) Revoked(ctx context.Context, token verifier.RevocationRequest) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
 	claim, err := readStatus(token.Token)
 	if claim == nil {
 		return false, err
