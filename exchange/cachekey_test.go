@@ -16,12 +16,12 @@ import (
 // pairs is how many pairs of requests the keys are tried with.
 const pairs = 100_000
 
-// TestKeys: two requests have one key if, and only if, they are equal.
+// TestManyKeys: two requests have one key if, and only if, they are equal.
 //
 // The second request of a pair is a copy of the first with up to two changes,
 // of values so few and so much alike that any way of joining fields that is
 // not one-to-one shows.
-func TestKeys(t *testing.T) {
+func TestManyKeys(t *testing.T) {
 	e := answering(200, `{"access_token":"t"}`)
 	clients := []*exchange.Client{
 		e.client(t, func(c *exchange.Config) { c.Domains = []string{"custom.example"} }),

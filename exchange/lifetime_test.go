@@ -94,10 +94,10 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-// TestServedResultsAreGood: in random sequences of requests, answers and steps of
+// TestManyServedResultsAreGood: in random sequences of requests, answers and steps of
 // the clock, no result is served at or past the end of its own token, of its ID
 // token, or of a token that it was got for.
-func TestServedResultsAreGood(t *testing.T) {
+func TestManyServedResultsAreGood(t *testing.T) {
 	const sequences = 10_000
 	random := rand.New(rand.NewPCG(3, 4))
 	end := func(token string) (time.Time, bool) {

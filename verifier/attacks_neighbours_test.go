@@ -296,9 +296,9 @@ func neighbours(other *rsa.PublicKey) []neighbour {
 	return list
 }
 
-// TestNeighboursOfGoodCases takes every case that must be accepted and spoils
+// TestManyNeighboursOfGoodCases takes every case that must be accepted and spoils
 // one thing of it.
-func TestNeighboursOfGoodCases(t *testing.T) {
+func TestManyNeighboursOfGoodCases(t *testing.T) {
 	server := newAttackServer(t)
 	list := neighbours(&testKey(t).PublicKey)
 	count := 0

@@ -342,9 +342,9 @@ func clone(o recorded.Observation) recorded.Observation {
 	return o
 }
 
-// TestRunnersNoticeFaults puts faults into what comes out of the product, one
+// TestManyFaultsAreNoticed puts faults into what comes out of the product, one
 // at a time, and demands that each runner that can see it goes red.
-func TestRunnersNoticeFaults(t *testing.T) {
+func TestManyFaultsAreNoticed(t *testing.T) {
 	own, err := recorded.ReadFile("testdata/parity.json")
 	if err != nil {
 		t.Fatal(err)

@@ -93,10 +93,10 @@ func (c issuerChooser) ResolveIssuer(context.Context, verifier.ResolveRequest) (
 	return c.issuer, nil
 }
 
-// TestWhoMaySign compares the gate with a model: a token is accepted if, and only if,
+// TestManySigners compares the gate with a model: a token is accepted if, and only if,
 // its iss is a spelling of an issuer that is allowed for this very request, with that
 // issuer's key and audience, whatever was accepted before.
-func TestWhoMaySign(t *testing.T) {
+func TestManySigners(t *testing.T) {
 	w := newFuzzWorld(t, nil)
 	var sets [3]verifier.Keys
 	for i := range sets {

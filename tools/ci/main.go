@@ -92,9 +92,9 @@ func (r *run) wholeTests() {
 		})
 	}
 	var beside sync.WaitGroup // the tests wait more than they compute
+	beside.Go(func() { raced(".") })
 	beside.Go(func() {
-		raced(".")
-		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 2) })
+		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 1) })
 	})
 	beside.Go(func() {
 		for _, module := range r.modules {
