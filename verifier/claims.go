@@ -52,19 +52,7 @@ func readAudience(value strictjson.Value, dst []string) ([]string, bool) {
 	if one, ok := value.Text(); ok {
 		return append(dst, one), true
 	}
-	var space [8]strictjson.Value
-	elements, ok := value.Elements(space[:0])
-	if !ok {
-		return nil, false
-	}
-	for _, e := range elements {
-		text, ok := e.Text()
-		if !ok {
-			return nil, false
-		}
-		dst = append(dst, text)
-	}
-	return dst, true
+	return value.Texts(dst)
 }
 
 // read fills in what stands where the issuer puts it.

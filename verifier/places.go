@@ -134,7 +134,7 @@ func list(v strictjson.Value) ([]string, bool) {
 	if v.Kind() == strictjson.Invalid {
 		return nil, true
 	}
-	return texts(v)
+	return v.Texts([]string{})
 }
 
 // isList is list for a caller that wants no copy.
@@ -142,40 +142,15 @@ func isList(v strictjson.Value) bool {
 	if k := v.Kind(); k == strictjson.Invalid || k == strictjson.String {
 		return true
 	}
-	var space [16]strictjson.Value
-	elements, ok := v.Elements(space[:0])
-	return ok && !slices.ContainsFunc(elements, func(e strictjson.Value) bool { return e.Kind() != strictjson.String })
-}
-
-// texts returns a list of strings.
-func texts(v strictjson.Value) ([]string, bool) {
-	elements, ok := v.Elements(nil)
-	if !ok {
-		return nil, false
-	}
-	list := make([]string, len(elements))
-	for i, e := range elements {
-		if list[i], ok = e.Text(); !ok {
-			return nil, false
-		}
-	}
-	return list, true
+	var space [16]string
+	_, ok := v.Texts(space[:0])
+	return ok
 }
 
 func wordList(v strictjson.Value) ([]string, bool) {
-	var space [16]strictjson.Value
-	elements, ok := v.Elements(space[:0])
-	if !ok {
+	list, ok := v.Texts(nil)
+	if !ok || slices.ContainsFunc(list, func(word string) bool { return word == "" || strings.IndexByte(word, ' ') >= 0 }) {
 		return nil, false
-	}
-	if len(elements) == 0 {
-		return nil, true
-	}
-	list := make([]string, len(elements))
-	for i, e := range elements {
-		if list[i], ok = e.Text(); !ok || list[i] == "" || strings.IndexByte(list[i], ' ') >= 0 {
-			return nil, false
-		}
 	}
 	return list, true
 }

@@ -591,15 +591,16 @@ func (s *soak) recover(i *soakIssuer) {
 	s.touch(i)
 }
 
-// touch makes every Verifier hold what is fresh. Where the source failed before,
-// the request that asks for a refresh does not wait for it.
+// touch makes every Verifier hold what is fresh. Where the source failed before, the
+// request that asks for a refresh does not wait for it; and one that comes while the
+// last attempt before is still ending begins none, so it comes again.
 func (s *soak) touch(i *soakIssuer) {
 	if i.fault != "" {
 		return
 	}
 	for n, v := range s.verifiers {
-		s.send(&soakRequest{v: n, req: bearer(s.issue(i, -1).text), copies: 1})
 		eventually(s.t, "fresh documents of "+i.name, func() bool {
+			s.send(&soakRequest{v: n, req: bearer(s.issue(i, -1).text), copies: 1})
 			fresh := 0
 			for _, h := range v.Health() {
 				if h.Issuer == i.name && h.State == verifier.StateFresh {

@@ -211,7 +211,7 @@ func (v *Verifier) verifyToken(ctx context.Context, compact string, o *options) 
 // verifyAny verifies a token of any form.
 func (v *Verifier) verifyAny(ctx context.Context, compact string, o *options) (*Token, error) {
 	switch {
-	case isOpaque(compact), jwe.IsOfItsMaker(compact) && v.gate.mayIntrospect():
+	case isOpaque(compact), v.gate.mayIntrospect() && jwe.IsOfItsMaker(compact):
 		return v.verifyOpaque(ctx, compact, o)
 	case v.memo != nil:
 		return v.verifyRemembered(ctx, compact, o)

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
@@ -122,12 +123,13 @@ func decode(space []byte, segment string) ([]byte, bool) {
 	return space[:n], true
 }
 
-// stackText is up to which length a part is decoded without a buffer from the
-// heap.
-const stackText = 2048
+// spaces are where texts are decoded: they are used again, since to clear one costs
+// as much as to decode a short text.
+var spaces = sync.Pool{New: func() any { return new([2048]byte) }}
 
 func decodeText(segment string) (string, bool) {
-	var space [stackText]byte
+	space := spaces.Get().(*[2048]byte)
+	defer spaces.Put(space)
 	data, ok := decode(space[:], segment)
 	return string(data), ok
 }

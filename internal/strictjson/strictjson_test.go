@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +175,39 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) = %v; encoding/json has %v", src, got, want)
 		}
 	})
+}
+
+func TestTexts(t *testing.T) {
+	for src, want := range map[string][]string{
+		`[]`:                       {"before"},
+		`[ ]`:                      {"before"},
+		`["a"]`:                    {"before", "a"},
+		`[ "a" , "\u0062\"", "" ]`: {"before", "a", `b"`, ""},
+		`"a"`:                      nil,
+		`{"a":"b"}`:                nil,
+		`[1]`:                      nil,
+		`["a",null]`:               nil,
+		`["a",["b"]]`:              nil,
+		`[true,"a"]`:               nil,
+		`null`:                     nil,
+	} {
+		members, err := strictjson.Parse(`{"list":`+src+`}`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := members[0].Value.Texts([]string{"before"})
+		if ok != (want != nil) || ok && !slices.Equal(got, want) {
+			t.Errorf("Texts of %s = %q, %v; want %q", src, got, ok, want)
+		}
+	}
+	members, err := strictjson.ParseDocument(`{"list":["a","\ud800"]}`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := members[0].Value.Texts(nil); ok {
+		t.Errorf("Texts with one that is not Unicode = %q; want none", got)
+	}
+	if got, ok := (strictjson.Value{}).Texts(nil); ok || got != nil {
+		t.Errorf("Texts of nothing = %q, %v", got, ok)
+	}
 }

@@ -65,6 +65,39 @@ func (v Value) Elements(dst []Value) (elements []Value, ok bool) {
 	}
 }
 
+// Texts appends the elements of an array of strings to dst; ok is false for every
+// other kind, and for an array with anything else in it.
+func (v Value) Texts(dst []string) (texts []string, ok bool) {
+	if v.kind != Array {
+		return dst, false
+	}
+	s := scanner{src: v.raw, pos: 1, marks: v.marks & lenient}
+	s.space()
+	if s.peek() == ']' {
+		return dst, true
+	}
+	for {
+		s.space()
+		if s.peek() != '"' {
+			return dst, false
+		}
+		e, err := s.str()
+		if err != nil {
+			return dst, false
+		}
+		text, ok := e.Text()
+		if !ok {
+			return dst, false
+		}
+		dst = append(dst, text)
+		s.space()
+		if s.peek() != ',' {
+			return dst, s.peek() == ']'
+		}
+		s.pos++
+	}
+}
+
 // Any returns the value as encoding/json would with UseNumber: nil, bool,
 // json.Number, string, []any or map[string]any. It shares no mutable memory
 // with the document.
