@@ -315,7 +315,7 @@ func (s *scanner) str() (Value, error) {
 			i++
 		}
 		switch {
-		case i >= len(src) || src[i] < 0x20:
+		case i >= len(src):
 			return Value{}, ErrSyntax
 		case src[i] == '"':
 			v.raw = src[s.pos : i+1]
@@ -324,6 +324,8 @@ func (s *scanner) str() (Value, error) {
 			}
 			s.pos = i + 1
 			return v, nil
+		case src[i] != '\\': // a control character
+			return Value{}, ErrSyntax
 		}
 		n, err := escapeLen(src[i:])
 		v.marks |= escaped

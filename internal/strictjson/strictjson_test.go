@@ -185,6 +185,7 @@ func TestTexts(t *testing.T) {
 		`[ "a" , "\u0062\"", "" ]`: {"before", "a", `b"`, ""},
 		`"a"`:                      nil,
 		`{"a":"b"}`:                nil,
+		`[1,"]"]`:                  nil,
 		`[1]`:                      nil,
 		`["a",null]`:               nil,
 		`["a",["b"]]`:              nil,
@@ -209,5 +210,23 @@ func TestTexts(t *testing.T) {
 	}
 	if got, ok := (strictjson.Value{}).Texts(nil); ok || got != nil {
 		t.Errorf("Texts of nothing = %q, %v", got, ok)
+	}
+}
+
+// TestControlCharacters: none stands in a string, whatever comes after it.
+func TestControlCharacters(t *testing.T) {
+	for c := range byte(0x20) {
+		for _, after := range []string{"", `"`, "n", "u0041", `\`, "x"} {
+			src := `{"a":"b` + string(rune(c)) + after + `"}`
+			if _, err := strictjson.Parse(src, nil); !errors.Is(err, strictjson.ErrSyntax) {
+				t.Errorf("Parse(%q) = %v; want ErrSyntax", src, err)
+			}
+			if _, err := strictjson.ParseDocument(src, nil); !errors.Is(err, strictjson.ErrSyntax) {
+				t.Errorf("ParseDocument(%q) = %v; want ErrSyntax", src, err)
+			}
+		}
+	}
+	if _, err := strictjson.Parse(`{"a":"b `+"\x7f"+`"}`, nil); err != nil {
+		t.Errorf("a space and DEL in a string: %v", err)
 	}
 }

@@ -81,10 +81,7 @@ func (v Value) Texts(dst []string) (texts []string, ok bool) {
 		if s.peek() != '"' {
 			return dst, false
 		}
-		e, err := s.str()
-		if err != nil {
-			return dst, false
-		}
+		e, _ := s.str() // with an error there is no text
 		text, ok := e.Text()
 		if !ok {
 			return dst, false
