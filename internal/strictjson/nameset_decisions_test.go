@@ -44,6 +44,9 @@ func TestNameSets(t *testing.T) {
 		if !has(&set, names, "new") || !has(&set, names, "0") || !has(&set, names, "last") || has(&set, names, "other") {
 			t.Errorf("%d %s: a name is taken for another one", linearNames+1, what)
 		}
+		if !has(&set, names, "other") {
+			t.Errorf("%d %s: the map is made anew for each name", linearNames+1, what)
+		}
 	}
 }
 

@@ -24,15 +24,10 @@ func (v Value) Time() (t time.Time, ok bool) {
 	}
 	sec, nsec, ok := decimal(v.raw)
 	if !ok {
-		// An exponent or a number of astronomic size: a float is exact enough.
-		f, err := strconv.ParseFloat(v.raw, 64)
-		if err != nil && math.IsInf(f, 1) {
-			f = maxUnix
-		}
-		if math.IsInf(f, -1) {
-			f = -maxUnix
-		}
-		f = math.Max(-maxUnix, math.Min(maxUnix, f))
+		// An exponent or a number of astronomic size: a float is exact enough, and an
+		// infinity where the number is out of its range.
+		f, _ := strconv.ParseFloat(v.raw, 64)
+		f = max(-maxUnix, min(maxUnix, f))
 		whole, frac := math.Modf(f)
 		return unix(int64(whole), int64(frac*1e9)), true
 	}
@@ -41,8 +36,8 @@ func (v Value) Time() (t time.Time, ok bool) {
 
 // decimal reads an optional sign, digits, a point and digits.
 func decimal(raw string) (sec, nsec int64, ok bool) {
-	whole, frac, found := strings.Cut(raw, ".")
-	if !found || strings.ContainsAny(frac, "eE") {
+	whole, frac, _ := strings.Cut(raw, ".")
+	if strings.ContainsAny(frac, "eE") { // perhaps behind more digits than count
 		return 0, 0, false
 	}
 	sec, err := strconv.ParseInt(whole, 10, 64)

@@ -230,3 +230,19 @@ func TestControlCharacters(t *testing.T) {
 		t.Errorf("a space and DEL in a string: %v", err)
 	}
 }
+
+// TestTimesWithExponents: an exponent counts, however many digits are in front of it.
+func TestTimesWithExponents(t *testing.T) {
+	for src, want := range map[string]int64{
+		"1.7e9": 1700000000, "1.12345678901e9": 1123456789, "1.1234567890123456E+9": 1123456789, "17e8": 1700000000, "1.12345678901e-9": 0,
+		"1e400": 253402300799, "-1e400": -62135596800, "1.5": 1,
+	} {
+		members, err := strictjson.Parse(`{"exp":`+src+`}`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := members[0].Value.Time(); !ok || got.Unix() != want {
+			t.Errorf("Time of %s = %d, %v; want %d", src, got.Unix(), ok, want)
+		}
+	}
+}
