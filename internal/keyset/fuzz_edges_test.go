@@ -23,7 +23,7 @@ func TestSizesOfRSAKeys(t *testing.T) {
 		want bool
 	}{
 		{2048, "AQAB", true}, {2047, "AQAB", false}, {1024, "AQAB", false}, {4096, "AQAB", true}, {8192, "AQAB", true}, {8193, "AQAB", false}, {8200, "AQAB", false}, {16384, "AQAB", false},
-		{2048, "Aw", true}, {2048, "Ag", false}, {2048, "BA", false}, {2048, "AQ", false}, {2048, "BQ", true}, {2048, "AQAAAAE", false}, {2048, "AAAAAAM", false}, {2048, "f____w", true}, {2048, "", false}, {2048, "AQAB=", false},
+		{2048, "Aw", true}, {2048, "Ag", false}, {2048, "BA", false}, {2048, "AQ", false}, {2048, "BQ", true}, {2048, "AQAAAAE", false}, {2048, "AAAAAAM", false}, {2048, "f____w", true}, {2048, "gAAAAQ", false}, {2048, "_____w", false}, {2048, "", false}, {2048, "AQAB=", false},
 	} {
 		members, err := strictjson.Parse(`{"kty":"RSA","n":"`+modulus(c.bits)+`","e":"`+c.e+`"}`, nil)
 		if err != nil {

@@ -20,6 +20,8 @@ import (
 const (
 	minRSABits = 2048 // RFC 7518, Section 3.3
 	maxRSABits = 8192 // beyond it a verification costs more than it gives
+	// maxRSAExponent is the largest that crypto/rsa takes.
+	maxRSAExponent = 1<<31 - 1
 )
 
 // ErrKey says that a JSON Web Key is malformed, private, weak or of an unknown
@@ -156,24 +158,24 @@ func (k *Key) parsePublic(members []strictjson.Member, known *Algorithms) error 
 }
 
 func (k *Key) parseRSA(members []strictjson.Member) error {
-	n, nBytes, err := octets(members, "n")
+	_, n, err := octets(members, "n")
 	if err != nil {
 		return err
 	}
-	e, eBytes, err := octets(members, "e")
+	_, e, err := octets(members, "e")
 	if err != nil {
 		return err
 	}
-	if len(nBytes) > maxRSABits/8+1 {
+	if len(n) > maxRSABits/8+1 {
 		return &KeyError{"n", FaultTooLarge}
 	}
-	if len(eBytes) > 4 {
+	if len(e) > 4 {
 		return &KeyError{"e", FaultWeak}
 	}
-	if err := k.parse("n", `{"kty":"RSA","n":"`+n+`","e":"`+e+`"}`); err != nil {
-		return err
-	}
-	return checkRSA(k.Public)
+	// Not by go-jose, newer versions of which take no more than 4096 bits.
+	public := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
+	k.Public = public
+	return checkRSA(public)
 }
 
 func (k *Key) parseEC(members []strictjson.Member, known *Algorithms) (err error) {
@@ -222,16 +224,15 @@ func (k *Key) parse(member, jwk string) error {
 	return nil
 }
 
-func checkRSA(public crypto.PublicKey) error {
-	key, ok := public.(*rsa.PublicKey)
+func checkRSA(key *rsa.PublicKey) error {
 	switch {
-	case !ok || key.N.Bit(0) == 0:
+	case key.N.Bit(0) == 0:
 		return &KeyError{"n", FaultInvalidValue}
 	case key.N.BitLen() < minRSABits:
 		return &KeyError{"n", FaultWeak}
 	case key.N.BitLen() > maxRSABits:
 		return &KeyError{"n", FaultTooLarge}
-	case key.E < 3 || key.E&1 == 0:
+	case key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent: // which crypto/rsa does not take
 		return &KeyError{"e", FaultWeak}
 	default:
 		return nil
