@@ -47,4 +47,4 @@ v4.1.9: large key alone: read false; in a set beside a small one: read false
 '
 echo 'expected: v4.1.4 and v4.1.9: large key alone: read true; in a set beside a small one: read true'
 echo "found:    ${seen//$'\n'/; }"
-[ "$seen" = "$want" ]
+[ "$seen" = "$want" ] || exit 1
