@@ -127,7 +127,7 @@ func (c *Client) Introspect(ctx context.Context, req verifier.IntrospectionReque
 	began := c.clock.Now()
 	claims, how, err := c.answer(ctx, &req)
 	c.observeOutcome(began, how, err)
-	if !how.active { // as beside an error
+	if err != nil || !how.active {
 		return verifier.Introspection{}, err
 	}
 	return verifier.Introspection{Active: true, Claims: claims}, nil

@@ -38,11 +38,11 @@
 // Equal questions share one request, and requests in flight are bounded by
 // Config.MaxInFlight; what is too much fails with [ErrBusy] at once, after a look of
 // 500 ms at most into Config.Cache where there is one. A quarter of them is kept for
-// tokens whose last answer was active; Config.MaxKnown such tokens are known, each by a hash. So
-// a flood of made-up tokens, whatever its size, takes nothing from a token whose
-// answer is remembered, and leaves that quarter to good ones whose answer has run
-// out. A good token that this client has not seen before cannot be told from a
-// made-up one: where the flood takes all of the rest, it gets ErrBusy.
+// tokens whose last answer was active; Config.MaxKnown such tokens are known, each
+// by a hash. So a flood of made-up tokens, whatever its size, takes nothing from a
+// token whose answer is remembered, and leaves that quarter to good ones whose answer
+// has run out. A good token that this client has not seen before cannot be told from
+// a made-up one: where the flood takes all of the rest, it gets ErrBusy.
 package introspection
 
 // The files, by what they do:
