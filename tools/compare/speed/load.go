@@ -95,7 +95,8 @@ func (t *loaded) close() {
 	}
 }
 
-// slice keeps all connections busy for a time. It returns the answers per second
+// slice keeps all connections busy for a time, each with one request at the
+// least, however late it gets its turn. It returns the answers per second
 // and the share of that time for which this process used a core.
 func (t *loaded) slice(length time.Duration) (perSecond, busy float64, err error) {
 	var (
@@ -114,7 +115,7 @@ func (t *loaded) slice(length time.Duration) (perSecond, busy float64, err error
 		}
 		wg.Go(func() {
 			answer := make([]byte, 4096)
-			for n := i; time.Since(began) < length; n++ {
+			for n := i; n == i || time.Since(began) < length; n++ {
 				if failures[i] = ask(conn, t.requests[n%len(t.requests)], answer); failures[i] != nil {
 					return
 				}

@@ -40,6 +40,20 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// TestEachConnectionAsks: a slice that is over before a connection gets its turn
+// still asks once, or a server that takes forged tokens would pass unseen.
+func TestEachConnectionAsks(t *testing.T) {
+	f, err := newFixture(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := startInProcess(t, served{Name: openName, JWKS: f.jwks})
+	a, err := load{Addrs: []string{addr}, Tokens: []string{f.token}, Connections: 3, Rounds: 1, Slice: time.Nanosecond}.run()
+	if err != nil || a.PerSecond[0][0] <= 0 {
+		t.Errorf("answered: %v, %v; want a rate", a.PerSecond, err)
+	}
+}
+
 // startInProcess runs what the child process runs.
 func startInProcess(t *testing.T, s served) (addr string) {
 	t.Helper()
