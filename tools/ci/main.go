@@ -6,7 +6,8 @@
 //
 // Steps that cost little come first. A step that fails does not stop the others
 // of its kind: a run shows every mistake that it can find. Each module is
-// checked by itself, as its users get it (GOWORK=off).
+// checked by itself, as its users get it (GOWORK=off). Nested modules are compiled
+// beside the tests of the core, which wait more than they compute.
 package main
 
 import (
@@ -64,15 +65,21 @@ func newRun(ctx context.Context, whole bool) (*run, error) {
 // all runs the steps. Tests do not begin when a cheap step has failed.
 func (r *run) all() {
 	r.step("format", r.format)
-	r.step("tidy", r.each(r.modules, r.tidy))
+	r.step("tidy", r.tidy)
 	r.step("generated files", r.generated)
-	r.step("build of the workspace", r.build)
-	r.step("vet", r.each(r.modules, r.vet))
+	vetted := r.modules
+	if r.whole {
+		vetted = []string{"."} // the others beside the tests
+	}
+	for _, module := range vetted {
+		r.step("vet of "+module, func() error { return r.vet(module) })
+	}
 	switch {
 	case len(r.failures) > 0:
 	case r.whole:
 		r.wholeTests()
 	default:
+		r.step("build of the workspace", r.build)
 		r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "-skip="+slow, "./...") })
 	}
 }
@@ -91,17 +98,21 @@ func (r *run) wholeTests() {
 			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+budgets+"|"+unraced, "./...")
 		})
 	}
-	var beside sync.WaitGroup // the tests wait more than they compute
+	var beside sync.WaitGroup // the tests wait more than they compute, so others compile meanwhile
 	beside.Go(func() { raced(".") })
 	beside.Go(func() {
 		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 1) })
 	})
 	beside.Go(func() {
 		for _, module := range r.modules {
-			if module != "." && !testedApart(module) {
+			if module == "." || !r.step("vet of "+module, func() error { return r.vet(module) }) {
+				continue
+			}
+			if !testedApart(module) {
 				raced(module)
 			}
 		}
+		r.step("build of the workspace", r.build)
 	})
 	beside.Wait()
 	r.step("budgets, alone and without the race detector", func() error { return r.withoutRace(budgets, 1) })
@@ -126,17 +137,19 @@ func newReports() (string, error) {
 	return os.MkdirTemp(above, "")
 }
 
-// step runs one step and says how long it took.
-func (r *run) step(name string, do func() error) {
+// step runs one step and says how long it took, and whether all is well.
+func (r *run) step(name string, do func() error) (ok bool) {
 	if r.ctx.Err() != nil {
-		return
+		return false
 	}
 	fmt.Printf("== %s\n", name)
 	began := time.Now()
-	if err := do(); err != nil {
+	err := do()
+	if err != nil {
 		r.fail(name, err)
 	}
 	fmt.Printf("   %s: %.1f s\n", name, time.Since(began).Seconds())
+	return err == nil
 }
 
 // ended counts the CPU time of a command and of what that has started.

@@ -184,24 +184,26 @@ func TestOneModule(t *testing.T) {
 	if r := check("t.Error()"); !slices.Equal(r.failures, []string{"short tests of the core"}) {
 		t.Error(r.verdict())
 	}
-	if r := check(`t.Logf("%d", "")`); !slices.Equal(r.failures, []string{"vet"}) {
+	if r := check(`t.Logf("%d", "")`); !slices.Equal(r.failures, []string{"vet of ."}) {
 		t.Error(r.verdict())
 	}
 }
 
-// TestWholeRun runs everything over a repository of three modules: one is
-// tested under the race detector, one is only vetted, and the core's budget is
-// tested without the race detector. The conformance table is a program that
-// wants the report of the core's test.
+// TestWholeRun runs everything over a repository of four modules: one is
+// tested under the race detector, one is only vetted, one has a mistake that vet
+// finds, so that its test is not run, and the core's budget is tested without the
+// race detector. The conformance table is a program that wants the report of the
+// core's test.
 func TestWholeRun(t *testing.T) {
 	const test = "package m\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\n"
 	files := map[string]string{
-		"go.mod": mod, "go.work": "go 1.26.0\n\nuse .\n", "tools/x/go.mod": mod, "a/go.mod": mod,
+		"go.mod": mod, "go.work": "go 1.26.0\n\nuse .\n", "tools/x/go.mod": mod, "a/go.mod": mod, "b/go.mod": mod,
 		"m_test.go": test + "func TestReport(t *testing.T) {\n\tif err := os.WriteFile(os.Getenv(\"PORTCULLIS_REPORTS\")+\"/r\", nil, 0o600); err != nil || !raced {\n\t\tt.Error(raced, err)\n\t}\n}\n\n" +
 			"func TestBudget(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n\n" +
 			"func TestMyDefects(t *testing.T) {\n\tif raced {\n\t\tt.Error(\"with the race detector\")\n\t}\n}\n",
 		"race_test.go":                     "//go:build race\n\npackage m\n\nconst raced = true\n",
 		"norace_test.go":                   "//go:build !race\n\npackage m\n\nconst raced = false\n",
+		"b/b_test.go":                      "package b\n\nimport \"testing\"\n\nfunc TestB(t *testing.T) { t.Errorf(\"%d\", \"\") }\n",
 		"a/a_test.go":                      "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\n",
 		"tools/x/x_test.go":                "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Error(\"has a target of its own\") }\n",
 		"tools/conformancetable/main.go":   "package main\n\nimport \"os\"\n\nfunc main() {\n\tif _, err := os.Stat(os.Args[2] + \"/r\"); err != nil {\n\t\tpanic(err)\n\t}\n}\n",
@@ -213,7 +215,26 @@ func TestWholeRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.all()
-	if want := (counts{packages: 5, tests: 4}); len(r.failures) > 0 || r.counts != want {
+	if want := (counts{packages: 5, tests: 4}); !slices.Equal(r.failures, []string{"vet of b"}) || r.counts != want {
 		t.Errorf("%s; counts %+v; want %+v", r.verdict(), r.counts, want)
+	}
+}
+
+// TestTidy: every module whose go.mod is not as go mod tidy would have it is named.
+func TestTidy(t *testing.T) {
+	files := map[string]string{"go.mod": mod, "a.go": "package m\n", "b/go.mod": mod, "c/go.mod": mod}
+	tidy := func() error {
+		r := repository(t, files)
+		r.modules = []string{".", "b", "c"}
+		return r.tidy()
+	}
+	if err := tidy(); err != nil {
+		t.Errorf("tidy modules: %v", err)
+	}
+	const odd = mod + "\nrequire example.com/unused v0.0.0\n\nreplace example.com/unused => ./unused\n"
+	files["b/go.mod"], files["b/unused/go.mod"] = odd, "module example.com/unused\n\ngo 1.26.0\n"
+	files["c/go.mod"], files["c/unused/go.mod"] = odd, files["b/unused/go.mod"]
+	if err := tidy(); err == nil || !strings.Contains(err.Error(), "b: ") || !strings.Contains(err.Error(), "c: ") || strings.Contains(err.Error(), ".: ") {
+		t.Errorf("two of three modules are not tidy: %v", err)
 	}
 }

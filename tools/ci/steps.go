@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // findModules returns the folders of every go.mod, the root first, but for
@@ -47,19 +48,6 @@ func testedApart(module string) bool {
 	return strings.HasPrefix(module, "tools/") && module != "tools/compare"
 }
 
-// each makes a step of one that is run in several modules.
-func (r *run) each(modules []string, do func(module string) error) func() error {
-	return func() error {
-		var all []error
-		for _, module := range modules {
-			if err := do(module); err != nil {
-				all = append(all, fmt.Errorf("%s: %w", module, err))
-			}
-		}
-		return errors.Join(all...)
-	}
-}
-
 // race has everything compiled for the race detector. One set of flags for vet,
 // build and test means that each package is compiled once.
 func race() []string {
@@ -83,8 +71,26 @@ func (r *run) command(folder string, env []string, name string, args ...string) 
 	return cmd.Run()
 }
 
-func (r *run) tidy(module string) error {
-	return r.command(module, nil, "go", "mod", "tidy", "-diff")
+// tidiedAtOnce is how many modules are looked at together: on a fresh machine that
+// is waiting for downloads.
+const tidiedAtOnce = 4
+
+// tidy looks at go.mod and go.sum of every module.
+func (r *run) tidy() error {
+	all := make([]error, len(r.modules))
+	turn := make(chan struct{}, tidiedAtOnce)
+	var wg sync.WaitGroup
+	for i, module := range r.modules {
+		wg.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			if err := r.command(module, nil, "go", "mod", "tidy", "-diff"); err != nil {
+				all[i] = fmt.Errorf("%s: %w", module, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(all...)
 }
 
 func (r *run) vet(module string) error {
