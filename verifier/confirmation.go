@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 	"github.com/portcullis-go/portcullis/verifier/reason"
 )
@@ -45,8 +46,8 @@ func isSHA256(text string) bool {
 	if len(text) != base64.RawURLEncoding.EncodedLen(len(sum)) {
 		return false
 	}
-	n, err := base64.RawURLEncoding.Strict().Decode(sum[:], []byte(text))
-	return err == nil && n == len(sum)
+	_, ok := base64url.Decode(sum[:], text)
+	return ok
 }
 
 // stackText is up to which length a text is hashed without a buffer from the

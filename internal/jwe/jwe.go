@@ -8,12 +8,11 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"encoding/base64"
 	"errors"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
@@ -78,8 +77,8 @@ func IsOfItsMaker(compact string) bool {
 	if !IsEncrypted(compact) {
 		return false
 	}
-	text, err := base64.RawURLEncoding.Strict().DecodeString(compact[:strings.IndexByte(compact, '.')])
-	if err != nil {
+	text, ok := base64url.Decode(nil, compact[:strings.IndexByte(compact, '.')])
+	if !ok {
 		return false
 	}
 	members, err := strictjson.Parse(string(text), nil)
@@ -183,14 +182,11 @@ func (o *Opener) header(compact string) *header {
 		return nil
 	}
 	for _, part := range parts {
-		if strings.ContainsAny(part, "\r\n=") {
-			return nil
-		}
-		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+		if _, ok := base64url.Decode(nil, part); !ok {
 			return nil
 		}
 	}
-	text, _ := base64.RawURLEncoding.DecodeString(parts[0])
+	text, _ := base64url.Decode(nil, parts[0])
 	members, err := strictjson.Parse(string(text), nil)
 	if err != nil {
 		return nil

@@ -4,18 +4,17 @@
 package jws
 
 import (
-	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
 
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
 // What is wrong with a token. The errors hold none of its bytes.
 var (
-	// ErrCompact: not three canonical base64url parts (RFC 7515, Section 7.1;
-	// RFC 4648, Sections 3.3 and 3.5).
+	// ErrCompact: not three canonical base64url parts (RFC 7515, Section 7.1).
 	ErrCompact = errors.New("jws: not in compact serialisation")
 	// ErrHeader and ErrPayload: not one strict JSON object, or a registered
 	// header parameter of the wrong type.
@@ -71,7 +70,7 @@ func Parse(compact string, headers *Headers, scratch []strictjson.Member) (Token
 	if !ok {
 		return Token{}, ErrCompact
 	}
-	signature, _ := decode(nil, signatureSegment) // nothing where it is malformed
+	signature, _ := base64url.Decode(nil, signatureSegment) // nothing where it is malformed
 	if len(signature) == 0 {
 		return Token{}, ErrCompact
 	}
@@ -106,23 +105,6 @@ func split(compact string) (header, payload, signature string, ok bool) {
 	return compact[:first], compact[first+1 : second], signature, true
 }
 
-var strict = base64.RawURLEncoding.Strict()
-
-// decode reads canonical base64url without padding, into space when it fits
-// there. The standard decoder skips line breaks wherever they are, so the
-// length is compared.
-func decode(space []byte, segment string) ([]byte, bool) {
-	size := strict.DecodedLen(len(segment))
-	if size > len(space) {
-		space = make([]byte, size)
-	}
-	n, err := strict.Decode(space, []byte(segment))
-	if err != nil || strict.EncodedLen(n) != len(segment) {
-		return nil, false
-	}
-	return space[:n], true
-}
-
 // spaces are where texts are decoded: they are used again, since to clear one costs
 // as much as to decode a short text.
 var spaces = sync.Pool{New: func() any { return new([2048]byte) }}
@@ -130,7 +112,7 @@ var spaces = sync.Pool{New: func() any { return new([2048]byte) }}
 func decodeText(segment string) (string, bool) {
 	space := spaces.Get().(*[2048]byte)
 	defer spaces.Put(space)
-	data, ok := decode(space[:], segment)
+	data, ok := base64url.Decode(space[:], segment)
 	return string(data), ok
 }
 

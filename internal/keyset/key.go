@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
-
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
 
@@ -244,10 +244,7 @@ func octets(members []strictjson.Member, name string) (text string, data []byte,
 	if text, err = requiredText(members, name); err != nil {
 		return "", nil, err
 	}
-	if strings.ContainsAny(text, "\r\n") {
-		return "", nil, &KeyError{name, FaultEncoding}
-	}
-	if data, err = base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(data) == 0 {
+	if data, _ = base64url.Decode(nil, text); len(data) == 0 {
 		return "", nil, &KeyError{name, FaultEncoding}
 	}
 	return text, data, nil

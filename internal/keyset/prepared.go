@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/foreign"
 	"github.com/portcullis-go/portcullis/internal/strictjson"
 )
@@ -86,8 +87,8 @@ func (k *Key) outsideMembers() map[string][]byte {
 	case *rsa.PublicKey:
 		return map[string][]byte{"n": public.N.Bytes(), "e": big.NewInt(int64(public.E)).Bytes()}
 	case *ecdsa.PublicKey:
-		x, _ := base64.RawURLEncoding.DecodeString(k.x)
-		y, _ := base64.RawURLEncoding.DecodeString(k.y)
+		x, _ := base64url.Decode(nil, k.x)
+		y, _ := base64url.Decode(nil, k.y)
 		return map[string][]byte{"x": x, "y": y}
 	case ed25519.PublicKey:
 		return map[string][]byte{"x": slices.Clone(public)}

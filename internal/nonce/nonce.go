@@ -11,6 +11,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/portcullis-go/portcullis/internal/base64url"
 )
 
 const (
@@ -112,9 +114,8 @@ func (s *Source) Check(_ context.Context, nonce string) (ok bool, err error) {
 	if len(nonce) != base64.RawURLEncoding.EncodedLen(timeLength+tagLength) {
 		return false, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(nonce)
-	// The decoder skips line ends, so that the length may still be wrong.
-	if err != nil || len(raw) != timeLength+tagLength {
+	raw, ok := base64url.Decode(nil, nonce)
+	if !ok {
 		return false, nil
 	}
 	issued, got := raw[:timeLength], raw[timeLength:]

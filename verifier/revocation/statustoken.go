@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-go/portcullis/internal/base64url"
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
 	"github.com/portcullis-go/portcullis/internal/fetch"
 	"github.com/portcullis-go/portcullis/internal/jws"
@@ -165,8 +165,8 @@ var errTooLarge = errors.New("revocation: too large")
 
 // inflate decompresses a list (Section 4.1), into a bounded size.
 func inflate(text string, max int) ([]byte, error) {
-	compressed, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") {
+	compressed, ok := base64url.Decode(nil, text)
+	if !ok {
 		return nil, ErrStatusList
 	}
 	source := bytes.NewReader(compressed)
