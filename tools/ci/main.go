@@ -103,18 +103,24 @@ func (r *run) wholeTests() {
 	beside.Go(func() {
 		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 1) })
 	})
-	beside.Go(func() {
-		for _, module := range r.modules {
-			if module == "." || !r.step("vet of "+module, func() error { return r.vet(module) }) {
-				continue
-			}
-			if !testedApart(module) {
-				raced(module)
-			}
+	nested := make(chan string, len(r.modules))
+	for _, module := range r.modules {
+		if module != "." {
+			nested <- module
 		}
-		r.step("build of the workspace", r.build)
-	})
+	}
+	close(nested)
+	for range 2 { // one may be at a module that waits for its servers
+		beside.Go(func() {
+			for module := range nested {
+				if r.step("vet of "+module, func() error { return r.vet(module) }) && !testedApart(module) {
+					raced(module)
+				}
+			}
+		})
+	}
 	beside.Wait()
+	r.step("build of the workspace", r.build)
 	r.step("budgets, alone and without the race detector", func() error { return r.withoutRace(budgets, 1) })
 	r.step("conformance results", func() error {
 		return r.command(".", nil, "go", "run", "./tools/conformancetable", "-check", reports)
