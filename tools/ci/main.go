@@ -67,21 +67,43 @@ func (r *run) all() {
 	r.step("format", r.format)
 	r.step("tidy", r.tidy)
 	r.step("generated files", r.generated)
-	vetted := r.modules
-	if r.whole {
-		vetted = []string{"."} // the others beside the tests
-	}
-	for _, module := range vetted {
-		r.step("vet of "+module, func() error { return r.vet(module) })
-	}
+	r.step("vet of .", func() error { return r.vet(".") })
 	switch {
 	case len(r.failures) > 0:
 	case r.whole:
 		r.wholeTests()
 	default:
-		r.step("build of the workspace", r.build)
-		r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "-skip="+slow, "./...") })
+		r.beside(func(string) {}, func() {
+			r.step("short tests of the core", func() error { return r.test(".", nil, "-short", "-vet=off", "-skip="+slow, "./...") })
+		})
 	}
+}
+
+// beside vets the nested modules, tests those that are well, and does what else
+// there is at the same time: most tests wait more than they compute.
+func (r *run) beside(test func(module string), others ...func()) {
+	nested := make(chan string, len(r.modules))
+	for _, module := range r.modules {
+		if module != "." {
+			nested <- module
+		}
+	}
+	close(nested)
+	var all sync.WaitGroup
+	for _, other := range others {
+		all.Go(other)
+	}
+	for range 2 { // one may be at a module that waits for its servers
+		all.Go(func() {
+			for module := range nested {
+				if r.step("vet of "+module, func() error { return r.vet(module) }) {
+					test(module)
+				}
+			}
+		})
+	}
+	all.Wait()
+	r.step("build of the workspace", r.build)
 }
 
 // wholeTests runs the tests of every module under the race detector, but for
@@ -94,33 +116,16 @@ func (r *run) wholeTests() {
 	}
 	env := append(race(), "PORTCULLIS_REPORTS="+reports)
 	raced := func(module string) {
+		if testedApart(module) {
+			return
+		}
 		r.step("tests of "+module, func() error {
 			return r.test(module, env, "-vet=off", "-timeout=10m", "-skip="+budgets+"|"+unraced, "./...")
 		})
 	}
-	var beside sync.WaitGroup // the tests wait more than they compute, so others compile meanwhile
-	beside.Go(func() { raced(".") })
-	beside.Go(func() {
+	r.beside(raced, func() { raced(".") }, func() {
 		r.step("memory and defects, without the race detector", func() error { return r.withoutRace(unraced, 1) })
 	})
-	nested := make(chan string, len(r.modules))
-	for _, module := range r.modules {
-		if module != "." {
-			nested <- module
-		}
-	}
-	close(nested)
-	for range 2 { // one may be at a module that waits for its servers
-		beside.Go(func() {
-			for module := range nested {
-				if r.step("vet of "+module, func() error { return r.vet(module) }) && !testedApart(module) {
-					raced(module)
-				}
-			}
-		})
-	}
-	beside.Wait()
-	r.step("build of the workspace", r.build)
 	r.step("budgets, alone and without the race detector", func() error { return r.withoutRace(budgets, 1) })
 	r.step("conformance results", func() error {
 		return r.command(".", nil, "go", "run", "./tools/conformancetable", "-check", reports)

@@ -27,7 +27,7 @@ const (
 
 // slow are the tests that the quick check leaves out beside those that look at
 // -short.
-const slow = "^Test(Budget|Memory|Many|Soak)"
+const slow = "^Test(Budget|Memory|Many|Soak|Whole)"
 
 // silence is how long a run may print nothing; then it says what it is at.
 const silence = 20 * time.Second
