@@ -61,9 +61,9 @@
 // # Pipelines
 //
 // Calls that wait at the same time are sent in pipelines: up to 256 commands or
-// 128 KiB, up to 16 batches at once and no more than the pool has connections. A
+// 128 KiB, up to 8 batches at once and no more than the pool has connections. A
 // call alone is sent alone. Replay records and cache entries are in separate
-// batches, and some of the 16 are for records only, so that large entries do not
+// batches, and some of the 8 are for records only, so that large entries do not
 // delay proofs. In a Cluster each master has its own batches, so that one that
 // hangs delays its own keys only; the calls of a Ring and of a client of an
 // unknown type are sent one by one. A batch that hangs holds the calls in it

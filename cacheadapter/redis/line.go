@@ -61,6 +61,7 @@ type line struct {
 	mu      sync.Mutex
 	waiting [lanes]list.List // of *call
 	drains  int              // run
+	ready   int              // of them, will look for calls in a moment
 	batches [lanes]int       // are under way
 	last    lane             // of the batch that was taken last
 }
@@ -73,10 +74,12 @@ func (l *line) add(c *call) {
 	l.start()
 }
 
-// start starts a drain if there is something to send for it. l.mu is held.
+// start starts a drain if there is something to send that no other one is about to
+// take. l.mu is held.
 func (l *line) start() {
-	if l.drains < l.limits.drains && l.next() != nil {
+	if l.ready == 0 && l.drains < l.limits.drains && l.next() != nil {
 		l.drains++
+		l.ready++
 		go l.drain(l.drains > 1)
 	}
 }
@@ -97,13 +100,18 @@ func (l *line) next() *list.List {
 	return nil
 }
 
-// drain sends batches until nothing waits. When it is not the only one, what else
-// is ready to run may have calls for the same batch, and is let run first.
+// drain sends batches until nothing waits. What else is ready to run may have calls
+// for the same batch, and is let run first: the callers of the last one, and where
+// this drain is not the only one, all others too.
 func (l *line) drain(others bool) {
+	done := false
 	// Also when a hook of the client ends the goroutine.
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		if !done {
+			l.ready-- // settle has counted on this one
+		}
 		l.drains--
 		l.start()
 	}()
@@ -112,17 +120,21 @@ func (l *line) drain(others bool) {
 	}
 	for b := l.take(); b != nil; b = l.take() {
 		l.send(b)
+		runtime.Gosched()
 	}
+	done = true
 }
 
-// take returns the next batch, or nil.
+// take returns the next batch for a drain that is ready, or nil.
 func (l *line) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.ready--
 	waiting := l.next()
 	if waiting == nil {
 		return nil
 	}
+	defer l.start() // for what is left
 	b := &batch{}
 	for size := 0; len(b.calls) < l.limits.commands && waiting.Len() > 0; {
 		c := waiting.Front().Value.(*call)
@@ -187,6 +199,7 @@ func (l *line) settle(b *batch, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.batches[b.lane]--
+	l.ready++
 	for _, c := range b.calls {
 		result := c.result(err)
 		if errors.Is(result, goredis.Nil) && c.again != nil && !c.gone {

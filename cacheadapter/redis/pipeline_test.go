@@ -132,7 +132,7 @@ func TestPipelines(t *testing.T) {
 	})
 
 	t.Run("batches never outnumber the connections", func(t *testing.T) {
-		for pool, want := range map[int]int{1: 1, 3: 3, 20: 16, 100: 16} {
+		for pool, want := range map[int]int{1: 1, 3: 3, 20: 8, 100: 8} {
 			g := newGate("|r|")
 			store := start(t, pool, g.pass, redis.Config{})
 			var group sync.WaitGroup
@@ -148,7 +148,7 @@ func TestPipelines(t *testing.T) {
 	})
 
 	t.Run("cache entries leave connections to proofs", func(t *testing.T) {
-		for pool, want := range map[int]int{2: 1, 4: 3, 20: 12} {
+		for pool, want := range map[int]int{2: 1, 4: 3, 20: 6} {
 			g := newGate("|c|")
 			store := start(t, pool, g.pass, redis.Config{})
 			var group sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ func MainDelay() bool {
 		return true
 	}
 	fmt.Println(listener.Addr())
+	go keepTime()
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -82,17 +84,39 @@ func MainDelay() bool {
 	return true
 }
 
+// turn is when a piece may go on.
+type turn struct {
+	due   time.Time
+	ready chan struct{}
+}
+
+// turns are in the order of their times, since all are delayed alike.
+var turns = make(chan turn, 1<<16)
+
+// keepTime lets pieces go on when they are due. A thread that does nothing else
+// sleeps until then: the timers of a Go process that is idle are up to a
+// millisecond late, and so would be what sends few large pieces.
+func keepTime() {
+	runtime.LockOSThread()
+	for t := range turns {
+		for wait := time.Until(t.due); wait > 0; wait = time.Until(t.due) {
+			sleep(wait)
+		}
+		close(t.ready)
+	}
+}
+
 // delayed copies, and keeps each piece for a time. Pieces do not wait for each
 // other, as on a network.
 func delayed(to, from net.Conn, delay time.Duration) {
 	type piece struct {
 		data []byte
-		due  time.Time
+		turn
 	}
 	pieces := make(chan piece, 1024)
 	go func() {
 		for p := range pieces {
-			time.Sleep(time.Until(p.due))
+			<-p.ready
 			if _, err := to.Write(p.data); err != nil {
 				break
 			}
@@ -107,7 +131,9 @@ func delayed(to, from net.Conn, delay time.Duration) {
 		buffer := make([]byte, 16<<10)
 		n, err := from.Read(buffer)
 		if n > 0 {
-			pieces <- piece{buffer[:n], time.Now().Add(delay)}
+			p := piece{buffer[:n], turn{time.Now().Add(delay), make(chan struct{})}}
+			turns <- p.turn
+			pieces <- p
 		}
 		if err != nil {
 			return
