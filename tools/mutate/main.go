@@ -28,7 +28,7 @@ const defaultFiles = "verifier/gate.go,verifier/policy.go,verifier/verify.go,ver
 	"verifier/clientcert/clientcert.go,verifier/clientcert/envoy.go," +
 	"internal/keys/source.go,internal/keys/documents.go,internal/keys/host.go,internal/keys/store.go," +
 	"internal/forwarded/config.go,internal/forwarded/headers.go,internal/forwarded/node.go,internal/forwarded/policy.go,internal/forwarded/rfc7239.go," +
-	"internal/jwe/jwe.go,internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go,internal/keyset/key.go,internal/keyset/set.go," +
+	"internal/base64url/base64url.go,internal/jwe/jwe.go,internal/jws/jws.go,internal/jws/headers.go,internal/keyset/algorithm.go,internal/keyset/key.go,internal/keyset/set.go," +
 	"internal/htu/htu.go,internal/issuer/issuer.go,internal/discovery/discovery.go,internal/strictjson/strictjson.go," +
 	"internal/strictjson/value.go,internal/strictjson/number.go,internal/nonce/nonce.go,internal/fetch/fetch.go"
 
