@@ -9,3 +9,4 @@ package ratio
 //   - delay.go: a proxy that delays, in a process of its own
 //   - cancelled.go: how long a cancelled call takes
 //   - cpu_unix.go, cpu_other.go: the processor time of this process
+//   - sleep_linux.go, sleep_other.go: sleeping for an exact time
