@@ -94,7 +94,7 @@ func (c *revocationCase) stillThere(key string, elapsed func() time.Duration, en
 	if elapsed() >= end {
 		return doubt(errTooSlow())
 	}
-	return err
+	return c.early(err)
 }
 
 func revocationLaterEnd(c *revocationCase) error {
