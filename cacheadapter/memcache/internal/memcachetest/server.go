@@ -17,6 +17,8 @@ import (
 	"time"
 
 	gomemcache "github.com/bradfitz/gomemcache/memcache"
+
+	"github.com/portcullis-go/portcullis/cacheadapter/internal/faulttest"
 )
 
 // Server is a memcached process.
@@ -120,7 +122,11 @@ func (s *Server) Kill() {
 }
 
 // Freeze stops the process where it is: connections stay, answers do not come.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() {
+	if s.cmd != nil && s.cmd.Process != nil {
+		faulttest.Halt(s.cmd.Process)
+	}
+}
 
 // Thaw lets it go on.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
