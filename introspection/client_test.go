@@ -347,7 +347,7 @@ func TestQuestionsDoNotWaitForConnections(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	w := newWorld(t, func(c *introspection.Config) { c.Timeout = 50 * time.Millisecond })
+	w := newWorld(t, func(c *introspection.Config) { c.Timeout = 500 * time.Millisecond })
 	_, _ = w.ask(t, "first, for the metadata")
 	w.issuer.Hang()
 	defer w.issuer.Recover()

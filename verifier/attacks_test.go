@@ -285,7 +285,7 @@ func (c *attackCase) verifier(w *attackWorld) (*verifier.Verifier, error) {
 	cfg := verifier.Config{
 		Domains: staticDomains(c.Config.Domains), Algorithms: c.Config.Algs, Doer: w, Clock: w,
 		Leeway:  recorded.Seconds(c.Config.Leeway),
-		Refresh: verifier.RefreshConfig{FetchTimeout: 300 * time.Millisecond},
+		Refresh: verifier.RefreshConfig{FetchTimeout: time.Second},
 		DPoP:    verifier.DPoPConfig{Algorithms: c.Config.DPoPAlgs},
 	}
 	switch audience := c.Config.Audience.(type) {

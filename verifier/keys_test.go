@@ -318,9 +318,6 @@ func TestOutage(t *testing.T) {
 			h := newHarness(t, func(cfg *verifier.Config) {
 				client := cfg.Doer
 				cfg.Refresh.FetchTimeout = 2 * time.Second
-				if name == "hang" {
-					cfg.Refresh.FetchTimeout = 250 * time.Millisecond
-				}
 				cfg.Doer = verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
 					if s.refuse.Load() {
 						return nil, syscall.ECONNREFUSED

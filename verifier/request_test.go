@@ -296,7 +296,7 @@ func TestReplayStoreFailures(t *testing.T) {
 func TestReplayStoreThatHangs(t *testing.T) {
 	store := verifiertest.NewReplayStore(nil)
 	h := newDPoPHarness(t, func(cfg *verifier.Config) {
-		cfg.DPoP.ReplayStore, cfg.DPoP.ReplayStoreTimeout = store, 20*time.Millisecond
+		cfg.DPoP.ReplayStore, cfg.DPoP.ReplayStoreTimeout = store, time.Second
 	})
 	store.Hang()
 	_, err := h.send(h.client.Proof("GET", apiURL, h.bound))

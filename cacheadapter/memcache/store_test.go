@@ -125,14 +125,19 @@ func TestOneServer(t *testing.T) {
 				<-start
 				key := fmt.Sprint("k", i)
 				// The record must be there until ttl has passed since the
-				// answer.
+				// answer. An Add on a busy machine may take past that.
 				wantAdd(t, store, key, ttl, true)
-				for end := time.Now().Add(ttl - 50*time.Millisecond); time.Now().Before(end); <-time.After(30 * time.Millisecond) {
-					wantAdd(t, store, key, ttl, false)
+				added, end := false, time.Now().Add(ttl)
+				for ; !added && time.Now().Before(end); <-time.After(30 * time.Millisecond) {
+					var err error
+					if added, err = store.Add(t.Context(), key, ttl); err != nil || added && time.Now().Before(end) {
+						t.Errorf("Add() %v before the end of the ttl = %v, %v; want false", time.Until(end), added, err)
+					}
 				}
 				if err := memcachetest.Poll(10*time.Second, func() error {
-					if added, err := store.Add(t.Context(), key, ttl); !added || err != nil {
-						return fmt.Errorf("Add() = %v, %v; want true", added, err)
+					again, err := store.Add(t.Context(), key, ttl)
+					if err != nil || !added && !again {
+						return fmt.Errorf("Add() = %v, %v; want true", again, err)
 					}
 					return nil
 				}); err != nil {
