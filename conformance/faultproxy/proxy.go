@@ -150,19 +150,25 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			abort(client)
-			continue
-		}
-		if !p.hold(client, server) {
-			abort(client)
-			abort(server)
-			continue
-		}
-		p.group.Go(func() { p.pass(server, client, func() bool { return true }) })
-		p.group.Go(func() { p.pass(client, server, p.answer) })
+		// Beside the others: on a busy machine, those who come back all at once
+		// after a fault would wait for each other's connections.
+		p.group.Go(func() { p.connect(client) })
 	}
+}
+
+func (p *Proxy) connect(client net.Conn) {
+	server, err := net.Dial("tcp", p.target)
+	if err != nil {
+		abort(client)
+		return
+	}
+	if !p.hold(client, server) {
+		abort(client)
+		abort(server)
+		return
+	}
+	p.group.Go(func() { p.pass(server, client, func() bool { return true }) })
+	p.pass(client, server, p.answer)
 }
 
 func (p *Proxy) hold(conns ...net.Conn) bool {
