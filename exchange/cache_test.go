@@ -255,7 +255,11 @@ func TestFailureIsNotKept(t *testing.T) {
 // each gets its own answer.
 func TestUsersAreApart(t *testing.T) {
 	e := echo()
-	c := e.client(t, cached(verifiertest.NewCache(nil, 0)))
+	var faults atomic.Int64 // a busy machine may take longer than a look at the cache may
+	c := e.client(t, func(cfg *exchange.Config) {
+		cached(verifiertest.NewCache(nil, 0))(cfg)
+		cfg.Observer = onFault(func(error) { faults.Add(1) })
+	})
 	var wg sync.WaitGroup
 	for worker := range 16 {
 		wg.Go(func() {
@@ -277,8 +281,8 @@ func TestUsersAreApart(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if e.count() > 5*5*5 {
-		t.Errorf("%d requests for %d different ones", e.count(), 5*5*5)
+	if most := 5*5*5 + int(faults.Load()); e.count() > most {
+		t.Errorf("%d requests for %d different ones and %d faults", e.count(), 5*5*5, faults.Load())
 	}
 }
 
