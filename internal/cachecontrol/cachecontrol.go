@@ -36,9 +36,7 @@ func Parse(h http.Header) Directives {
 	if len(value) <= maxHeader {
 		d.parse(value)
 	}
-	if age, ok := deltaSeconds(strings.TrimSpace(h.Get("Age"))); ok {
-		d.Age = age
-	}
+	d.Age, _ = deltaSeconds(strings.TrimSpace(h.Get("Age")))
 	return d
 }
 
@@ -54,11 +52,8 @@ func (d *Directives) parse(value string) {
 	seenMaxAge := false
 	for value != "" {
 		var name, argument string
-		var hasArgument, ok bool
-		name, argument, hasArgument, value, ok = next(value)
-		if !ok {
-			return
-		}
+		var hasArgument bool
+		name, argument, hasArgument, value = next(value)
 		switch {
 		case strings.EqualFold(name, "max-age"):
 			if seenMaxAge {
@@ -74,28 +69,29 @@ func (d *Directives) parse(value string) {
 	}
 }
 
-// next cuts the first directive off value, minding quoted strings.
-func next(value string) (name, argument string, hasArgument bool, rest string, ok bool) {
+// next cuts the first directive off value, minding quoted strings. One that does
+// not end takes all of the rest with it, and is none.
+func next(value string) (name, argument string, hasArgument bool, rest string) {
 	value = strings.TrimLeft(value, " \t,")
 	end := strings.IndexAny(value, ",=")
 	if end < 0 {
-		return strings.TrimRight(value, " \t"), "", false, "", true
+		return strings.TrimRight(value, " \t"), "", false, ""
 	}
 	name = value[:end]
 	if value[end] == ',' {
-		return strings.TrimRight(name, " \t"), "", false, value[end+1:], true
+		return strings.TrimRight(name, " \t"), "", false, value[end+1:]
 	}
 	value = value[end+1:]
 	if !strings.HasPrefix(value, `"`) {
 		argument, rest, _ = strings.Cut(value, ",")
-		return name, strings.TrimRight(argument, " \t"), true, rest, true
+		return name, strings.TrimRight(argument, " \t"), true, rest
 	}
 	var b strings.Builder
 	for i := 1; i < len(value); i++ {
 		switch c := value[i]; c {
 		case '"':
-			_, rest, _ = strings.Cut(value[i+1:], ",")
-			return name, b.String(), true, rest, true
+			_, rest, _ = strings.Cut(value[i:], ",")
+			return name, b.String(), true, rest
 		case '\\':
 			i++
 			if i < len(value) {
@@ -105,11 +101,11 @@ func next(value string) (name, argument string, hasArgument bool, rest string, o
 			b.WriteByte(c)
 		}
 	}
-	return "", "", false, "", false // an unterminated quoted string
+	return "", "", false, ""
 }
 
 // deltaSeconds reads 1*DIGIT (RFC 9111, Section 1.2.2); a number too large for
-// an int64 is the largest one.
+// an int64 is the largest one. Anything else is 0 and false.
 func deltaSeconds(text string) (int64, bool) {
 	if text == "" {
 		return 0, false

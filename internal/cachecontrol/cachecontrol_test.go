@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-go/portcullis/internal/cachecontrol"
 )
@@ -29,6 +30,10 @@ func TestParse(t *testing.T) {
 		{`ext="a, max-age=9, b", max-age=5`, result{5, true, false}},
 		{`private="x, max-age=9", max-age=5`, result{5, true, false}},
 		{`ext="unterminated, max-age=9`, result{}},
+		{`max-age=5, ext="unterminated\`, result{5, true, false}},
+		{"max-age=9223372036854775806", result{math.MaxInt64 - 1, true, false}},
+		{"max-age=5" + strings.Repeat(" ", 4087), result{5, true, false}},
+		{"max-age=5" + strings.Repeat(" ", 4088), result{}},
 		{"max-age=60, max-age=120", result{60, true, false}},
 		{"max-age=abc, max-age=120", result{}},
 		{"max-age=0060", result{60, true, false}},
@@ -69,8 +74,26 @@ func TestParseFields(t *testing.T) {
 	if d := cachecontrol.Parse(http.Header{"Age": {"-5"}}); d.Age != 0 {
 		t.Errorf("Age = %d; want 0 for a malformed one", d.Age)
 	}
-	if got := cachecontrol.Duration(math.MaxInt64); got != math.MaxInt64 {
-		t.Errorf("Duration = %v; want the largest", got)
+	for seconds, want := range map[int64]time.Duration{
+		0: 0, 60: time.Minute, 9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64, math.MaxInt64: math.MaxInt64,
+	} {
+		if got := cachecontrol.Duration(seconds); got != want {
+			t.Errorf("Duration(%d) = %v; want %v", seconds, got, want)
+		}
+	}
+}
+
+// TestNoCache: with a list of fields it speaks of those alone (RFC 9111, Section
+// 5.2.2.4).
+func TestNoCache(t *testing.T) {
+	for value, want := range map[string]bool{
+		"no-cache": true, "max-age=60, No-Cache": true, "no-cache , max-age=60": true, `no-cache="set-cookie"`: false, "no-cache=x, max-age=60": false,
+		`no-cache, no-cache="set-cookie"`: true, `no-cache="set-cookie", no-cache`: true, "max-age=60": false, "no-store": false, "public, max-age=60": false, "no-cache-x": false,
+		`no-cache="set-cookie`: false, `="set-cookie`: false, `ext="no-cache"`: false, "": false,
+	} {
+		if got := cachecontrol.Parse(http.Header{"Cache-Control": {value}}).NoCache; got != want {
+			t.Errorf("NoCache of %q is %v; want %v", value, got, want)
+		}
 	}
 }
 

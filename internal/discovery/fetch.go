@@ -85,8 +85,5 @@ func Fetch(ctx context.Context, d fetch.Doer, r Request) (Found, error) {
 // absent reports whether a server says that there is no such document.
 func absent(err error) bool {
 	var f *fetch.Error
-	if !errors.As(err, &f) || f.Kind != fetch.Status {
-		return false
-	}
-	return f.Status == http.StatusNotFound || f.Status == http.StatusMethodNotAllowed || f.Status == http.StatusGone
+	return errors.As(err, &f) && (f.Status == http.StatusNotFound || f.Status == http.StatusMethodNotAllowed || f.Status == http.StatusGone)
 }

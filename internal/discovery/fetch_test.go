@@ -51,6 +51,8 @@ const (
 	withPath = "https://a.example/b"
 	openID   = "https://a.example/b/.well-known/openid-configuration"
 	oauth    = "https://a.example/.well-known/oauth-authorization-server/b"
+
+	elsewhere = "https://a.example/old/.well-known/openid-configuration"
 )
 
 // TestSecondPlace: only after a definite answer, never after a failure.
@@ -82,9 +84,10 @@ func TestSecondPlace(t *testing.T) {
 		{"remembered, and gone", oauth, 200, 404, []string{oauth, openID}, openID, 0},
 		{"remembered, and fails", oauth, 200, 500, []string{oauth}, "", 500},
 		{"remembered, and all gone", oauth, 404, 410, []string{oauth, openID}, "", 410},
+		{"remembered elsewhere, and gone", elsewhere, 404, 200, []string{elsewhere, openID, oauth}, oauth, 0},
 		{"remembered OpenID, and gone", openID, 404, 200, []string{openID, oauth}, oauth, 0},
 	} {
-		s := &server{statuses: map[string]int{openID: c.openID, oauth: c.oauth}}
+		s := &server{statuses: map[string]int{openID: c.openID, oauth: c.oauth, elsewhere: 404}}
 		got, err := discovery.Fetch(t.Context(), s, discovery.Request{Issuer: withPath, Place: c.place, ETag: `"x"`})
 		if !slices.Equal(s.asked, c.asked) || got.Place != c.found {
 			t.Errorf("%s: asked %q, found %q; want %q and %q", c.name, s.asked, got.Place, c.asked, c.found)

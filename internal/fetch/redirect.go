@@ -35,7 +35,7 @@ func redirected(asked *url.URL, resp *http.Response) (*url.URL, error) {
 	case location.User != nil:
 		refused.Rule = RuleCredentials
 		return nil, refused
-	case location.Scheme != asked.Scheme || Origin(location) != Origin(asked):
+	case Origin(location) != Origin(asked):
 		refused.Rule = RuleOrigin
 		return nil, refused
 	}

@@ -28,7 +28,7 @@ func NewHTTP(hosts ...string) *HTTP {
 // BadURL.
 func (h *HTTP) Check(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return nil, &Error{Kind: BadURL}
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && h.allows(u)) {
@@ -58,7 +58,7 @@ func (h *HTTP) allows(u *url.URL) bool {
 	if name == "localhost" {
 		return true
 	}
-	if address, err := netip.ParseAddr(name); err == nil && address.Unmap().IsLoopback() {
+	if address, _ := netip.ParseAddr(name); address.Unmap().IsLoopback() {
 		return true
 	}
 	return h.hosts[name] || h.hosts[strings.ToLower(u.Host)]

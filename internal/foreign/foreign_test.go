@@ -26,7 +26,17 @@ func TestPanicsBecomeErrors(t *testing.T) {
 }
 
 func TestAnswersPassThrough(t *testing.T) {
-	want := errors.New("x")
+	for _, want := range []error{nil, errors.New("x")} {
+		passesThrough(t, want)
+	}
+	told := false
+	if foreign.Tell(func() { told = true }); !told {
+		t.Error("Tell tells nothing")
+	}
+}
+
+func passesThrough(t *testing.T, want error) {
+	t.Helper()
 	answer := func() (int, error) { return 3, want }
 	for name, call := range map[string]func() (int, error){
 		"Guard": func() (int, error) { return foreign.Guard(answer) },
@@ -46,10 +56,20 @@ type brittle struct{ text *string }
 
 func (b *brittle) Error() string { return *b.text }
 
+// unequal and unlike are errors that panic when they are compared with others.
+type unequal struct{ error }
+
+func (unequal) Is(error) bool { panic("x") }
+
+type unlike struct{ error }
+
+func (unlike) As(any) bool { panic("x") }
+
 // TestErrorsThatPanicBecomeOurs: they would panic later, where nothing guards.
 func TestErrorsThatPanicBecomeOurs(t *testing.T) {
 	for name, bad := range map[string]error{
 		"nil pointer": (*brittle)(nil), "empty": &brittle{}, "wrapped": errors.Join(errors.New("x"), &brittle{}),
+		"one that panics in Is": unequal{errors.New("x")}, "one that panics in As": unlike{errors.New("x")},
 	} {
 		if got, err := foreign.Guard(func() (int, error) { return 3, bad }); got != 0 || err != foreign.ErrPanic {
 			t.Errorf("Guard of an error that is %s = %d, %v; want ErrPanic itself", name, got, err)

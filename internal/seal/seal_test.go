@@ -54,6 +54,10 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: Open() = %q, %v; want %v", test.name, got, err, test.want)
 		}
 	}
+	s := sealer(t, "tests", key(1))
+	if got, err := s.Open(s.Seal(nil, "place"), "place"); err != nil || len(got) != 0 {
+		t.Errorf("Open of an empty value = %q, %v; want it", got, err)
+	}
 }
 
 func TestSealNeverRepeats(t *testing.T) {
