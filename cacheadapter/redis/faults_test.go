@@ -78,7 +78,7 @@ func full(_ *testing.T, l *faulttest.Load, r *rig) {
 
 func readOnly(t *testing.T, l *faulttest.Load, r *rig) {
 	// Of a master that is not there: the data stays, writes are refused.
-	r.server.Do("REPLICAOF", "127.0.0.1", redistest.FreePort(t))
+	r.server.Do("REPLICAOF", "127.0.0.1", faulttest.FreePort(t))
 	l.Hold()
 	r.server.Do("REPLICAOF", "NO", "ONE")
 }

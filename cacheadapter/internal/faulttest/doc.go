@@ -9,3 +9,4 @@ package faulttest
 //   - faults.go: the faults, and the table of what they did
 //   - calls.go: calls that are given up, or too many
 //   - halt.go: a process that stands still
+//   - port.go: a port for a server

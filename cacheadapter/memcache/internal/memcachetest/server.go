@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,7 +35,7 @@ type Server struct {
 // answers.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	port := FreePort(t)
+	port := faulttest.FreePort(t)
 	s := &Server{
 		Addr: net.JoinHostPort("127.0.0.1", port), t: t, log: filepath.Join(t.TempDir(), "log"),
 		// It does not run as root unless it is told so.
@@ -146,17 +145,6 @@ func Client(addrs ...string) *gomemcache.Client {
 	client := gomemcache.New(addrs...)
 	client.Timeout, client.MaxIdleConns = 3*time.Second, 50
 	return client
-}
-
-// FreePort returns a port that nobody listened on a moment ago.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
 // Poll calls f until it returns nil, and returns its last error when that takes

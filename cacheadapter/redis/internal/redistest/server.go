@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +37,7 @@ type Server struct {
 // ones that keep nothing on disk, and waits until it answers.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	port, dir := FreePort(t), t.TempDir()
+	port, dir := faulttest.FreePort(t), t.TempDir()
 	return start(t, port, dir, append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--loglevel", "warning",
 	}, options...)...)
@@ -159,17 +158,6 @@ func (s *Server) Do(args ...any) string {
 	return fmt.Sprint(answer)
 }
 
-// FreePort returns a port that nobody listened on a moment ago.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-}
-
 // Poll calls f until it returns nil, and returns its last error when that takes
 // too long.
 func Poll(limit time.Duration, f func() error) error {
@@ -198,7 +186,7 @@ func StartCluster(t testing.TB, options ...string) *Cluster {
 	c := &Cluster{t: t}
 	for range 3 {
 		c.Servers = append(c.Servers, Start(t, append(slices.Clip(options), "--cluster-enabled", "yes",
-			"--cluster-port", FreePort(t), "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")...))
+			"--cluster-port", faulttest.FreePort(t), "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")...))
 	}
 	for i, server := range c.Servers {
 		server.Do("CLUSTER", "ADDSLOTSRANGE", i*slots/3, (i+1)*slots/3-1)
@@ -303,7 +291,7 @@ func StartSentinel(t testing.TB, options ...string) *Sentinel {
 		t.Fatal(err)
 	}
 	for range 3 {
-		dir, own := t.TempDir(), FreePort(t)
+		dir, own := t.TempDir(), faulttest.FreePort(t)
 		file := filepath.Join(dir, "sentinel.conf")
 		config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 2\n"+
 			"sentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 3000\n", own, dir, MasterName, host, port)
