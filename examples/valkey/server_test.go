@@ -46,7 +46,7 @@ func startServer(t *testing.T) *server {
 func (s *server) client(env *conformance.Env, address string) valkey.Client {
 	client, err := valkey.NewClient(valkey.ClientOption{
 		InitAddress: []string{address}, DisableCache: true, DisableRetry: true, AlwaysPipelining: true,
-		Dialer: net.Dialer{Timeout: time.Second},
+		Dialer: net.Dialer{Timeout: 10 * time.Second},
 	})
 	if err != nil {
 		s.t.Error(err)
