@@ -616,6 +616,11 @@ func TestConfig(t *testing.T) {
 		{"Domain", func(c *introspection.Config) { c.Domain = "" }},
 		{"Domain", func(c *introspection.Config) { c.Domain = "http://id.example.com/" }},
 		{"Domain", func(c *introspection.Config) { c.Domain = "https://id.example.com/?x" }},
+		{"Domain", func(c *introspection.Config) { c.Domain = "http://localhost:8080/?x" }},
+		{"Domain", func(c *introspection.Config) { c.Domain, c.Endpoint = "", "https://id.example.com/i" }},
+		{"Domain", func(c *introspection.Config) {
+			c.Domain, c.HTTPHosts = "http://id.example.com/", []string{"other.example.com"}
+		}},
 		{"Endpoint", func(c *introspection.Config) { c.Endpoint = "http://id.example.com/i" }},
 		{"Endpoint", func(c *introspection.Config) { c.Endpoint = "id.example.com/i" }},
 		{"ClientID", func(c *introspection.Config) { c.ClientID = "" }},
@@ -632,6 +637,9 @@ func TestConfig(t *testing.T) {
 		{"MaxKnown", func(c *introspection.Config) { c.MaxKnown = 1<<22 + 1 }},
 		{"Cache", func(c *introspection.Config) { c.Cache = verifiertest.NewCache(nil, 0) }},
 		{"Cache", func(c *introspection.Config) { c.CachePrivate = true }},
+		{"Cache", func(c *introspection.Config) { c.SealKeys = [][]byte{} }},
+		{"MaxInFlight", func(c *introspection.Config) { c.MaxInFlight = 4097 }},
+		{"MaxNegative", func(c *introspection.Config) { c.MaxNegative = 1<<24 + 1 }},
 		{"Cache", func(c *introspection.Config) {
 			c.Cache, c.CachePrivate, c.CacheSealed = verifiertest.NewCache(nil, 0), true, true
 		}},

@@ -195,8 +195,11 @@ func TestQuestionsDoNotRunIntoEachOther(t *testing.T) {
 // other is.
 func TestNamesOfTheIssuer(t *testing.T) {
 	for domain, names := range map[string]map[string]bool{
-		"id.example.com":                {"https://id.example.com/": true, "https://id.example.com": true, "id.example.com": true, "https://id.example.com/x": false, "ID.example.com": false, "": false},
-		"https://id.example.com/realms": {"https://id.example.com/realms": true, "https://id.example.com/realms/": false, "https://id.example.com/": false},
+		"id.example.com":                 {"https://id.example.com/": true, "https://id.example.com": true, "id.example.com": true, "https://id.example.com/x": false, "ID.example.com": false, "": false},
+		"https://id.example.com/realms":  {"https://id.example.com/realms": true, "https://id.example.com/realms/": false, "https://id.example.com/": false},
+		"https://id.example.com/realms/": {"https://id.example.com/realms/": true, "https://id.example.com/realms": false},
+		"https://ID.example.com/Realms":  {"https://id.example.com/Realms": true, "https://ID.example.com/Realms": true, "https://id.example.com/realms": false},
+		"did:web:id.example.com":         {"did:web:id.example.com": true, "https://id.example.com/": false},
 	} {
 		b := newBooth(t, func(cfg *introspection.Config) { cfg.Domain = domain })
 		for name, good := range names {
@@ -204,6 +207,18 @@ func TestNamesOfTheIssuer(t *testing.T) {
 			if good && err != nil || !good && !errors.Is(err, introspection.ErrIssuer) {
 				t.Errorf("%s: Introspect for %q = %v; want an error: %v", domain, name, err, !good)
 			}
+		}
+	}
+}
+
+// TestIssuerOverHTTP: the name is what is configured, exactly.
+func TestIssuerOverHTTP(t *testing.T) {
+	o := &office{metadata: `{"issuer":"http://localhost:8080","jwks_uri":"http://localhost:8080/keys","introspection_endpoint":"http://localhost:8080/i"}`}
+	c := mustClient(t, introspection.Config{Domain: "http://localhost:8080", ClientID: "orders", Auth: exchange.ClientSecretBasic("s"), Doer: o})
+	for name, good := range map[string]bool{"http://localhost:8080": true, "http://localhost:8080/": false, "https://localhost:8080": false} {
+		_, err := c.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: name, Token: "a"})
+		if good && err != nil || !good && !errors.Is(err, introspection.ErrIssuer) {
+			t.Errorf("Introspect for %q = %v; want an error: %v", name, err, !good)
 		}
 	}
 }

@@ -115,8 +115,8 @@ func (s *signed) open(ctx context.Context, now time.Time, reply *fetch.Reply) ([
 // 9701, Section 5).
 func (s *signed) isOurs(members []strictjson.Member, now time.Time) bool {
 	iss, _ := strictjson.Find(members, "iss").Text()
-	made, ok := strictjson.Find(members, "iat").Time()
-	if !ok || made.Before(now.Add(-maxOff)) || made.After(now.Add(maxOff)) || !slices.Contains(s.issuer, iss) {
+	made, _ := strictjson.Find(members, "iat").Time() // long ago when there is none
+	if made.Before(now.Add(-maxOff)) || made.After(now.Add(maxOff)) || !slices.Contains(s.issuer, iss) {
 		return false
 	}
 	aud := strictjson.Find(members, "aud")
@@ -124,5 +124,5 @@ func (s *signed) isOurs(members []strictjson.Member, now time.Time) bool {
 		return one == s.audience
 	}
 	list, _ := aud.Elements(nil)
-	return slices.ContainsFunc(list, func(e strictjson.Value) bool { text, ok := e.Text(); return ok && text == s.audience })
+	return slices.ContainsFunc(list, func(e strictjson.Value) bool { text, _ := e.Text(); return text == s.audience })
 }

@@ -138,6 +138,7 @@ func TestSignedAnswers(t *testing.T) {
 		"media type JSON":              {media: "application/json", want: undecidable},
 		"media type JWT":               {media: "application/jwt", want: undecidable},
 		"media type that is none":      {media: "x", want: undecidable},
+		"media type with half a field": {media: signedMedia + "; charset", want: undecidable},
 		"signed by another": {body: func(w *world) string {
 			return stranger.SignWith(m{"typ": "token-introspection+jwt"}, m{"iss": "https://id.example.com/", "aud": signedFor, "iat": now, "token_introspection": told(nil)["token_introspection"]})
 		}, want: undecidable},
@@ -199,6 +200,28 @@ func TestAlgorithmsOfSignedAnswers(t *testing.T) {
 	}
 }
 
+// RS256 is allowed where nothing else is configured (RFC 9701, Section 6).
+func TestDefaultAlgorithmOfSignedAnswers(t *testing.T) {
+	w, s := newScribe(t, nil)
+	w.issuer = verifiertest.NewIssuer(t, verifiertest.WithURL("https://id.example.com/"), verifiertest.WithClock(w.clock))
+	s.documents, s.body = w.issuer.Client(), w.signedAnswer(nil, nil)
+	w.client = w.newClient(t, func(c *introspection.Config) {
+		c.Doer, c.SignedAnswers.Audience = s, signedFor
+	})
+	if got, err := w.ask(t, "x"); err != nil || !got.Active {
+		t.Errorf("Introspect = %v, %v; want an answer", got.Active, err)
+	}
+}
+
+// What keeps an answer from being checked is told.
+func TestWhyASignedAnswerIsNotChecked(t *testing.T) {
+	w, s := newScribe(t, wantSigned)
+	s.body = w.signedAnswer(map[string]any{"kid": "none"}, nil)
+	if _, err := w.ask(t, "x"); !errors.Is(err, introspection.ErrInvalidResponse) || errors.Unwrap(err) == nil {
+		t.Errorf("Introspect = %v; want ErrInvalidResponse with its cause", err)
+	}
+}
+
 // The keys of answers live as those of tokens do: a new one is found, and an outage
 // decides nothing.
 func TestKeysOfSignedAnswers(t *testing.T) {
@@ -254,6 +277,7 @@ func TestSignedAnswersConfig(t *testing.T) {
 			c.SignedAnswers.Audience, c.SignedAnswers.JWKSURL = "orders", "https://id.example.com/k"
 		}, true},
 		"no audience":             {func(c *introspection.Config) { c.SignedAnswers.JWKSURL = "https://id.example.com/k" }, false},
+		"no audience, one host":   {func(c *introspection.Config) { c.SignedAnswers.KeyHosts = []string{"k.example.com"} }, false},
 		"no audience, algorithms": {func(c *introspection.Config) { c.SignedAnswers.Algorithms = []string{"ES256"} }, false},
 		"symmetric": {func(c *introspection.Config) {
 			c.SignedAnswers.Audience, c.SignedAnswers.Algorithms = "orders", []string{"HS256"}
