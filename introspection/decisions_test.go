@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -220,6 +222,35 @@ func TestIssuerOverHTTP(t *testing.T) {
 		if good && err != nil || !good && !errors.Is(err, introspection.ErrIssuer) {
 			t.Errorf("Introspect for %q = %v; want an error: %v", name, err, !good)
 		}
+	}
+}
+
+// TestFailureOnTheWay: a connection that times out is a time-out, and an endpoint that
+// cannot be reached is none; for the metadata both are the same.
+func TestFailureOnTheWay(t *testing.T) {
+	for _, test := range []struct {
+		fault    error
+		endpoint string
+		want     error
+		text     string
+	}{
+		{os.ErrDeadlineExceeded, "https://id.example.com/i", introspection.ErrTimeout, "introspection: timed out"},
+		{syscall.ECONNREFUSED, "https://id.example.com/i", introspection.ErrNetwork, "introspection: network error"},
+		{os.ErrDeadlineExceeded, "", introspection.ErrMetadata, "introspection: no usable metadata"},
+	} {
+		b := newBooth(t, func(cfg *introspection.Config) {
+			cfg.Endpoint = test.endpoint
+			cfg.Doer = verifier.DoerFunc(func(*http.Request) (*http.Response, error) { return nil, test.fault })
+		})
+		_, err := b.client.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "a"})
+		if !errors.Is(err, test.want) || !errors.Is(err, test.fault) || err.Error() != test.text {
+			t.Errorf("%v: Introspect = %q; want %q, which matches it", test.fault, err, test.text)
+		}
+	}
+	b := newBooth(t, func(cfg *introspection.Config) { cfg.Doer = &raw{status: 503} })
+	_, err := b.client.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: "https://id.example.com/", Token: "a"})
+	if want := "introspection: refused by the endpoint: status 503"; err == nil || err.Error() != want {
+		t.Errorf("Introspect = %q; want %q", err, want)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestSlogObserver(t *testing.T) {
 		var log bytes.Buffer
 		c.event.Issuer, c.event.Err = "i", errors.New(marker)
 		introspection.NewSlogObserver(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))).Observe(c.event)
-		if got := log.String(); !strings.Contains(got, c.want) || strings.Contains(got, marker) {
+		if got := log.String(); !strings.HasSuffix(got, c.want+"\n") || strings.Contains(got, marker) {
 			t.Errorf("log of %+v = %q; want %q", c.event, got, c.want)
 		}
 	}
