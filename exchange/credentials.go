@@ -173,7 +173,7 @@ func parseSigningKey(data []byte) (SigningKey, error) {
 		if !ok {
 			continue // parameters of a curve, a certificate
 		}
-		s, err := newSigner(key, "")
+		s, err := newSigner(key, "", "RS256")
 		if err != nil {
 			return SigningKey{}, errCredentialFile
 		}
