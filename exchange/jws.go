@@ -40,8 +40,9 @@ const minRSA = 2048
 // one of the key, which for RSA is given.
 func newSigner(key crypto.Signer, algorithm, usualRSA string) (*signer, error) {
 	s := &signer{key: key, algorithm: algorithm}
-	// What is no key, such as a nil pointer or half a public key, may panic.
-	if fits, err := foreign.Guard(func() (bool, error) { return s.fits(usualRSA) }); err != nil || !fits {
+	// What is no key, such as a nil pointer or half a public key, may panic: it
+	// does not fit.
+	if fits, _ := foreign.Guard(func() (bool, error) { return s.fits(usualRSA), nil }); !fits {
 		return nil, errKey
 	}
 	return s, nil
@@ -49,21 +50,21 @@ func newSigner(key crypto.Signer, algorithm, usualRSA string) (*signer, error) {
 
 // fits reports whether the key fits the algorithm, and sets what follows from
 // the two.
-func (s *signer) fits(usualRSA string) (bool, error) {
+func (s *signer) fits(usualRSA string) bool {
 	switch public := s.key.Public().(type) {
 	case *rsa.PublicKey:
-		return public.N.BitLen() >= minRSA && s.forRSA(usualRSA), nil
+		return public.N.BitLen() >= minRSA && s.forRSA(usualRSA)
 	case *ecdsa.PublicKey:
-		_, err := public.Bytes() // no point of its curve
-		return err == nil && s.forCurve(public.Curve), nil
+		_, err := public.Bytes() // an error: it is no point of its curve
+		return err == nil && s.forCurve(public.Curve)
 	case ed25519.PublicKey:
 		if s.algorithm == "" {
 			s.algorithm = "EdDSA"
 		}
 		// RFC 9864, Section 2.2: two names of the same thing.
-		return len(public) == ed25519.PublicKeySize && (s.algorithm == "EdDSA" || s.algorithm == "Ed25519"), nil
+		return len(public) == ed25519.PublicKeySize && (s.algorithm == "EdDSA" || s.algorithm == "Ed25519")
 	default:
-		return false, nil
+		return false
 	}
 }
 
