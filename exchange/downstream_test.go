@@ -569,6 +569,10 @@ func TestTokenSourceArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var e *exchange.Error
+	if _, err := source.Token(t.Context()); !errors.As(err, &e) || e.Description != "the token of the caller in the context is required" {
+		t.Errorf("no caller: %v", err)
+	}
 	for _, origins := range [][]string{
 		nil, {"http://backend.example"}, {"https://backend.example/path"}, {"https://backend.example?x"}, {"https://backend.example?"}, {"https://u@backend.example"}, {"backend.example"}, {""}, {"https://backend.example", "ftp://x"},
 	} {
