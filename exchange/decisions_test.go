@@ -451,6 +451,30 @@ func TestNobodyWaits(t *testing.T) {
 	}
 }
 
+// TestNoCredentialsForNobody: a caller who leaves while the metadata is fetched
+// needs none.
+func TestNoCredentialsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		var asked atomic.Int64
+		c := answering(200, `{"access_token":"t"}`).client(t, func(cfg *exchange.Config) {
+			cfg.Auth = exchange.ClientSecretBasicFrom(func(context.Context) (string, error) {
+				asked.Add(1)
+				return secret, nil
+			})
+			cfg.Metadata = metadataFunc(func(ctx context.Context, _ string) (verifier.Metadata, error) {
+				leave()
+				return verifier.Metadata{}, ctx.Err()
+			})
+		})
+		_, err := c.ExchangeProfile(ctx, profile("subject"))
+		synctest.Wait()
+		if !errors.Is(err, exchange.ErrCanceled) || asked.Load() != 0 {
+			t.Errorf("%v, asked for credentials %d times; want ErrCanceled and none", err, asked.Load())
+		}
+	})
+}
+
 // between is a cache that misses at every first look of a request, and calls a
 // function then.
 type between struct {
