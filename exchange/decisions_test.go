@@ -241,8 +241,9 @@ func TestEqualRequests(t *testing.T) {
 	r = profile("subject")
 	r.ActorToken, r.ActorTokenType = unsigned(fmt.Sprintf(`{"exp":%d}`, clock.Now().Unix()+60)), exchange.TypeJWT
 	ask(r, 1)
+	clock.Advance(58 * time.Second) // and CacheSkew before the end, no sooner
 	ask(r, 0)
-	clock.Advance(time.Minute)
+	clock.Advance(time.Second)
 	ask(profile("subject"), 0)
 	ask(r, 1)
 }
@@ -296,18 +297,22 @@ func TestBoundsOfConfig(t *testing.T) {
 		field  string // "" for none
 		change func(*exchange.Config)
 	}{
-		"100 domains":        {"", func(c *exchange.Config) { c.Domains = domains[:100] }},
-		"101 domains":        {"Domains", func(c *exchange.Config) { c.Domains = domains }},
-		"5 minutes":          {"", func(c *exchange.Config) { c.Timeout = 5 * time.Minute }},
-		"more":               {"Timeout", func(c *exchange.Config) { c.Timeout = 5*time.Minute + 1 }},
-		"a nanosecond":       {"", func(c *exchange.Config) { c.Timeout = 1 }},
-		"a skew of an hour":  {"", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheSkew = cache, true, time.Hour }},
-		"more skew":          {"CacheSkew", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheSkew = cache, true, time.Hour+1 }},
-		"a day":              {"", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, 24*time.Hour }},
-		"more than a day":    {"CacheTTL", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, 24*time.Hour+1 }},
-		"less than nothing":  {"CacheTTL", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, -1 }},
-		"no keys, no cache":  {"Cache", func(c *exchange.Config) { c.SealKeys = [][]byte{} }},
-		"no keys":            {"Cache", func(c *exchange.Config) { c.Cache, c.SealKeys = cache, [][]byte{} }},
+		"100 domains":       {"", func(c *exchange.Config) { c.Domains = domains[:100] }},
+		"101 domains":       {"Domains", func(c *exchange.Config) { c.Domains = domains }},
+		"5 minutes":         {"", func(c *exchange.Config) { c.Timeout = 5 * time.Minute }},
+		"more":              {"Timeout", func(c *exchange.Config) { c.Timeout = 5*time.Minute + 1 }},
+		"a nanosecond":      {"", func(c *exchange.Config) { c.Timeout = 1 }},
+		"a skew of an hour": {"", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheSkew = cache, true, time.Hour }},
+		"more skew":         {"CacheSkew", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheSkew = cache, true, time.Hour+1 }},
+		"a day":             {"", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, 24*time.Hour }},
+		"more than a day":   {"CacheTTL", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, 24*time.Hour+1 }},
+		"less than nothing": {"CacheTTL", func(c *exchange.Config) { c.Cache, c.CachePrivate, c.CacheTTL = cache, true, -1 }},
+		"no keys, no cache": {"Cache", func(c *exchange.Config) { c.SealKeys = [][]byte{} }},
+		"no keys":           {"Cache", func(c *exchange.Config) { c.Cache, c.SealKeys = cache, [][]byte{} }},
+		"http, elsewhere":   {"Domain", func(c *exchange.Config) { c.Domain, c.Metadata = "http://tenant.example/", metadataFunc(nil) }},
+		"another one, too": {"Domains", func(c *exchange.Config) {
+			c.Domains, c.Metadata = []string{"http://tenant.example/"}, metadataFunc(nil)
+		}},
 		"not to be asked":    {"Domain", func(c *exchange.Config) { c.Domain = "http://localhost/#" }},
 		"a host that is not": {"HTTPHosts", func(c *exchange.Config) { c.HTTPHosts = []string{"a b"} }},
 		"an URL as host":     {"HTTPHosts", func(c *exchange.Config) { c.HTTPHosts = []string{"http://localhost/"} }},
