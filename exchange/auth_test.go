@@ -170,10 +170,15 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		{Key: strange{}}, {Key: newKey(t, "EdDSA"), Algorithm: "ES256"},
 		{Key: (*rsa.PrivateKey)(nil)}, {Key: (*ecdsa.PrivateKey)(nil)}, {Key: (*ecdsa.PrivateKey)(nil), Algorithm: "ES256"}, {Key: ed25519.PrivateKey(nil)},
 	}
-	// Halves of public keys, and points that are on no curve.
+	// Halves of public keys, and points that are not on their curve.
+	onAnother := func(algorithm string, curve elliptic.Curve) *ecdsa.PublicKey {
+		public := *newKey(t, algorithm).Public().(*ecdsa.PublicKey)
+		public.Curve = curve
+		return &public
+	}
 	for _, public := range []crypto.PublicKey{
 		nil, (*rsa.PublicKey)(nil), &rsa.PublicKey{}, (*ecdsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PublicKey{Curve: elliptic.P256()},
-		&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).Lsh(big.NewInt(1), 300), Y: big.NewInt(1)},
+		onAnother("ES256", elliptic.P384()), onAnother("ES512", elliptic.P256()),
 		ed25519.PublicKey(nil), make(ed25519.PublicKey, 31), make(ed25519.PublicKey, 33),
 	} {
 		tests = append(tests, exchange.PrivateKeyJWTConfig{Key: half{strange{}, public}})
