@@ -213,8 +213,11 @@ func (a *mutualTLS) prepare(cfg *Config) (Auth, error) {
 		return nil, invalid("Doer", "must have the client certificate for MutualTLS")
 	}
 	client, ok := cfg.Doer.(*http.Client)
-	if !ok || client == nil {
+	if !ok {
 		return a, nil // who writes a Doer knows its certificate
+	}
+	if client == nil {
+		client = new(http.Client) // which is what it is used as
 	}
 	transport, ok := client.Transport.(*http.Transport)
 	if client.Transport == nil || ok && !hasCertificate(transport.TLSClientConfig) {
@@ -253,7 +256,7 @@ func (a *privateKeyJWT) prepare(*Config) (Auth, error) {
 		}
 		return a, nil
 	}
-	s, err := newSigner(a.cfg.Key, a.cfg.Algorithm)
+	s, err := newSigner(a.cfg.Key, a.cfg.Algorithm, "RS256")
 	if err != nil {
 		return nil, invalid("Auth", err.Error())
 	}
@@ -269,7 +272,7 @@ func (a *privateKeyJWT) current(ctx context.Context) (*signer, string, error) {
 	if err != nil {
 		return nil, "", noCredential(ctx, err)
 	}
-	s, err := newSigner(key.Key, key.Algorithm)
+	s, err := newSigner(key.Key, key.Algorithm, "RS256")
 	if err != nil {
 		return nil, "", noCredential(ctx, err)
 	}

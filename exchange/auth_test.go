@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -12,8 +13,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -164,13 +167,86 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		{Key: nil}, {Key: small}, {Key: p224}, {Key: newKey(t, "ES256"), Algorithm: "ES384"}, {Key: newKey(t, "ES256"), Algorithm: "RS256"},
 		{Key: newKey(t, "RS256"), Algorithm: "ES256"}, {Key: newKey(t, "RS256"), Algorithm: "HS256"}, {Key: newKey(t, "RS256"), Algorithm: "none"},
 		{Key: newKey(t, "EdDSA"), Algorithm: "RS256"}, {Key: newKey(t, "ES256"), Lifetime: time.Hour}, {Key: newKey(t, "ES256"), Lifetime: -1},
-		{Key: strange{}},
+		{Key: strange{}}, {Key: newKey(t, "EdDSA"), Algorithm: "ES256"},
+		{Key: (*rsa.PrivateKey)(nil)}, {Key: (*ecdsa.PrivateKey)(nil)}, {Key: (*ecdsa.PrivateKey)(nil), Algorithm: "ES256"}, {Key: ed25519.PrivateKey(nil)},
+	}
+	// Halves of public keys, and points that are not on their curve.
+	onAnother := func(algorithm string, curve elliptic.Curve) *ecdsa.PublicKey {
+		public := *newKey(t, algorithm).Public().(*ecdsa.PublicKey)
+		public.Curve = curve
+		return &public
+	}
+	for _, public := range []crypto.PublicKey{
+		nil, (*rsa.PublicKey)(nil), &rsa.PublicKey{}, (*ecdsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PublicKey{Curve: elliptic.P256()},
+		onAnother("ES256", elliptic.P384()), onAnother("ES512", elliptic.P256()),
+		ed25519.PublicKey(nil), make(ed25519.PublicKey, 31), make(ed25519.PublicKey, 33),
+	} {
+		tests = append(tests, exchange.PrivateKeyJWTConfig{Key: half{strange{}, public}})
 	}
 	for i, cfg := range tests {
 		_, err := exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: exchange.PrivateKeyJWT(cfg)})
 		var e *exchange.ConfigError
 		if !errors.As(err, &e) || e.Field != "Auth" {
 			t.Errorf("%d: New() = %v; want a ConfigError of Auth", i, err)
+		}
+		if cfg.Lifetime != 0 {
+			continue
+		}
+		_, err = exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: exchange.ClientSecretBasic(secret), DPoPKey: cfg.Key, DPoPAlgorithm: cfg.Algorithm})
+		if (err == nil) != (cfg.Key == nil && cfg.Algorithm == "") || err != nil && !errors.Is(err, exchange.ErrConfig) {
+			t.Errorf("%d: New() = %v; want a ConfigError of DPoPKey", i, err)
+		}
+		// A key that comes later is a credential that is not there.
+		source := answering(200, `{"access_token":"t"}`)
+		_, err = source.client(t, func(c *exchange.Config) {
+			c.Auth = exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Source: func(context.Context) (exchange.SigningKey, error) {
+				return exchange.SigningKey{Key: cfg.Key, Algorithm: cfg.Algorithm}, nil
+			}})
+		}).ExchangeProfile(t.Context(), profile("subject-token"))
+		wantedAnswer{503, "client_authentication_error", exchange.ErrCredentials}.check(t, fmt.Sprint("source, ", i), err)
+		if source.count() != 0 {
+			t.Errorf("%d: %d requests without a signature", i, source.count())
+		}
+	}
+}
+
+// half has a public key of somebody else's choice.
+type half struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+func (h half) Public() crypto.PublicKey { return h.public }
+
+// TestAlgorithms: what a key signs with when nothing is said, and what it is told to.
+func TestAlgorithms(t *testing.T) {
+	sent := make(chan http.Header, 1)
+	e := &endpoint{answer: func(form url.Values, header http.Header) (int, http.Header, string) {
+		sent <- http.Header{"Assertion": form["client_assertion"], "Proof": header["Dpop"]}
+		return 200, nil, `{"access_token":"t","token_type":"DPoP"}`
+	}}
+	for _, c := range []struct{ key, algorithm, assertion, proof string }{
+		{"RS256", "", "RS256", "PS256"}, {"RS256", "RS256", "RS256", "RS256"}, {"RS256", "PS512", "PS512", "PS512"}, {"ES256", "", "ES256", "ES256"}, {"ES384", "", "ES384", "ES384"},
+		{"EdDSA", "", "EdDSA", "EdDSA"}, {"EdDSA", "Ed25519", "Ed25519", "Ed25519"}, {"EdDSA", "EdDSA", "EdDSA", "EdDSA"},
+	} {
+		key := newKey(t, c.key)
+		client := e.client(t, func(cfg *exchange.Config) {
+			cfg.Auth = exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Key: key, Algorithm: c.algorithm, Lifetime: 5 * time.Minute})
+			cfg.DPoPKey, cfg.DPoPAlgorithm = key, c.algorithm
+		})
+		if _, err := client.ExchangeProfile(t.Context(), profile("subject-token")); err != nil {
+			t.Errorf("%v: %v", c, err)
+			continue
+		}
+		got := <-sent
+		for name, want := range map[string]string{"Assertion": c.assertion, "Proof": c.proof} {
+			header, claims := assertion(t, verifiertest.Exchange{Form: url.Values{"client_assertion": got[name]}})
+			if header["alg"] != want {
+				t.Errorf("%v: %s has algorithm %v; want %s", c, name, header["alg"], want)
+			}
+			if issued, _ := claims["iat"].(float64); name == "Assertion" && claims["exp"] != issued+300 {
+				t.Errorf("%v: an assertion from %v to %v; want 5 minutes", c, claims["iat"], claims["exp"])
+			}
 		}
 	}
 }
@@ -203,6 +279,12 @@ func TestSignerFails(t *testing.T) {
 		"negative": {key, []byte{0x30, 6, 2, 1, 0xff, 2, 1, 1}, nil},
 		"too long": {key, append([]byte{0x30, 0x29, 2, 0x24, 1}, append(make([]byte, 35), 2, 1, 1)...), nil},
 		"more":     {key, []byte{0x30, 6, 2, 1, 1, 2, 1, 1, 0}, nil},
+		"zero R":   {key, []byte{0x30, 6, 2, 1, 0, 2, 1, 1}, nil},
+		"zero S":   {key, []byte{0x30, 6, 2, 1, 1, 2, 1, 0}, nil},
+		"S below":  {key, []byte{0x30, 6, 2, 1, 1, 2, 1, 0xff}, nil},
+		"S long":   {key, append([]byte{0x30, 0x29, 2, 1, 1, 2, 0x24, 1}, make([]byte, 35)...), nil},
+		"R a bit":  {key, append([]byte{0x30, 0x26, 2, 0x21, 1}, append(make([]byte, 32), 2, 1, 1)...), nil},
+		"S a bit":  {key, append([]byte{0x30, 0x26, 2, 1, 1, 2, 0x21, 1}, make([]byte, 32)...), nil},
 	} {
 		for field, change := range map[string]func(*exchange.Config){
 			"assertion": func(cfg *exchange.Config) {
@@ -212,10 +294,35 @@ func TestSignerFails(t *testing.T) {
 		} {
 			_, err := e.client(t, change).ExchangeProfile(t.Context(), profile("subject-token"))
 			wantedAnswer{503, "client_authentication_error", exchange.ErrCredentials}.check(t, name+" of "+field, err)
+			if b.err != nil && !errors.Is(err, b.err) {
+				t.Errorf("%s of %s: %v does not match the key's own error", name, field, err)
+			}
 		}
 	}
 	if e.count() != 0 {
 		t.Errorf("%d requests without a signature", e.count())
+	}
+	// Halves are as long as the key, however short their numbers are.
+	largest := append([]byte{2, 0x21, 0}, bytes.Repeat([]byte{0xff}, 32)...)
+	for name, c := range map[string]struct {
+		der  []byte
+		want string
+	}{
+		"longest":  {append([]byte{0x30, 0x46}, append(largest, largest...)...), strings.Repeat("ff", 64)},
+		"shortest": {[]byte{0x30, 6, 2, 1, 1, 2, 1, 2}, strings.Repeat("00", 31) + "01" + strings.Repeat("00", 31) + "02"},
+	} {
+		var sent string
+		e := &endpoint{answer: func(form url.Values, _ http.Header) (int, http.Header, string) {
+			sent = form.Get("client_assertion")
+			return 200, nil, `{"access_token":"t"}`
+		}}
+		_, err := e.client(t, func(cfg *exchange.Config) {
+			cfg.Auth = exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Key: broken{key, c.der, nil}})
+		}).ExchangeProfile(t.Context(), profile("subject-token"))
+		signature, _ := base64.RawURLEncoding.DecodeString(sent[strings.LastIndexByte(sent, '.')+1:])
+		if err != nil || hex.EncodeToString(signature) != c.want {
+			t.Errorf("%s: signature %x, %v; want %s", name, signature, err, c.want)
+		}
 	}
 }
 
@@ -298,6 +405,26 @@ func TestMutualTLS(t *testing.T) {
 	if _, err := exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: exchange.MutualTLS(), Doer: answering(200, "")}); err != nil {
 		t.Error(err)
 	}
+	// That of an *http.Client can be looked at.
+	certificate := clients.issue(t, x509.ExtKeyUsageClientAuth)
+	over := func(cfg *tls.Config) *http.Client {
+		return &http.Client{Transport: &http.Transport{TLSClientConfig: cfg}}
+	}
+	for name, test := range map[string]struct {
+		doer *http.Client
+		want bool
+	}{
+		"nil": {nil, false}, "none": {&http.Client{}, false}, "no TLS": {over(nil), false}, "no certificate": {over(&tls.Config{}), false}, "no certificates": {over(&tls.Config{Certificates: []tls.Certificate{}}), false},
+		"a certificate": {over(&tls.Config{Certificates: []tls.Certificate{certificate}}), true},
+		"a function":    {over(&tls.Config{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }}), true},
+		"not known":     {&http.Client{Transport: &downstreamAPI{}}, true},
+	} {
+		_, err := exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: exchange.MutualTLS(), Doer: test.doer})
+		var e *exchange.ConfigError
+		if (err == nil) != test.want || err != nil && (!errors.As(err, &e) || e.Field != "Doer") {
+			t.Errorf("%s: New() = %v; want it made: %v", name, err, test.want)
+		}
+	}
 }
 
 // TestDPoP: the issuer verifies the proof (RFC 9449, Section 5) and asks for a
@@ -376,9 +503,33 @@ func TestDPoPProblems(t *testing.T) {
 	if two.count() != 2 {
 		t.Errorf("%d requests; want 2", two.count())
 	}
+	one := &endpoint{answer: func(url.Values, http.Header) (int, http.Header, string) {
+		return 400, http.Header{"Content-Type": {"application/json"}, "Dpop-Nonce": {"a"}}, `{"error":"use_dpop_nonce"}`
+	}}
+	_, _ = one.client(t, nil).ExchangeProfile(t.Context(), profile("subject-token"))
+	if one.count() != 1 {
+		t.Errorf("without a key: %d requests; want 1", one.count())
+	}
+	// Nor is what was refused for another reason, whatever nonce is with it.
+	one.answer = func(url.Values, http.Header) (int, http.Header, string) {
+		return 400, http.Header{"Content-Type": {"application/json"}, "Dpop-Nonce": {"a"}}, `{"error":"invalid_grant"}`
+	}
+	_, _ = one.client(t, bound).ExchangeProfile(t.Context(), profile("subject-token"))
+	if one.count() != 2 {
+		t.Errorf("for another reason: %d requests; want 1", one.count()-1)
+	}
 	token := &exchange.Token{AccessToken: "t"}
 	if _, err := plain.Proof("GET", "https://backend.example/", token, ""); !errors.Is(err, exchange.ErrArgument) {
 		t.Errorf("a proof without key: %v; want ErrArgument", err)
+	}
+	if _, err := c.Proof("", "https://backend.example/", token, ""); !errors.Is(err, exchange.ErrArgument) {
+		t.Errorf("a proof without method: %v; want ErrArgument", err)
+	}
+	if _, err := c.Proof("GET", "https://backend.example/", nil, ""); !errors.Is(err, exchange.ErrArgument) {
+		t.Errorf("a proof without token: %v; want ErrArgument", err)
+	}
+	if _, err := c.Proof("GET", "http://localhost/", token, ""); err != nil {
+		t.Errorf("a proof for http: %v", err)
 	}
 	for _, target := range []string{"", "/x", "ftp://x/", "https://", "https://a\x00b/"} {
 		if _, err := c.Proof("GET", target, token, ""); !errors.Is(err, exchange.ErrArgument) {

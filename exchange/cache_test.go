@@ -65,6 +65,9 @@ func TestResultIsKept(t *testing.T) {
 		if e.count() != 1 {
 			t.Errorf("%d requests; want 1", e.count())
 		}
+		if got := cache.Calls("Get"); got != 3 {
+			t.Errorf("%d looks; want two of the first request, and one of the second", got)
+		}
 		if second.AccessToken != first.AccessToken || second.IDToken != "i" || second.RefreshToken != "r" || !second.Stated("scope") || second.TokenType != "Bearer" ||
 			!second.ExpiresAt.Equal(first.ExpiresAt) || second.ExpiresIn != 9*time.Minute {
 			t.Error("the result that was kept is another one")

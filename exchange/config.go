@@ -162,7 +162,8 @@ func (c *Client) applyProof(cfg *Config) (err error) {
 		}
 		return nil
 	}
-	if c.proof, err = newProofSigner(cfg.DPoPKey, cfg.DPoPAlgorithm); err != nil {
+	// FAPI 2.0, Section 5.4 allows PS256 and not RS256.
+	if c.proof, err = newSigner(cfg.DPoPKey, cfg.DPoPAlgorithm, "PS256"); err != nil {
 		return invalid("DPoPKey", err.Error())
 	}
 	if c.jwk, c.thumbprint, err = c.proof.publicJWK(); err != nil {

@@ -116,8 +116,7 @@ type watchedFile[T any] struct {
 
 	mu    sync.Mutex
 	value T
-	good  bool
-	info  os.FileInfo
+	info  os.FileInfo // of the file that value is the content of; nil: none yet
 	read  time.Time
 }
 
@@ -136,11 +135,10 @@ func (w *watchedFile[T]) get(ctx context.Context) (value T, err error) {
 		return value, err
 	}
 	// A file that another one took the place of may have its size and time.
-	same := w.good && os.SameFile(info, w.info) && info.Size() == w.info.Size() && info.ModTime().Equal(w.info.ModTime())
+	same := os.SameFile(info, w.info) && info.Size() == w.info.Size() && info.ModTime().Equal(w.info.ModTime())
 	if same && w.read.Sub(info.ModTime()) > settled {
 		return w.value, nil
 	}
-	w.good = false
 	data, err := readBounded(w.path)
 	if err != nil {
 		return value, err
@@ -149,7 +147,7 @@ func (w *watchedFile[T]) get(ctx context.Context) (value T, err error) {
 		return value, err
 	}
 	// The times are those of the file system, not of Config.Clock.
-	w.value, w.good, w.info, w.read = value, true, info, time.Now()
+	w.value, w.info, w.read = value, info, time.Now()
 	return value, nil
 }
 
@@ -173,7 +171,7 @@ func parseSigningKey(data []byte) (SigningKey, error) {
 		if !ok {
 			continue // parameters of a curve, a certificate
 		}
-		s, err := newSigner(key, "")
+		s, err := newSigner(key, "", "RS256")
 		if err != nil {
 			return SigningKey{}, errCredentialFile
 		}

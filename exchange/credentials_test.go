@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -92,6 +95,111 @@ func TestFilesInPlaceOfOthers(t *testing.T) {
 	}
 }
 
+// TestWhenFilesAreReadAgain: when their size, their time or the file itself is
+// another one, and always while they are younger than what times can tell apart.
+func TestWhenFilesAreReadAgain(t *testing.T) {
+	old, coming := time.Now().Add(-time.Hour).Truncate(time.Second), time.Now().Add(time.Hour).Truncate(time.Second)
+	type content struct {
+		text string
+		time time.Time
+	}
+	for name, c := range map[string]struct{ before, after, want content }{
+		"nothing told":         {content{"first", old}, content{"other", old}, content{text: "first"}},
+		"another size":         {content{"first", old}, content{"longer", old}, content{text: "longer"}},
+		"another time":         {content{"first", old}, content{"other", old.Add(time.Second)}, content{text: "other"}},
+		"too young to be told": {content{"first", coming}, content{"other", coming}, content{text: "other"}},
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		credential := exchange.CredentialFile(path)
+		for _, now := range []struct {
+			content
+			want string
+		}{{c.before, c.before.text}, {c.after, c.want.text}} {
+			if err := errors.Join(os.WriteFile(path, []byte(now.text), 0o600), os.Chtimes(path, now.time, now.time)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := credential(t.Context()); err != nil || got != now.want {
+				t.Errorf("%s: %q, %v; want %q", name, got, err, now.want)
+			}
+		}
+	}
+}
+
+// TestFilesThatCannotBeRead: the error is that of the file, and nothing of an
+// earlier content is left.
+func TestFilesThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	old := time.Now().Add(-time.Hour)
+	good := newAuthority(t).issue(t, x509.ExtKeyUsageClientAuth)
+	replace(t, filepath.Join(dir, "chain.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificate[0]}))
+	credential, key := exchange.CredentialFile(path), exchange.SigningKeyFile(path)
+	ask := func(ctx context.Context) map[string]error {
+		return map[string]error{"credential": second(credential(ctx)), "key": second(key(ctx))}
+	}
+	for name, err := range ask(t.Context()) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, no file: %v; want fs.ErrNotExist", name, err)
+		}
+	}
+	if _, err := exchange.CertificateFiles(filepath.Join(dir, "chain.pem"), path)(nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a certificate, no key file: %v; want fs.ErrNotExist", err)
+	}
+	replace(t, path, keyPEM(t, newKey(t, "ES256")))
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range ask(t.Context()) {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, err := range ask(done) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s, nobody waits: %v; want context.Canceled", name, err)
+		}
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range ask(t.Context()) {
+		if err == nil {
+			t.Errorf("%s, a folder in place of the file: no error", name)
+		}
+	}
+	c := answering(200, `{"access_token":"t"}`).client(t, func(cfg *exchange.Config) {
+		cfg.Auth = exchange.ClientSecretBasicFrom(exchange.CredentialFile(filepath.Join(dir, "absent")))
+	})
+	if _, err := c.ExchangeProfile(t.Context(), profile("subject-token")); !errors.Is(err, exchange.ErrCredentials) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v; want ErrCredentials and fs.ErrNotExist", err)
+	}
+}
+
+// TestLongestCredential is used, of a function and of a file.
+func TestLongestCredential(t *testing.T) {
+	long := strings.Repeat("x", 64<<10)
+	path := filepath.Join(t.TempDir(), "secret")
+	replace(t, path, []byte(long))
+	for name, credential := range map[string]exchange.Credential{"function": constant(long), "file": exchange.CredentialFile(path)} {
+		e := &endpoint{answer: func(form url.Values, _ http.Header) (int, http.Header, string) {
+			if form.Get("client_secret") != long {
+				return 401, nil, `{"error":"invalid_client"}`
+			}
+			return 200, nil, `{"access_token":"t"}`
+		}}
+		c := e.client(t, func(cfg *exchange.Config) { cfg.Auth = exchange.ClientSecretPostFrom(credential) })
+		if _, err := c.ExchangeProfile(t.Context(), profile("subject-token")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	replace(t, path, []byte(long+"\n"))
+	if _, err := exchange.CredentialFile(path)(t.Context()); err == nil {
+		t.Error("a longer file: no error")
+	}
+}
+
 // TestKeysThatChange: private_key_jwt with a key in a file that is rotated.
 func TestKeysThatChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.pem")
@@ -133,17 +241,22 @@ func TestFormsOfKeyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
 	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}})
 	for name, c := range map[string]struct {
 		data []byte
 		want bool
 	}{
-		"SEC 1":                  {pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}), true},
-		"SEC 1 after parameters": {append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...), true},
-		"nothing":                {nil, false},
-		"no PEM":                 {[]byte("secret-looking text"), false},
-		"half a file":            {keyPEM(t, ec)[:100], false},
-		"too long":               {append(keyPEM(t, ec), make([]byte, 70<<10)...), false},
+		"SEC 1":                   {pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}), true},
+		"SEC 1 after parameters":  {append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...), true},
+		"nothing":                 {nil, false},
+		"a key that is too small": {pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)}), false},
+		"no PEM":                  {[]byte("secret-looking text"), false},
+		"half a file":             {keyPEM(t, ec)[:100], false},
+		"too long":                {append(keyPEM(t, ec), make([]byte, 70<<10)...), false},
 	} {
 		path := filepath.Join(t.TempDir(), "key.pem")
 		replace(t, path, c.data)
@@ -154,6 +267,12 @@ func TestFormsOfKeyFiles(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error repeats the file: %v", name, err)
 		}
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	own := newKey(t, "RS256").(*rsa.PrivateKey)
+	replace(t, path, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(own)}))
+	if key, err := exchange.SigningKeyFile(path)(t.Context()); err != nil || !own.PublicKey.Equal(key.Key.Public()) {
+		t.Errorf("PKCS #1: %v", err)
 	}
 }
 
@@ -231,23 +350,46 @@ func TestCredentialsThatAreNotThere(t *testing.T) {
 	source := exchange.SigningKeySource(func(context.Context) (exchange.SigningKey, error) { return exchange.SigningKey{Key: key}, nil })
 	for i, auth := range []exchange.Auth{
 		exchange.ClientSecretBasicFrom(nil), exchange.ClientSecretPostFrom(nil), exchange.ClientAssertion(nil, ""), exchange.ClientAssertion(constant("a"), "urn:x y"),
+		exchange.ClientAssertion(constant("a"), "urn:x\x7f"), exchange.ClientAssertion(constant("a"), "urn:x\u00e9"),
+		exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Source: source, Algorithm: "ES256"}), exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Source: source, Certificate: &x509.Certificate{}}),
 		exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Source: source, Key: key}), exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Source: source, KeyID: "k"}),
 	} {
 		if _, err := exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: auth}); !errors.Is(err, exchange.ErrConfig) {
 			t.Errorf("New, %d: %v; want ErrConfig", i, err)
 		}
 	}
+	if _, err := exchange.New(exchange.Config{Domain: domain, ClientID: clientID, Auth: exchange.ClientAssertion(constant("a"), "urn:x!~")}); err != nil {
+		t.Errorf("New, a type of all characters: %v", err)
+	}
 }
 
 // TestSecretsDoNotComeBack: a secret of a function is as secret as a constant.
 func TestSecretsDoNotComeBack(t *testing.T) {
-	c := answering(400, `{"error":"`+marker+`","error_description":"`+marker+`"}`).client(t, func(cfg *exchange.Config) {
-		cfg.Auth = exchange.ClientSecretBasicFrom(constant(marker))
-	})
-	_, err := c.ExchangeProfile(t.Context(), profile("subject-token"))
-	var e *exchange.Error
-	if !errors.As(err, &e) || strings.Contains(e.Code+e.ServerDescription(), marker) {
-		t.Errorf("the error repeats the secret: %#v", err)
+	key := newKey(t, "ES256")
+	for name, auth := range map[string]exchange.Auth{
+		"basic": exchange.ClientSecretBasicFrom(constant(marker)), "post": exchange.ClientSecretPostFrom(constant(marker)), "assertion": exchange.ClientAssertion(constant(marker), ""),
+		"key": exchange.PrivateKeyJWT(exchange.PrivateKeyJWTConfig{Key: key}),
+	} {
+		e := &endpoint{answer: func(form url.Values, header http.Header) (int, http.Header, string) {
+			repeated := marker
+			switch name {
+			case "basic":
+				repeated = strings.TrimPrefix(header.Get("Authorization"), "Basic ") // which has the secret in it
+			case "key":
+				repeated = form.Get("client_assertion")
+			}
+			return 400, nil, `{"error":"` + marker + `","error_description":"` + repeated + `"}`
+		}}
+		actor := profile("subject-token")
+		actor.ActorToken, actor.ActorTokenType = marker, exchange.TypeJWT
+		if name != "key" {
+			actor = profile("subject-token")
+		}
+		_, err := e.client(t, func(cfg *exchange.Config) { cfg.Auth = auth }).ExchangeProfile(t.Context(), actor)
+		var failure *exchange.Error
+		if !errors.As(err, &failure) || failure.Code != "token_exchange_error" || failure.ServerDescription() != "" {
+			t.Errorf("%s: the error repeats the secret: %#v", name, err)
+		}
 	}
 }
 

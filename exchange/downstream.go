@@ -174,8 +174,7 @@ func (t *transport) credentials(req *http.Request) (token *Token, proof string, 
 // Section 9).
 func wantsNonce(header http.Header) bool {
 	return slices.ContainsFunc(header.Values("WWW-Authenticate"), func(challenge string) bool {
-		challenge = strings.ToLower(challenge)
-		return strings.Contains(challenge, "dpop") && strings.Contains(challenge, "use_dpop_nonce")
+		return strings.Contains(strings.ToLower(challenge), "use_dpop_nonce")
 	})
 }
 

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -212,6 +214,221 @@ func TestTransportRetriesOnce(t *testing.T) {
 	}
 }
 
+// inTurn is a RoundTripper that gives one answer after the other, and remembers
+// what it was sent.
+type inTurn struct {
+	list []func(*http.Request) (*http.Response, error)
+	sent []*http.Request
+}
+
+func (a *inTurn) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.sent = append(a.sent, r)
+	return a.list[len(a.sent)-1](r)
+}
+
+// answer has a status, a nonce, a challenge and a body that says when it was read
+// to its end and closed.
+func answer(status int, nonce, challenge string, body *watchedBody) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		header := http.Header{"Dpop-Nonce": {nonce}, "Www-Authenticate": {challenge}}
+		return &http.Response{StatusCode: status, Header: header, Body: body, Request: r}, nil
+	}
+}
+
+type watchedBody struct {
+	io.Reader
+	read, closed bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read = b.read || err == io.EOF
+	return n, err
+}
+
+func (b *watchedBody) Close() error { b.closed = true; return nil }
+
+func newBody() *watchedBody { return &watchedBody{Reader: strings.NewReader("refused")} }
+
+// nonceOf returns the nonce and method of the proof that a request was sent with.
+func nonceOf(t *testing.T, r *http.Request) (nonce, method any) {
+	t.Helper()
+	_, claims := assertion(t, verifiertest.Exchange{Form: url.Values{"client_assertion": {r.Header.Get("DPoP")}}})
+	return claims["nonce"], claims["htm"]
+}
+
+// TestNoncesOfAPIs: the last one counts, and an answer that is not given to the
+// caller is read and closed.
+func TestNoncesOfAPIs(t *testing.T) {
+	_, client := newDownstream(t, newKey(t, "ES256"), false, nil)
+	source, err := client.TokenSource(exchange.OnBehalfOfRequest{Audience: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := errors.New("down")
+	failing := func(*http.Request) (*http.Response, error) { return nil, down }
+	const wants = `DPoP error="use_dpop_nonce"`
+	bodies := []*watchedBody{newBody(), newBody(), newBody(), newBody(), newBody()}
+	api := &inTurn{list: []func(*http.Request) (*http.Response, error){
+		answer(401, "n1", "dpop ERROR=USE_DPOP_NONCE", bodies[0]), answer(200, "n2", "", bodies[1]),
+		answer(400, "n3", wants, bodies[2]),
+		answer(401, "n4", wants, bodies[3]), failing,
+		failing,
+		answer(200, "n5", "", bodies[4]),
+	}}
+	transport, err := source.Transport(api, backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := exchange.ContextWithSubject(t.Context(), "alice")
+	for i, c := range []struct {
+		method string
+		body   io.ReadCloser
+		status int
+		err    error
+		nonces []any
+	}{
+		{http.MethodPost, http.NoBody, 200, nil, []any{nil, "n1"}},
+		{http.MethodGet, nil, 400, nil, []any{"n2"}},
+		{"", nil, 0, down, []any{"n3", "n4"}},
+		{http.MethodPut, nil, 0, down, []any{"n4"}},
+		{http.MethodGet, nil, 200, nil, []any{"n4"}},
+	} {
+		before := len(api.sent)
+		r, err := http.NewRequestWithContext(ctx, c.method, backend+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Method, r.Body = c.method, c.body
+		resp, err := transport.RoundTrip(r)
+		if !errors.Is(err, c.err) || (resp == nil) != (c.status == 0) || resp != nil && (resp.StatusCode != c.status || resp.Request != r) {
+			t.Errorf("%d: %v, %v; want status %d, error %v", i, resp, err, c.status, c.err)
+		}
+		for j, sent := range api.sent[before:] {
+			nonce, method := nonceOf(t, sent)
+			if j >= len(c.nonces) || nonce != c.nonces[j] || method != cmp.Or(c.method, http.MethodGet) {
+				t.Errorf("%d: request %d with nonce %v for %v; want %v and %s", i, j, nonce, method, c.nonces, c.method)
+			}
+		}
+		if got := len(api.sent) - before; got != len(c.nonces) {
+			t.Errorf("%d: %d requests; want %d", i, got, len(c.nonces))
+		}
+	}
+	for i, want := range []bool{true, false, false, true, false} {
+		if got := bodies[i]; got.read != want || got.closed != want {
+			t.Errorf("answer %d: read to its end %v, closed %v; want %v", i, got.read, got.closed, want)
+		}
+	}
+}
+
+// TestBodiesThatAreGone: what cannot be sent again is not, and the caller gets the
+// first answer.
+func TestBodiesThatAreGone(t *testing.T) {
+	_, client := newDownstream(t, newKey(t, "ES256"), false, nil)
+	source, err := client.TokenSource(exchange.OnBehalfOfRequest{Audience: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := newBody()
+	api := &inTurn{list: []func(*http.Request) (*http.Response, error){answer(401, "n1", `DPoP error="use_dpop_nonce"`, body)}}
+	transport, err := source.Transport(api, backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(exchange.ContextWithSubject(t.Context(), "alice"), http.MethodPost, backend+"/", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+	if resp, err := transport.RoundTrip(r); err != nil || resp.StatusCode != 401 || body.closed || len(api.sent) != 1 {
+		t.Errorf("%v, %v, closed %v, after %d requests; want the open answer of the first", resp, err, body.closed, len(api.sent))
+	}
+}
+
+// TestBodiesThatAreSentAgain are whole, though the first answer came after they were
+// read.
+func TestBodiesThatAreSentAgain(t *testing.T) {
+	_, client := newDownstream(t, newKey(t, "ES256"), false, nil)
+	source, err := client.TokenSource(exchange.OnBehalfOfRequest{Audience: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	reading := func(answer func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			data, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, string(data))
+			return answer(r)
+		}
+	}
+	api := &inTurn{list: []func(*http.Request) (*http.Response, error){
+		reading(answer(401, "n1", `DPoP error="use_dpop_nonce"`, newBody())), reading(answer(200, "n2", "", newBody())),
+	}}
+	transport, err := source.Transport(api, backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(exchange.ContextWithSubject(t.Context(), "alice"), http.MethodPost, backend+"/", strings.NewReader("the body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := transport.RoundTrip(r); err != nil || resp.StatusCode != 200 || !slices.Equal(got, []string{"the body", "the body"}) {
+		t.Errorf("%v, %v, bodies %q; want the whole body twice", resp, err, got)
+	}
+}
+
+// TestPlainTransport: a token that is bound to no key goes without proof, over the
+// usual transport where none is given.
+func TestPlainTransport(t *testing.T) {
+	sent := make(chan http.Header, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent <- r.Header }))
+	defer server.Close()
+	source, err := answering(200, `{"access_token":"t"}`).client(t, nil).TokenSource(exchange.OnBehalfOfRequest{Audience: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, err := source.Transport(nil, server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, err := call(exchange.ContextWithSubject(t.Context(), "alice"), &http.Client{Transport: transport}, http.MethodGet, server.URL+"/", ""); err != nil || status != 200 {
+		t.Fatalf("%d, %v", status, err)
+	}
+	if header := <-sent; header.Get("Authorization") != "Bearer t" || header.Values("DPoP") != nil {
+		t.Errorf("sent Authorization %q, DPoP %q; want Bearer t and none", header.Values("Authorization"), header.Values("DPoP"))
+	}
+	if _, err := transport.RoundTrip(&http.Request{Header: http.Header{}}); !errors.Is(err, exchange.ErrArgument) {
+		t.Errorf("no URL: %v; want ErrArgument", err)
+	}
+}
+
+// TestTokenSourceIsApart: what is changed after it was made is not sent.
+func TestTokenSourceIsApart(t *testing.T) {
+	var sent url.Values
+	var header http.Header
+	e := &endpoint{answer: func(form url.Values, h http.Header) (int, http.Header, string) {
+		sent, header = form, h
+		return 200, nil, `{"access_token":"t"}`
+	}}
+	r := exchange.OnBehalfOfRequest{Audiences: []string{"a"}, Resource: []string{"urn:r"}, Extra: url.Values{"x": {"e"}}, Header: http.Header{"X-A": {"h"}}}
+	source, err := e.client(t, nil).TokenSource(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Audiences[0], r.Resource[0], r.Extra["x"][0], r.Header["X-A"][0] = "no", "urn:no", "no", "no"
+	r.Extra.Set("y", "no")
+	r.Header.Set("X-B", "no")
+	if _, err := source.Token(exchange.ContextWithSubject(t.Context(), "alice")); err != nil {
+		t.Fatal(err)
+	}
+	if sent.Get("audience") != "a" || sent.Get("resource") != "urn:r" || sent.Get("x") != "e" || sent.Has("y") || sent.Get("subject_token") != "alice" || header.Get("X-A") != "h" || header.Get("X-B") != "" {
+		t.Errorf("sent %v with %v", sent, header)
+	}
+}
+
 // TestTransportSendsTokensToTheirAPI alone: not to where a redirect leads, not
 // over http, and nothing without a caller.
 func TestTransportSendsTokensToTheirAPI(t *testing.T) {
@@ -352,8 +569,12 @@ func TestTokenSourceArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var e *exchange.Error
+	if _, err := source.Token(t.Context()); !errors.As(err, &e) || e.Description != "the token of the caller in the context is required" {
+		t.Errorf("no caller: %v", err)
+	}
 	for _, origins := range [][]string{
-		nil, {"http://backend.example"}, {"https://backend.example/path"}, {"https://backend.example?x"}, {"https://u@backend.example"}, {"backend.example"}, {""}, {"https://backend.example", "ftp://x"},
+		nil, {"http://backend.example"}, {"https://backend.example/path"}, {"https://backend.example?x"}, {"https://backend.example?"}, {"https://u@backend.example"}, {"backend.example"}, {""}, {"https://backend.example", "ftp://x"},
 	} {
 		if _, err := source.Transport(nil, origins...); !errors.Is(err, exchange.ErrArgument) {
 			t.Errorf("origins %q: %v; want ErrArgument", origins, err)

@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"crypto"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -12,17 +10,6 @@ import (
 	"sync"
 	"time"
 )
-
-// newProofSigner is newSigner with the default that suits proofs: FAPI 2.0,
-// Section 5.4 allows PS256 and not RS256.
-func newProofSigner(key crypto.Signer, algorithm string) (*signer, error) {
-	if key != nil && algorithm == "" {
-		if _, ok := key.Public().(*rsa.PublicKey); ok {
-			algorithm = "PS256"
-		}
-	}
-	return newSigner(key, algorithm)
-}
 
 // prove adds a DPoP proof to a token request (RFC 9449, Section 5).
 func (c *Client) prove(r *tokenRequest, endpoint string) error {

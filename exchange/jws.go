@@ -17,6 +17,8 @@ import (
 	"net/http"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/portcullis-go/portcullis/internal/foreign"
 )
 
 // signer signs compact JWS (RFC 7515) with a crypto.Signer, which may live in
@@ -35,29 +37,35 @@ var errKey = errors.New("is not a signing key that fits the algorithm")
 const minRSA = 2048
 
 // newSigner checks that a key fits an algorithm; an empty one means the usual
-// one of the key.
-func newSigner(key crypto.Signer, algorithm string) (*signer, error) {
-	if key == nil {
-		return nil, errKey
-	}
+// one of the key, which for RSA is given.
+func newSigner(key crypto.Signer, algorithm, usualRSA string) (*signer, error) {
 	s := &signer{key: key, algorithm: algorithm}
-	fits := false
-	switch public := key.Public().(type) {
-	case *rsa.PublicKey:
-		fits = public.N != nil && public.N.BitLen() >= minRSA && s.forRSA()
-	case *ecdsa.PublicKey:
-		fits = public.Curve != nil && s.forCurve(public.Curve)
-	case ed25519.PublicKey:
-		if algorithm == "" {
-			s.algorithm = "EdDSA"
-		}
-		// RFC 9864, Section 2.2: two names of the same thing.
-		fits = len(public) == ed25519.PublicKeySize && (s.algorithm == "EdDSA" || s.algorithm == "Ed25519")
-	}
-	if !fits {
+	// What is no key, such as a nil pointer or half a public key, may panic: it
+	// does not fit.
+	if fits, _ := foreign.Guard(func() (bool, error) { return s.fits(usualRSA), nil }); !fits {
 		return nil, errKey
 	}
 	return s, nil
+}
+
+// fits reports whether the key fits the algorithm, and sets what follows from
+// the two.
+func (s *signer) fits(usualRSA string) bool {
+	switch public := s.key.Public().(type) {
+	case *rsa.PublicKey:
+		return public.N.BitLen() >= minRSA && s.forRSA(usualRSA)
+	case *ecdsa.PublicKey:
+		_, err := public.Bytes() // an error: it is no point of its curve
+		return err == nil && s.forCurve(public.Curve)
+	case ed25519.PublicKey:
+		if s.algorithm == "" {
+			s.algorithm = "EdDSA"
+		}
+		// RFC 9864, Section 2.2: two names of the same thing.
+		return len(public) == ed25519.PublicKeySize && (s.algorithm == "EdDSA" || s.algorithm == "Ed25519")
+	default:
+		return false
+	}
 }
 
 var rsaHashes = map[string]crypto.Hash{
@@ -65,9 +73,9 @@ var rsaHashes = map[string]crypto.Hash{
 	"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512,
 }
 
-func (s *signer) forRSA() bool {
+func (s *signer) forRSA(usual string) bool {
 	if s.algorithm == "" {
-		s.algorithm = "RS256"
+		s.algorithm = usual
 	}
 	s.hash, s.pss = rsaHashes[s.algorithm], s.algorithm[0] == 'P'
 	return s.hash != 0

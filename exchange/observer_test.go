@@ -2,7 +2,9 @@ package exchange_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/portcullis-go/portcullis/exchange"
+	"github.com/portcullis-go/portcullis/verifier"
 	"github.com/portcullis-go/portcullis/verifier/verifiertest"
 )
 
@@ -107,5 +110,83 @@ func TestEvents(t *testing.T) {
 	}
 	if got := take(); len(got) != 1 || got[0].Problem != "closed" {
 		t.Errorf("closed: events %v", got)
+	}
+}
+
+// TestLoggedEvents: the level and the text of each event, and nothing that is not
+// known.
+func TestLoggedEvents(t *testing.T) {
+	all := exchange.Event{Flow: "profile", Issuer: "i", Problem: "refused", Status: 400, Duration: time.Second, Err: errors.New(marker)}
+	with := func(kind exchange.EventKind, problem string) exchange.Event {
+		e := all
+		e.Kind, e.Problem = kind, problem
+		return e
+	}
+	for _, c := range []struct {
+		e           exchange.Event
+		level, want string
+	}{
+		{exchange.Event{Kind: exchange.EventExchanged}, "DEBUG", `exchanged"`},
+		{exchange.Event{Kind: exchange.EventExchanged, Problem: "timeout"}, "DEBUG", `exchanged" problem=timeout`},
+		{exchange.Event{Kind: exchange.EventCacheHit, Flow: "profile"}, "DEBUG", `cache_hit" flow=profile`},
+		{exchange.Event{Kind: exchange.EventCacheFault, Err: errors.New(marker)}, "WARN", `cache_fault"`},
+		{exchange.Event{Kind: exchange.EventFailed, Problem: "network", Status: 1, Duration: 1}, "WARN", `failed" problem=network status=1 duration=1ns`},
+		{with(exchange.EventFailed, "refused"), "DEBUG", `failed" flow=profile issuer=i problem=refused status=400 duration=1s`},
+		{with(exchange.EventFailed, "canceled"), "DEBUG", `failed" flow=profile issuer=i problem=canceled status=400 duration=1s`},
+		{with(exchange.EventFailed, "timeout"), "WARN", `failed" flow=profile issuer=i problem=timeout status=400 duration=1s`},
+		{with(exchange.EventFailed, ""), "WARN", `failed" flow=profile issuer=i status=400 duration=1s`},
+	} {
+		for _, least := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
+			var log bytes.Buffer
+			exchange.NewSlogObserver(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: least}))).Observe(c.e)
+			_, got, _ := strings.Cut(strings.TrimSpace(log.String()), " ") // without the time
+			want := "level=" + c.level + ` msg="portcullis: token exchange: ` + c.want
+			if least == slog.LevelInfo && c.level == "DEBUG" {
+				want = ""
+			}
+			if got != want {
+				t.Errorf("%+v from %v: %q; want %q", c.e, least, got, want)
+			}
+		}
+	}
+}
+
+// TestProblems: each umbrella error has its word.
+func TestProblems(t *testing.T) {
+	var got []string
+	observer := exchange.ObserverFunc(func(e exchange.Event) { got = append(got, fmt.Sprint(e.Problem, " ", e.Status)) })
+	timeout := &endpoint{}
+	timeout.fail(context.DeadlineExceeded)
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for want, c := range map[string]struct {
+		e      *endpoint
+		ctx    context.Context
+		change func(*exchange.Config)
+	}{
+		"metadata 0": {answering(200, ""), t.Context(), func(cfg *exchange.Config) {
+			cfg.Metadata = metadataFunc(func(context.Context, string) (verifier.Metadata, error) {
+				return verifier.Metadata{}, errors.New(marker)
+			})
+		}},
+		"credentials 0": {answering(200, ""), t.Context(), func(cfg *exchange.Config) {
+			cfg.Auth = exchange.ClientSecretBasicFrom(constant(""))
+		}},
+		"timeout 0":          {timeout, t.Context(), nil},
+		"canceled 0":         {answering(200, ""), done, nil},
+		"refused 403":        {answering(403, ""), t.Context(), nil},
+		"rate_limited 429":   {answering(429, ""), t.Context(), nil},
+		"invalid_response 0": {answering(200, ""), t.Context(), nil},
+	} {
+		got = nil
+		client := c.e.client(t, func(cfg *exchange.Config) {
+			cfg.Observer = observer
+			if c.change != nil {
+				c.change(cfg)
+			}
+		})
+		if _, err := client.ExchangeProfile(c.ctx, profile("subject-token")); err == nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%v: events %q; want %q", err, got, want)
+		}
 	}
 }

@@ -53,9 +53,6 @@ func (c *Client) request(k *call, metadata *verifier.Metadata) *tokenRequest {
 		clientID: c.clientID, metadata: metadata, now: c.clock.Now(),
 		form: maps.Clone(k.form), header: k.header.Clone(), secrets: append([]string(nil), k.subjects...),
 	}
-	if r.header == nil {
-		r.header = make(http.Header)
-	}
 	if k.flow.clientID {
 		r.form.Set("client_id", c.clientID)
 	}
