@@ -98,6 +98,15 @@ func TestExpiredKeysAreBounded(t *testing.T) {
 	}
 }
 
+func TestTheClockIsOptional(t *testing.T) {
+	store, err := replay.New(replay.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAdd(t, store, "a.1", time.Hour, true)
+	wantAdd(t, store, "a.1", time.Hour, false)
+}
+
 func TestARepeatedAddDoesNotExtend(t *testing.T) {
 	store, clock := newStore(t, replay.Config{})
 	wantAdd(t, store, "a.1", time.Minute, true)
@@ -122,6 +131,7 @@ func TestATTLThatHasPassedRemembersNothing(t *testing.T) {
 		wantAdd(t, store, "a.1", ttl, true)
 	}
 	wantAdd(t, store, "a.1", time.Minute, true)
+	wantAdd(t, store, "a.2", 0, true) // also in a full store
 }
 
 func TestTheLongestTTLDoesNotOverflow(t *testing.T) {
