@@ -54,7 +54,7 @@ func KeysStatic(jwks []byte) Keys {
 // KeysFrom asks a [KeyFetcher].
 func KeysFrom(f KeyFetcher) Keys {
 	k := &keysOf{fetcher: f}
-	if f == nil || isNil(f) {
+	if isNil(f) {
 		k.err = "is KeysFrom of a nil KeyFetcher"
 	}
 	return Keys{k}

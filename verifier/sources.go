@@ -126,7 +126,6 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 	}
 	if len(k.parts) > 0 {
 		cfg.Fetch, cfg.Tag = d.united(m, field, name, i, k.parts)
-		cfg.Hosts = nil
 	}
 	if k.shared != "" {
 		cfg.Name, cfg.Spellings = k.shared, []string{k.shared}
