@@ -79,6 +79,7 @@ func TestHeadersOfAnswers(t *testing.T) {
 		"at once": {verifier.Error{Status: 503}, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Basic"}, "Retry-After": {"1"}}},
 		"past":    {verifier.Error{Status: 503, RetryAfter: -time.Hour}, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Basic"}, "Retry-After": {"1"}}},
 		"exact":   {verifier.Error{Status: 503, RetryAfter: 7 * time.Second}, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Basic"}, "Retry-After": {"7"}}},
+		"long":    {verifier.Error{Status: 503, RetryAfter: 90 * time.Second}, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Basic"}, "Retry-After": {"90"}}},
 		"a bit":   {verifier.Error{Status: 503, RetryAfter: 7*time.Second + 1}, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Basic"}, "Retry-After": {"8"}}},
 	} {
 		got := http.Header{"Www-Authenticate": {"Basic"}, "Cache-Control": {"public"}}
@@ -167,12 +168,13 @@ func TestChallengesOfAVerifier(t *testing.T) {
 		status int // of a request without credentials
 		want   []string
 		body   string
+		scope  string // that is asked for after a bad token
 	}{
-		"defaults": {verifier.Config{}, 401, []string{`Bearer realm="api"`, `DPoP algs="ES256"`}, `{"message":"no access token was sent"}`},
+		"defaults": {verifier.Config{}, 401, []string{`Bearer realm="api"`, `DPoP algs="ES256"`}, `{"message":"no access token was sent"}`, ""},
 		"everything": {verifier.Config{Realm: "orders", ChallengeScope: "read", ResourceMetadataURL: "https://api.example/m", DPoP: verifier.DPoPConfig{Algorithms: []string{"EdDSA", "ES256"}}}, 401, []string{
 			`Bearer realm="orders", scope="read", resource_metadata="https://api.example/m"`, `DPoP scope="read", algs="EdDSA ES256", resource_metadata="https://api.example/m"`,
-		}, `{"message":"no access token was sent"}`},
-		"of Auth0": {verifier.Config{ChallengeScope: "read", Auth0Statuses: true}, 400, []string{`Bearer realm="api"`, `DPoP algs="ES256"`}, `{"error":"invalid_request","error_description":"no access token was sent"}`},
+		}, `{"message":"no access token was sent"}`, `, scope="read", `},
+		"of Auth0": {verifier.Config{ChallengeScope: "read", Auth0Statuses: true}, 400, []string{`Bearer realm="api"`, `DPoP algs="ES256"`}, `{"error":"invalid_request","error_description":"no access token was sent"}`, `, scope="read"`},
 	} {
 		c.cfg.Issuers, c.cfg.Audience = []verifier.Issuer{{Name: "https://a.example", Keys: verifier.KeysFrom(&noFetcher{})}}, "api"
 		j := newCourt(t, c.cfg)
@@ -186,6 +188,10 @@ func TestChallengesOfAVerifier(t *testing.T) {
 			t.Errorf("%s: %s; want %s", name, body, c.body)
 		}
 		var e *verifier.Error
+		_, err = j.VerifyRequest(t.Context(), bearer("x"))
+		if !errors.As(err, &e) || e.Status != 401 || len(e.Challenges()) != 2 || !strings.HasPrefix(e.Challenges()[0], `Bearer error="invalid_token", `) || !strings.Contains(e.Challenges()[0]+" ", c.scope) || strings.Contains(e.Challenges()[0], "scope") != (c.scope != "") {
+			t.Errorf("%s: a bad token: %q; want %q in the first", name, e.Challenges(), c.scope)
+		}
 		if _, err := j.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: "https://api.example/", Header: http.Header{"Authorization": {"Bearer " + j.token("", nil)}}}); !errors.As(err, &e) || e.Status != 503 || e.Code != verifier.CodeNone {
 			t.Errorf("%s: an outage is %v; want 503 without code", name, err)
 		}

@@ -45,12 +45,19 @@ func TestDomainsAreCompiledOnce(t *testing.T) {
 	if err != nil || otherErr != nil || again != first || other == first || c.counts() != "2 0 2 0 0" {
 		t.Errorf("domain: %v, %v, the same again: %v, another: %v, counts %s", err, otherErr, again == first, other != first, c.counts())
 	}
-	for name, c := range map[string]*compiledPolicies{"https://a.example/.well-known/x": c, "https://a.example/": newCompiled(t, "")} {
-		before := c.counts()
-		if p, err := c.domain(name); !errors.Is(err, ErrConfig) || p != nil || c.counts() != before {
+	for name, refused := range map[string]struct {
+		by   *compiledPolicies
+		want string
+	}{
+		"https://a.example/.well-known/x": {c, `verifier: Config.Domains "https://a.example/.well-known/x" is the address of a document`},
+		"https://a.example/":              {newCompiled(t, ""), "verifier: Config.Audiences is empty"},
+	} {
+		before := refused.by.counts()
+		p, err := refused.by.domain(name)
+		if !errors.Is(err, ErrConfig) || p != nil || refused.by.counts() != before {
 			t.Errorf("%s: %v, %v; want ErrConfig, and nothing kept", name, p, err)
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v; want one mistake", name, err)
+		} else if !strings.HasPrefix(err.Error(), refused.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v; want one mistake: %s", name, err, refused.want)
 		}
 	}
 }

@@ -161,7 +161,16 @@ func TestFetcherOfASource(t *testing.T) {
 		t.Errorf("without a document: %+v, %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ending, err := verifier.KeysURL(one).Fetcher("a.example", verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+		cancel()
+		return nil, r.Context().Err()
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ending.FetchKeys(ctx, verifier.KeyRequest{Issuer: "a.example"}); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "a.example") || got.Issuer != "" {
+		t.Errorf("at the end: %+v, %v; want the end, and the host in it", got, err)
+	}
 	if got, err := f.FetchKeys(ctx, verifier.KeyRequest{Issuer: "a.example"}); !errors.Is(err, context.Canceled) || got.Issuer != "" {
 		t.Errorf("after the end: %+v, %v", got, err)
 	}
@@ -455,6 +464,12 @@ func TestScopesAndPermissionsOfTokens(t *testing.T) {
 	for permission, want := range map[string]bool{"p": true, "q r": true, "q": false, "": true, "a": false} {
 		if token.HasPermission(permission) != want {
 			t.Errorf("HasPermission(%q) = %v", permission, !want)
+		}
+	}
+	for none, c := range map[bool]claims{true: {}, false: {"permissions": []string{}}} {
+		token := newCourt(t, verifier.Config{Audience: "api", Issuers: []verifier.Issuer{{Name: "https://a.example"}}}).want(c, "")
+		if got := token.Permissions(); (got == nil) != none || len(got) > 0 {
+			t.Errorf("permissions of %v: %#v", c, got)
 		}
 	}
 	if _, err := token.MarshalJSON(); err == nil || fmt.Sprintf("%v %+v %#v %s %d", token, token, token, token, token) != strings.TrimSpace(strings.Repeat("verifier.Token(hidden) ", 5)) {

@@ -109,8 +109,7 @@ func (t *Token) Permissions() []string {
 		return nil
 	}
 	value, _ := first(t.places.permissions, members)
-	all, _ := list(value)
-	return all
+	return list(value)
 }
 
 // HasPermission reports whether the token has a permission, compared exactly.
