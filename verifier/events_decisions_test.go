@@ -227,6 +227,15 @@ func TestWarmupOfManyIssuers(t *testing.T) {
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(issuers) {
 		t.Errorf("Warmup of all = %d errors; want %d", len(lines), len(issuers))
 	}
+	resolved, err := verifier.New(verifier.Config{Audience: "api", Issuers: issuers, Domains: &looking{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resolved.Close()
+	before := len(fetched)
+	if err := resolved.Warmup(t.Context()); err != nil || len(fetched) != before {
+		t.Errorf("Warmup with a resolver = %v after %d fetches; want nothing done", err, len(fetched)-before)
+	}
 }
 
 // TestNewRefusesNilPointers, and says where they are.

@@ -295,6 +295,14 @@ func TestSharedSetsAndTheirDoers(t *testing.T) {
 	if len(one.asked) != 1 {
 		t.Errorf("asked for %q; want the shared set once", one.asked)
 	}
+	again := verifier.KeysShared("https://s.example", verifier.KeysURL("https://a.example/keys"))
+	j = newCourt(t, verifier.Config{Audience: "api", Issuers: []verifier.Issuer{
+		{Name: "https://one.example", Keys: shared, Doer: function}, {Name: "https://two.example", Keys: again, Doer: verifier.DoerFunc(two.Do)},
+	}})
+	for iss, w := range map[string]*fuzzWorld{"https://one.example": ours, "https://two.example": theirs} {
+		j.w = w
+		j.want(claims{"iss": iss}, "")
+	}
 }
 
 // TestUnitedSetsInASharedCache are told apart by what they unite.
