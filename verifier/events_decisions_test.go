@@ -227,6 +227,14 @@ func TestWarmupOfManyIssuers(t *testing.T) {
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(issuers) {
 		t.Errorf("Warmup of all = %d errors; want %d", len(lines), len(issuers))
 	}
+	empty, err := verifier.New(verifier.Config{Audience: "api", Issuers: []verifier.Issuer{{Name: "https://a.example", Keys: verifier.KeysStatic([]byte(`{"keys":[]}`))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Close()
+	if err := empty.Warmup(t.Context()); reasonOf(t, err) != reason.NoUsableKey || strings.HasSuffix(err.Error(), ": ") {
+		t.Errorf("Warmup of an empty set = %v; want %q", err, reason.NoUsableKey)
+	}
 	resolved, err := verifier.New(verifier.Config{Audience: "api", Issuers: issuers, Domains: &looking{}})
 	if err != nil {
 		t.Fatal(err)
@@ -385,6 +393,19 @@ func TestClientsThatFetch(t *testing.T) {
 		if err := client.CheckRedirect(nil, nil); !errors.Is(err, http.ErrUseLastResponse) {
 			t.Errorf("%s: redirects are %v", name, err)
 		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	for _, blocked := range []bool{false, true} {
+		client := verifier.NewHTTPClient(verifier.HTTPClientConfig{BlockPrivateAddresses: blocked})
+		resp, err := client.Get(server.URL)
+		if (err != nil) != blocked {
+			t.Errorf("BlockPrivateAddresses %v: Get = %v", blocked, err)
+		}
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		client.CloseIdleConnections()
 	}
 	given := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errors.New("asked") }
 	for name, c := range map[string]struct {
