@@ -153,6 +153,26 @@ func TestFetcherOfASource(t *testing.T) {
 			}
 		}
 	}
+	old, err := verifier.KeysUnited(verifier.KeysURL(one), verifier.KeysURL(two)).Fetcher("a.example", verifier.DoerFunc(func(r *http.Request) (*http.Response, error) {
+		resp, err := (&documents{bodies: map[string]string{one: set, two: set}}).Do(r)
+		resp.Header.Set("Age", "30")
+		return resp, err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := old.FetchKeys(t.Context(), verifier.KeyRequest{Issuer: "a.example"}); err != nil || got.Freshness != (verifier.Freshness{Age: 30 * time.Second}) {
+		t.Errorf("united, of some age: %+v, %v", got.Freshness, err)
+	}
+	for want, bodies := range map[string]map[string]string{"status 404": {one: set}, "is not a JSON Web Key Set": {one: set, two: "<html>"}} {
+		f, err := verifier.KeysUnited(verifier.KeysURL(one), verifier.KeysURL(two)).Fetcher("a.example", &documents{bodies: bodies})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.FetchKeys(t.Context(), verifier.KeyRequest{Issuer: "a.example"}); err == nil || !strings.Contains(err.Error(), want) || len(got.JWKS) > 0 {
+			t.Errorf("united of one set: %d bytes, %v; want an error about %q", len(got.JWKS), err, want)
+		}
+	}
 	f, err := verifier.KeysURL(one).Fetcher("a.example", &documents{})
 	if err != nil {
 		t.Fatal(err)
