@@ -338,6 +338,16 @@ func TestWhatResolversSeeOfRequests(t *testing.T) {
 			_, err := j.VerifyAccessToken(t.Context(), token, verifier.WithRequest("https://api.example/", http.Header{"Host": {"api.example"}, "Cookie": {"a"}}))
 			return err
 		}, "https://api.example/", http.Header{"Host": {"api.example"}}},
+		"a token of two hosts": {func() error {
+			_, err := j.VerifyAccessToken(t.Context(), token, verifier.WithRequest("", http.Header{"Host": {"a.example", "b.example"}}))
+			return err
+		}, "", http.Header{"Host": {"a.example"}}},
+		"a request of HTTP without a method": {func() error {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "https://api.example/", nil)
+			r.Method, r.Header = "", full
+			_, err := j.VerifyHTTPRequest(r, verifier.WithRequest("https://b.example/", http.Header{"X-Tenant": {"other"}}))
+			return err
+		}, "https://api.example/", http.Header{"X-Tenant": {"b"}, "Host": {"api.example"}}},
 		"a request": {func() error {
 			_, err := j.VerifyRequest(t.Context(), verifier.Request{Method: "GET", URL: "https://api.example/", Header: full})
 			return err
