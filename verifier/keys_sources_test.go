@@ -164,13 +164,17 @@ func TestFetcherOfASource(t *testing.T) {
 	if got, err := old.FetchKeys(t.Context(), verifier.KeyRequest{Issuer: "a.example"}); err != nil || got.Freshness != (verifier.Freshness{Age: 30 * time.Second}) {
 		t.Errorf("united, of some age: %+v, %v", got.Freshness, err)
 	}
-	for want, bodies := range map[string]map[string]string{"status 404": {one: set}, "is not a JSON Web Key Set": {one: set, two: "<html>"}} {
+	for name, bodies := range map[string]map[string]string{"missing": {one: set}, "garbage": {one: set, two: "<html>"}, "cut": {one: set, two: strings.TrimSuffix(set, "}")}, "cut behind": {one: set, two: strings.TrimSuffix(set, "}") + ","}} {
+		want := "is not a JSON Web Key Set"
+		if name == "missing" {
+			want = "status 404"
+		}
 		f, err := verifier.KeysUnited(verifier.KeysURL(one), verifier.KeysURL(two)).Fetcher("a.example", &documents{bodies: bodies})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := f.FetchKeys(t.Context(), verifier.KeyRequest{Issuer: "a.example"}); err == nil || !strings.Contains(err.Error(), want) || len(got.JWKS) > 0 {
-			t.Errorf("united of one set: %d bytes, %v; want an error about %q", len(got.JWKS), err, want)
+			t.Errorf("united, one is %s: %d bytes, %v; want an error about %q", name, len(got.JWKS), err, want)
 		}
 	}
 	f, err := verifier.KeysURL(one).Fetcher("a.example", &documents{})

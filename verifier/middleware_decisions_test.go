@@ -162,7 +162,7 @@ func TestHandlersOfMetadata(t *testing.T) {
 			t.Errorf("%q: %v", resource, err)
 		}
 	}
-	for _, resource := range []string{"http://192.0.2.1/", "ftp://localhost/", "ftp://127.0.0.1/", "https://api.example/\x7f", "https://api.example/<", "https://api.example/a\\b", "https://api.example/^", "https://api.example/`", "https://api.example/..", "https://api.example/a/./b", "https://api.example/a/%2e"} {
+	for _, resource := range []string{"https://api.example@api.example/", "http://192.0.2.1/", "ftp://localhost/", "ftp://127.0.0.1/", "https://api.example/\x7f", "https://api.example/<", "https://api.example/a\\b", "https://api.example/^", "https://api.example/`", "https://api.example/..", "https://api.example/a/./b", "https://api.example/a/%2e"} {
 		if _, err := (verifier.ResourceMetadata{Resource: resource}).URL(); !errors.Is(err, verifier.ErrConfig) {
 			t.Errorf("%q: %v; want ErrConfig", resource, err)
 		}
