@@ -355,6 +355,16 @@ func TestAddressesThatAreConnectedTo(t *testing.T) {
 	}
 }
 
+// TestNobodyIsTold: without an Observer nothing is measured.
+func TestNobodyIsTold(t *testing.T) {
+	var w watcher
+	if !w.begin().IsZero() || w.documentEvents() != nil {
+		t.Error("the time is taken for nobody, or documents are watched")
+	}
+	w.tell(Event{})
+	w.finish(time.Time{}, "", nil)
+}
+
 // TestTokensOfNoVerifier: what has no payload, or one that no Verifier has seen, has no
 // claims, and nothing panics.
 func TestTokensOfNoVerifier(t *testing.T) {
