@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,11 +218,11 @@ func TestDefaultDoer(t *testing.T) {
 // countedCache counts what is written.
 type countedCache struct {
 	*verifiertest.Cache
-	written int
+	written atomic.Int64
 }
 
 func (c *countedCache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	c.written++
+	c.written.Add(1)
 	return c.Cache.Set(ctx, key, value, ttl)
 }
 
@@ -269,8 +270,8 @@ func TestWhatASharedCacheMayHold(t *testing.T) {
 				t.Errorf("%s, fixed %v: %v", name, fixed, err)
 			}
 			_ = j.Close() // what was fetched is written
-			if (cache.written > 0) != want {
-				t.Errorf("%s, fixed %v: %d documents were written; want some: %v", name, fixed, cache.written, want)
+			if (cache.written.Load() > 0) != want {
+				t.Errorf("%s, fixed %v: %d documents were written; want some: %v", name, fixed, cache.written.Load(), want)
 			}
 		}
 	}
