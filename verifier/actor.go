@@ -55,8 +55,8 @@ func (t *Token) actor(act strictjson.Value) (actor Actor, next strictjson.Value,
 	if !ok {
 		return Actor{}, next, t.malformedActor()
 	}
-	actor.Subject, ok = strictjson.Find(members, "sub").Text()
-	if !ok || strings.TrimSpace(actor.Subject) == "" {
+	actor.Subject, _ = strictjson.Find(members, "sub").Text()
+	if strings.TrimSpace(actor.Subject) == "" {
 		return Actor{}, next, t.malformedActor()
 	}
 	actor.Issuer, _ = strictjson.Find(members, "iss").Text()

@@ -321,8 +321,8 @@ func TestSignatureAlgorithmsAreChecked(t *testing.T) {
 	} {
 		_, err := verifier.New(verifier.Config{Domain: "a.example", Audience: "b", SignatureAlgorithms: list})
 		var config *verifier.ConfigError
-		if !errors.As(err, &config) || !strings.HasPrefix(config.Field, "SignatureAlgorithms[") || !strings.Contains(config.Problem, problem) {
-			t.Errorf("New = %v; want an error of SignatureAlgorithms with %q", err, problem)
+		if !errors.As(err, &config) || !strings.HasPrefix(config.Field, "SignatureAlgorithms[") || !strings.Contains(config.Problem, problem) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("New = %v; want one error of SignatureAlgorithms with %q", err, problem)
 		}
 	}
 	for field, cfg := range map[string]verifier.Config{

@@ -150,7 +150,6 @@ func (w watcher) finish(began time.Time, scheme Scheme, err error) {
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		e.Kind, e.Reason = EventRefused, refusal.Reason
-		e.Scheme = refusal.scheme
 	}
 	w.tell(e)
 }

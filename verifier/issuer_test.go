@@ -397,6 +397,7 @@ func TestMistakesOfIssuers(t *testing.T) {
 		"Issuers[0].Optional[0] ":       func(i *verifier.Issuer) { i.Optional = []string{"aud"} },
 		"Issuers[0].Optional[0]  ":      func(i *verifier.Issuer) { i.Optional, i.Profile = []string{"iat"}, verifier.ProfileRFC9068 },
 		"Issuers[0].Types[0]":           func(i *verifier.Issuer) { i.Types = []string{"application/DPoP+jwt"} },
+		"Issuers[0].Types[1]":           func(i *verifier.Issuer) { i.Types = []string{"x", " y"} },
 		"Issuers[0].Leeway":             func(i *verifier.Issuer) { i.Leeway = 60 },
 		"Issuers[0].Profile":            func(i *verifier.Issuer) { i.Profile = 9 },
 		"Issuers[0].Claims.Scope[0]":    func(i *verifier.Issuer) { i.Claims.Scope = []string{"a..b"} },

@@ -54,7 +54,7 @@ func KeysStatic(jwks []byte) Keys {
 // KeysFrom asks a [KeyFetcher].
 func KeysFrom(f KeyFetcher) Keys {
 	k := &keysOf{fetcher: f}
-	if f == nil || isNil(f) {
+	if isNil(f) {
 		k.err = "is KeysFrom of a nil KeyFetcher"
 	}
 	return Keys{k}
@@ -94,8 +94,7 @@ func KeysUnited(keys ...Keys) Keys {
 	}
 	for _, part := range keys {
 		switch {
-		case part.of == nil || part.of.fetcher != nil || part.of.shared != "" || part.of.use != "" || len(part.of.parts) > 0 ||
-			part.of.metadata == "" && part.of.url == "" && !part.of.isFile && !part.of.isStatic:
+		case part.of == nil || part.of.shared != "" || part.of.use != "" || part.of.metadata == "" && part.of.url == "" && !part.of.isFile && !part.of.isStatic:
 			k.err = "is KeysUnited of something else than KeysURL, KeysMetadata, KeysFile and KeysStatic"
 		case part.of.err != "":
 			k.err = part.of.err

@@ -253,3 +253,19 @@ func TestMemoAsksAboutJWTs(t *testing.T) {
 		t.Errorf("asked about %+v", last)
 	}
 }
+
+// TestClosedVerifiersFetchNothing: they answer from what they hold while it is fresh.
+func TestClosedVerifiersFetchNothing(t *testing.T) {
+	m := newMemory(t, 0, nil)
+	token := m.of(t, 1)
+	m.checked(t, token, "")
+	if err := m.v.Close(); err != nil {
+		t.Error(err)
+	}
+	m.checked(t, token, "")
+	m.now = m.now.Add(10 * time.Minute)
+	m.checked(t, token, reason.Keys)
+	if m.fetched != 1 {
+		t.Errorf("the keys were fetched %d times; want once", m.fetched)
+	}
+}

@@ -126,18 +126,20 @@ func words(v strictjson.Value) (string, bool) {
 	return strings.Join(list, " "), ok
 }
 
-// list returns a list of strings; a string is a list of one.
-func list(v strictjson.Value) ([]string, bool) {
+// list returns a list of strings; a string is a list of one. What is neither, isList
+// has refused.
+func list(v strictjson.Value) []string {
 	if one, ok := v.Text(); ok {
-		return []string{one}, true
+		return []string{one}
 	}
 	if v.Kind() == strictjson.Invalid {
-		return nil, true
+		return nil
 	}
-	return v.Texts([]string{})
+	texts, _ := v.Texts([]string{})
+	return texts
 }
 
-// isList is list for a caller that wants no copy.
+// isList reports whether list can read a value.
 func isList(v strictjson.Value) bool {
 	if k := v.Kind(); k == strictjson.Invalid || k == strictjson.String {
 		return true

@@ -3,7 +3,6 @@ package verifier
 import (
 	"encoding/json"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -54,7 +53,7 @@ func (m ResourceMetadata) parse() (*url.URL, error) {
 		return nil, invalid("ResourceMetadata.Resource", "is not an https URL without credentials and fragment")
 	}
 	for _, segment := range strings.Split(strings.Trim(u.EscapedPath(), "/"), "/") {
-		if name, err := url.PathUnescape(segment); err != nil || name == "." || name == ".." || name == "" && u.Path != "" && u.Path != "/" {
+		if name, _ := url.PathUnescape(segment); name == "." || name == ".." || name == "" && u.Path != "" && u.Path != "/" {
 			return nil, invalid("ResourceMetadata.Resource", "has an empty segment or a dot segment in its path, which servers and clients remove")
 		}
 	}
@@ -65,18 +64,14 @@ func (m ResourceMetadata) parse() (*url.URL, error) {
 // credentials and fragment; nil when text is none. Text that url.Parse would
 // repair is refused: the identifier is compared as it is.
 func webURL(text string) *url.URL {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}#", r) }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}#", r) }) {
 		return nil
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(text, u.Scheme+"://"+u.Host) {
+	if err != nil || u.Hostname() == "" || u.User != nil || !strings.HasPrefix(text, u.Scheme+"://"+u.Host) {
 		return nil
 	}
-	if u.Scheme == "https" {
-		return u
-	}
-	address, err := netip.ParseAddr(u.Hostname())
-	if u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && address.IsLoopback()) {
+	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
 		return u
 	}
 	return nil

@@ -112,10 +112,7 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 		return nil
 	}
 	m.hosts(field+"Keys", k.hosts)
-	cfg.Metadata, cfg.JWKS, cfg.File, cfg.Hosts, cfg.Use = k.metadata, k.url, k.path, k.hosts, k.use
-	if k.isStatic {
-		cfg.Static = k.static
-	}
+	cfg.Metadata, cfg.JWKS, cfg.File, cfg.Static, cfg.Hosts, cfg.Use = k.metadata, k.url, k.path, k.static, k.hosts, k.use
 	if k.fetcher != nil {
 		cfg.Fetch, cfg.Instance, cfg.Private = fetchFrom(k, cmp.Or(k.shared, name.name)), k.instance(), false
 		if !d.dynamic {
@@ -126,7 +123,6 @@ func (d *sourceDefaults) source(m *mistakes, field string, name spellings, i *Is
 	}
 	if len(k.parts) > 0 {
 		cfg.Fetch, cfg.Tag = d.united(m, field, name, i, k.parts)
-		cfg.Hosts = nil
 	}
 	if k.shared != "" {
 		cfg.Name, cfg.Spellings = k.shared, []string{k.shared}

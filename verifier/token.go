@@ -101,7 +101,7 @@ func (t *Token) HasScope(scope string) bool {
 // permissions claim that role-based access control of Auth0 adds. It is nil when
 // there is none.
 func (t *Token) Permissions() []string {
-	if t.payload == "" || t.places == nil {
+	if t.places == nil {
 		return nil
 	}
 	members, err := strictjson.Parse(t.payload, nil)
@@ -109,8 +109,7 @@ func (t *Token) Permissions() []string {
 		return nil
 	}
 	value, _ := first(t.places.permissions, members)
-	all, _ := list(value)
-	return all
+	return list(value)
 }
 
 // HasPermission reports whether the token has a permission, compared exactly.
@@ -120,9 +119,6 @@ func (t *Token) HasPermission(permission string) bool {
 
 // claim finds a claim in the payload that was verified.
 func (t *Token) claim(name string) strictjson.Value {
-	if t.payload == "" {
-		return strictjson.Value{}
-	}
 	members, err := strictjson.Parse(t.payload, nil)
 	if err != nil {
 		return strictjson.Value{}
@@ -133,9 +129,6 @@ func (t *Token) claim(name string) strictjson.Value {
 // Claims returns all claims as encoding/json would with UseNumber: numbers are
 // of type json.Number. Each call returns a new map.
 func (t *Token) Claims() map[string]any {
-	if t.payload == "" {
-		return nil
-	}
 	members, err := strictjson.Parse(t.payload, nil)
 	if err != nil {
 		return nil
