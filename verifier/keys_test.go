@@ -773,6 +773,30 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// TestMetadataOfAResolver: it is fetched once, and once more only where what
+// verification fetched was not kept as it was received.
+func TestMetadataOfAResolver(t *testing.T) {
+	for warm, want := range map[bool]int{false: 1, true: 2} {
+		h := newHarness(t, nil)
+		h.Verifier = newVerifier(t, h.issuer, func(cfg *verifier.Config) {
+			cfg.Domain, cfg.Domains = "", verifier.DomainResolverFunc(func(context.Context, verifier.ResolveRequest) ([]string, error) {
+				return []string{h.issuer.Domain()}, nil
+			})
+		})
+		if warm {
+			h.accept(h.token())
+		}
+		for range 3 {
+			if m, err := h.Metadata(t.Context(), h.issuer.Domain()); err != nil || len(m.Document) == 0 {
+				t.Errorf("Metadata = %+v, %v", m, err)
+			}
+		}
+		if got := h.issuer.Requests().Discovery; got != want {
+			t.Errorf("warm: %v: %d requests; want %d", warm, got, want)
+		}
+	}
+}
+
 func TestKeyFetchers(t *testing.T) {
 	clock := verifiertest.NewClock(time.Time{})
 	issuer := verifiertest.NewIssuer(t, verifiertest.WithClock(clock))

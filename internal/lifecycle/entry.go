@@ -71,10 +71,13 @@ func (e *Entry) Get(ctx context.Context, now time.Time) (v *View, waited bool, e
 }
 
 // First is Get for the first document alone. The others may be nil. With body
-// the document comes as it was received, too; the first such call may have to
-// fetch it again, and the body is kept from then on.
+// the document comes as it was received, too, and the body is kept from the first
+// such call on; if the document is there already, that call fetches it again.
 func (e *Entry) First(ctx context.Context, now time.Time, body bool) (*Snapshot, error) {
 	at := now.UnixNano()
+	if body {
+		e.kept.Store(true)
+	}
 	for range 2 {
 		v, _, err := e.get(ctx, at, 1)
 		if err != nil {
@@ -83,7 +86,6 @@ func (e *Entry) First(ctx context.Context, now time.Time, body bool) (*Snapshot,
 		if !body || v.docs[0].body != nil {
 			return v.docs[0], nil
 		}
-		e.kept.Store(true)
 		e.mu.Lock()
 		c := e.call
 		if c == nil {
