@@ -112,7 +112,8 @@ func TestListsThatCannotBe(t *testing.T) {
 		"a bad rule, second":      {hosts{"one": {{Name: "a.example"}, {Name: "b.example", Algorithms: []string{"none"}}}}, `the issuers of host "one"[1].Algorithms`},
 		"an algorithm with secret": {hosts{"one": {{Name: "a.example", Algorithms: []string{"HS256"}}}},
 			`the issuers of host "one".Algorithms`},
-		"no keys": {hosts{"one": {{Name: "a.example", Keys: verifier.KeysFrom(nil)}}}, `the keys of the issuers of host "one"`},
+		"nobody to ask": {hosts{"one": {{Name: "a.example", Opaque: verifier.OpaqueTokens{JWTs: true}}}}, `the issuers of host "one".Opaque`},
+		"no keys":       {hosts{"one": {{Name: "a.example", Keys: verifier.KeysFrom(nil)}}}, `the keys of the issuers of host "one"`},
 	} {
 		if _, err := resolver.IssuersByHost(c.hosts); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want an error with %q", name, err, c.want)

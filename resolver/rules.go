@@ -19,7 +19,6 @@ func checkIssuers(field string, issuers []verifier.Issuer) error {
 			return fmt.Errorf("resolver: the keys of %s: %w", field, err)
 		}
 		list[i].Keys, list[i].Encryption = verifier.KeysStatic([]byte(`{"keys":[]}`)), verifier.EncryptionRule{}
-		list[i].Opaque = verifier.OpaqueTokens{} // several are allowed, for different requests
 		list[i].Algorithms = slices.DeleteFunc(slices.Clone(list[i].Algorithms), further)
 	}
 	v, err := verifier.New(verifier.Config{Audience: "any", Issuers: list})
