@@ -201,6 +201,7 @@ func TestNamesOfTheIssuer(t *testing.T) {
 		"https://id.example.com/realms":  {"https://id.example.com/realms": true, "https://id.example.com/realms/": false, "https://id.example.com/": false},
 		"https://id.example.com/realms/": {"https://id.example.com/realms/": true, "https://id.example.com/realms": false},
 		"https://ID.example.com/Realms":  {"https://id.example.com/Realms": true, "https://ID.example.com/Realms": true, "https://id.example.com/realms": false},
+		"http://id.example.com/":         {"http://id.example.com/": true, "https://id.example.com/": false},
 		"did:web:id.example.com":         {"did:web:id.example.com": true, "https://id.example.com/": false},
 	} {
 		b := newBooth(t, func(cfg *introspection.Config) { cfg.Domain = domain })
@@ -209,6 +210,18 @@ func TestNamesOfTheIssuer(t *testing.T) {
 			if good && err != nil || !good && !errors.Is(err, introspection.ErrIssuer) {
 				t.Errorf("%s: Introspect for %q = %v; want an error: %v", domain, name, err, !good)
 			}
+		}
+	}
+}
+
+func TestEventsNameTheIssuer(t *testing.T) {
+	for domain, want := range map[string]string{"ID.example.com": "https://id.example.com/", "http://id.example.com/": "http://id.example.com/"} {
+		named := ""
+		b := newBooth(t, func(cfg *introspection.Config) {
+			cfg.Domain, cfg.Observer = domain, introspection.ObserverFunc(func(e introspection.Event) { named = e.Issuer })
+		})
+		if _, err := b.client.Introspect(t.Context(), verifier.IntrospectionRequest{Issuer: domain, Token: "a"}); err != nil || named != want {
+			t.Errorf("%s: %v, an event of %q; want %q", domain, err, named, want)
 		}
 	}
 }

@@ -194,8 +194,24 @@ func TestAlgorithmsOfSignedAnswers(t *testing.T) {
 			c.SignedAnswers = introspection.SignedAnswers{Audience: signedFor, Algorithms: test.allowed}
 		})
 		s.body = w.signedAnswer(nil, nil)
-		if got, err := w.ask(t, "x"); got.Active != test.ok || (err == nil) != test.ok {
+		if got, err := w.ask(t, "x"); got.Active != test.ok || (err == nil) != test.ok || err != nil && !errors.Is(err, introspection.ErrInvalidResponse) {
 			t.Errorf("allowed %v: Introspect = %v, %v; want an answer: %v", test.allowed, got.Active, err, test.ok)
+		}
+	}
+}
+
+// The issuer of a signed answer may be spelled as it is configured.
+func TestIssuerOfSignedAnswers(t *testing.T) {
+	for iss, ok := range map[string]bool{
+		"https://ID.example.com/": true, "https://id.example.com/": true, "https://id.example.com": true, "https://Id.example.com/": false, "ID.example.com": false,
+	} {
+		w, s := newScribe(t, func(c *introspection.Config) {
+			wantSigned(c)
+			c.Domain = "https://ID.example.com/"
+		})
+		s.body = w.signedAnswer(nil, map[string]any{"iss": iss})
+		if got, err := w.ask(t, "x"); got.Active != ok || (err == nil) != ok {
+			t.Errorf("iss %q: Introspect = %v, %v; want an answer: %v", iss, got.Active, err, ok)
 		}
 	}
 }
