@@ -115,8 +115,8 @@ func (s *signed) open(ctx context.Context, now time.Time, reply *fetch.Reply) ([
 // 9701, Section 5).
 func (s *signed) isOurs(members []strictjson.Member, now time.Time) bool {
 	iss, _ := strictjson.Find(members, "iss").Text()
-	made, _ := strictjson.Find(members, "iat").Time() // long ago when there is none
-	if made.Before(now.Add(-maxOff)) || made.After(now.Add(maxOff)) || !slices.Contains(s.issuer, iss) {
+	made, ok := strictjson.Find(members, "iat").Time()
+	if !ok || made.Before(now.Add(-maxOff)) || made.After(now.Add(maxOff)) || !slices.Contains(s.issuer, iss) {
 		return false
 	}
 	aud := strictjson.Find(members, "aud")
